@@ -1,0 +1,86 @@
+/* Bytes with a length, and a growing buffer with a hard maximum.
+ *
+ * `struct bytes` borrows; `struct buffer` owns. Nothing here depends on a NUL, but a buffer always
+ * keeps one after its last byte so that what it holds can be handed to C text functions.
+ * Not thread-safe; one owner at a time.
+ */
+#ifndef ARAGORA_BASE_BYTES_H
+#define ARAGORA_BASE_BYTES_H
+
+#include "base/status.h"
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+struct bytes {
+  const char *ptr; /* may be NULL when len is 0 */
+  size_t len;
+};
+
+#define BYTES_LITERAL(text) ((struct bytes){(text), sizeof(text) - 1})
+
+static inline struct bytes bytes_of(const char *text) {
+  return (struct bytes){text, text ? strlen(text) : 0};
+}
+
+static inline bool bytes_equal(struct bytes a, struct bytes b) {
+  return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
+}
+
+/* Lower-case hexadecimal of `len` bytes into `out`, which holds 2 * len + 1. */
+void bytes_to_hex(const uint8_t *in, size_t len, char *out);
+
+/* The inverse: exactly 2 * len hexadecimal digits of `text` into `out`. False on anything else. */
+bool bytes_from_hex(struct bytes text, uint8_t *out, size_t len);
+
+struct buffer {
+  char *ptr;     /* NULL until the first append */
+  size_t len;    /* bytes in use */
+  size_t cap;    /* bytes allocated, the closing NUL included */
+  size_t max;    /* appending beyond this many bytes fails */
+  bool overflow; /* an append failed (max or memory); sticky, later appends fail too */
+};
+
+/* An empty buffer that may grow to `max_bytes`. Allocates nothing. */
+void buffer_init(struct buffer *b, size_t max_bytes);
+void buffer_done(struct buffer *b);
+/* Empties it and forgets an overflow; keeps the memory. */
+void buffer_clear(struct buffer *b);
+
+/* Each append answers false, sets `overflow` and changes nothing else when the maximum would be
+ * passed or memory is short. A row of appends may be checked once, at the end, by `overflow`. */
+bool buffer_reserve(struct buffer *b, size_t more);
+bool buffer_append(struct buffer *b, const void *data, size_t len);
+bool buffer_append_bytes(struct buffer *b, struct bytes data);
+bool buffer_append_text(struct buffer *b, const char *text);
+bool buffer_append_char(struct buffer *b, char c);
+bool buffer_printf(struct buffer *b, const char *format, ...) PRINTF_LIKE(2, 3);
+bool buffer_vprintf(struct buffer *b, const char *format, va_list args);
+bool buffer_append_int(struct buffer *b, int64_t value);
+/* A JSON string with its quotes, escaped as RFC 8785 section 3.2.2.2 asks (shortest form, lower
+ * case \u00xx). The input must be valid UTF-8; other bytes pass through. */
+bool buffer_append_json_string(struct buffer *b, struct bytes text);
+
+/* Removes the first n bytes (n <= len). */
+void buffer_consume(struct buffer *b, size_t n);
+/* The contents, NUL-terminated, now the caller's to free(); the buffer is empty again.
+ * NULL on overflow. An empty buffer gives an allocated "". */
+char *buffer_steal(struct buffer *b);
+
+static inline struct bytes buffer_bytes(const struct buffer *b) {
+  return (struct bytes){b->ptr, b->len};
+}
+
+/* A NUL-terminated copy of `data` for free(); NULL when memory is short. */
+char *bytes_dup(struct bytes data);
+
+/* Cleanup attributes: `FREE_LATER char *x = ...;` and `BUFFER_LATER struct buffer b;` */
+void cleanup_free(void *pointer_to_pointer);
+void cleanup_buffer(struct buffer *b);
+#define FREE_LATER   __attribute__((cleanup(cleanup_free)))
+#define BUFFER_LATER __attribute__((cleanup(cleanup_buffer)))
+
+#endif

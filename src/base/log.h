@@ -1,0 +1,44 @@
+/* The log: one JSON object a line, to standard error and, where set, a file.
+ *
+ * Keys: ts, level, logger, msg, and request_id and debate_id where the context has them. The
+ * message carries key=value text, so that both `jq` and the runbook's greps
+ * ("agent=openai-api", "rate_limit", "429") work on the same file. Control characters are escaped;
+ * callers never pass a secret or a prompt. Only the edge that handles an error logs it, once.
+ * Any thread: a line is formatted on the stack and written with one write(2).
+ */
+#ifndef ARAGORA_BASE_LOG_H
+#define ARAGORA_BASE_LOG_H
+
+#include "base/status.h"
+
+#include <stdbool.h>
+
+enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARNING, LOG_LEVEL_ERROR };
+
+struct log_context {
+  const char *request_id; /* or NULL */
+  const char *debate_id;  /* or NULL */
+};
+
+/* "DEBUG", "INFO", "WARNING", "ERROR" in any case. */
+MUST_CHECK enum status log_level_parse(const char *text, enum log_level *ret_level);
+
+/* Before the first thread. `file` may be NULL; one that cannot be opened is an error. `plain` is
+ * for people (development, command line): "12:34:56 INFO runner  message" instead of JSON. */
+MUST_CHECK enum status log_open(enum log_level level, const char *file, bool plain,
+                                struct error *err);
+void log_close(void);
+void log_set_level(enum log_level level);
+bool log_enabled(enum log_level level);
+
+/* `logger` is the room that speaks ("runner"); `context` may be NULL. Lines over 4 KiB are cut. */
+void log_line(enum log_level level, const char *logger, const struct log_context *context,
+              const char *format, ...) PRINTF_LIKE(4, 5);
+
+#define log_debug(logger, context, ...) \
+  (log_enabled(LOG_LEVEL_DEBUG) ? log_line(LOG_LEVEL_DEBUG, logger, context, __VA_ARGS__) : (void)0)
+#define log_info(logger, context, ...)    log_line(LOG_LEVEL_INFO, logger, context, __VA_ARGS__)
+#define log_warning(logger, context, ...) log_line(LOG_LEVEL_WARNING, logger, context, __VA_ARGS__)
+#define log_error(logger, context, ...)   log_line(LOG_LEVEL_ERROR, logger, context, __VA_ARGS__)
+
+#endif

@@ -1,0 +1,39 @@
+/* The table of metrics: X(ID, "name", TYPE, "label,label", "help"). TYPE is COUNTER, GAUGE or
+ * HISTOGRAM (buckets 0.1 to 120 s). The names down to CIRCUIT_BREAKER_STATE are the runbook's and
+ * never change; two of them lack the customary _total, so they have a twin that has it. */
+#ifndef ARAGORA_BASE_METRICS_TABLE_H
+#define ARAGORA_BASE_METRICS_TABLE_H
+
+#define METRICS_TABLE(X)                                                                          \
+  X(DEBATES, "aragora_debates_total", COUNTER, "", "Debates started")                             \
+  X(DEBATES_COMPLETED, "aragora_debates_completed", COUNTER, "", "Debates completed")             \
+  X(DEBATES_COMPLETED_TOTAL, "aragora_debates_completed_total", COUNTER, "", "Debates completed") \
+  X(DEBATES_FAILED, "aragora_debates_failed", COUNTER, "", "Debates failed")                      \
+  X(DEBATES_FAILED_TOTAL, "aragora_debates_failed_total", COUNTER, "", "Debates failed")          \
+  X(AGENT_RESPONSE, "aragora_agent_response_seconds", HISTOGRAM, "agent",                         \
+    "Time from asking an agent to its whole answer or failure")                                   \
+  X(TOKENS_USED, "aragora_tokens_used_total", COUNTER, "agent,direction", "Tokens consumed")      \
+  X(WS_CONNECTIONS, "aragora_ws_connections_active", GAUGE, "", "Open WebSocket connections")     \
+  X(CIRCUIT_BREAKER_STATE, "aragora_circuit_breaker_state", GAUGE, "agent",                       \
+    "0 closed, 1 half-open, 2 open")                                                              \
+  X(DEBATES_CANCELLED, "aragora_debates_cancelled_total", COUNTER, "", "Debates cancelled")       \
+  X(DEBATES_ACTIVE, "aragora_active_debates", GAUGE, "", "Debates running now")                   \
+  X(DEBATES_QUEUED, "aragora_queued_debates", GAUGE, "", "Debates waiting for admission")         \
+  X(DEBATE_DURATION, "aragora_debate_duration_seconds", HISTOGRAM, "outcome",                     \
+    "Running time of a debate")                                                                   \
+  X(AGENT_CALLS, "aragora_agent_calls_total", COUNTER, "agent,status",                            \
+    "Attempts at a provider by how they ended")                                                   \
+  X(SSE_STREAMS, "aragora_sse_streams_active", GAUGE, "", "Open event streams")                   \
+  X(STREAM_OVERFLOWS, "aragora_stream_overflows_total", COUNTER, "",                              \
+    "Subscribers that fell behind and were told where to resume")                                 \
+  X(WS_MESSAGES, "aragora_websocket_messages_total", COUNTER, "direction", "WebSocket messages")  \
+  X(HTTP_REQUESTS, "aragora_http_requests_total", COUNTER, "method,endpoint,status",              \
+    "HTTP requests")                                                                              \
+  X(HTTP_DURATION, "aragora_http_request_duration_seconds", HISTOGRAM, "method,endpoint",         \
+    "Time from a request's head to its response")                                                 \
+  X(STORE_COMMITS, "aragora_store_commits_total", COUNTER, "", "Transactions of the writer")      \
+  X(STORE_EVENTS, "aragora_store_events_total", COUNTER, "", "Events appended to logs")           \
+  X(STORE_ERRORS, "aragora_store_errors_total", COUNTER, "", "Appends that failed and were held") \
+  X(INFO, "aragora_info", GAUGE, "version", "Always 1; the version is the label")
+
+#endif

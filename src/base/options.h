@@ -1,0 +1,98 @@
+/* The option table: everything that can be set, once. A row names the flag, the environment
+ * variable, the default, the range and the help text; the command line, `--help`, the environment
+ * and the documentation are read from it.
+ *
+ * Precedence: flag, then environment, then default. An empty variable counts as unset.
+ * The struct is filled before the first thread and is read-only afterwards.
+ */
+#ifndef ARAGORA_BASE_OPTIONS_H
+#define ARAGORA_BASE_OPTIONS_H
+
+#include "base/bytes.h"
+
+struct options {
+  /* where it listens */
+  int64_t port;    /* --port, ARAGORA_PORT, 8080 */
+  int64_t ws_port; /* --ws-port, ARAGORA_WS_PORT, 8765; 0 = no second listener */
+  char *host;      /* --host, ARAGORA_HOST; NULL = 127.0.0.1 and, where it exists, ::1 */
+  bool allow_unauthenticated;
+  char *api_token;       /* ARAGORA_API_TOKEN only, never a flag: argv is public */
+  char *allowed_origins; /* ARAGORA_ALLOWED_ORIGINS, "*" */
+  char *env;             /* ARAGORA_ENV: development, production */
+  bool dev;
+  /* files */
+  char *data_dir; /* --data-dir, ARAGORA_DATA_DIR; NULL = see options_place_files */
+  char *db_path;  /* --db-path, ARAGORA_DB_PATH */
+  char *elo_path; /* --elo-path, ARAGORA_ELO_PATH */
+  char *agents_file;
+  char *log_level;
+  char *log_file;
+  char *log_format; /* json, text */
+  /* sizes */
+  int64_t workers;           /* ARAGORA_WORKERS, 4 */
+  int64_t db_pool_size;      /* ARAGORA_DB_POOL_SIZE, 10 */
+  int64_t db_timeout_s;      /* ARAGORA_DB_TIMEOUT, 30 */
+  int64_t event_buffer_size; /* ARAGORA_EVENT_BUFFER_SIZE, 10000: events a debate kept in memory */
+  int64_t max_body_bytes;    /* ARAGORA_MAX_BODY_BYTES, 10 MiB */
+  int64_t max_connections;   /* ARAGORA_MAX_CONNECTIONS: HTTP connections at once */
+  int64_t max_question_chars;
+  int64_t max_context_bytes; /* longest `context` of a debate */
+  /* debates */
+  int64_t max_concurrent_debates; /* ARAGORA_MAX_CONCURRENT_DEBATES, 100 */
+  int64_t max_queued_debates;     /* ARAGORA_MAX_QUEUED_DEBATES, 1000 */
+  char *default_agents;           /* ARAGORA_DEFAULT_AGENTS; NULL = what the keys allow */
+  int64_t default_rounds;         /* ARAGORA_DEFAULT_ROUNDS, 2 */
+  int64_t debate_timeout_s;       /* ARAGORA_DEBATE_TIMEOUT, 900 */
+  int64_t agent_timeout_s;        /* ARAGORA_AGENT_TIMEOUT, 60 */
+  int64_t max_output_tokens;      /* ARAGORA_MAX_OUTPUT_TOKENS: output limit sent to providers */
+  /* providers */
+  int64_t max_retries;               /* ARAGORA_MAX_RETRIES, 3 */
+  int64_t circuit_breaker_threshold; /* ARAGORA_CIRCUIT_BREAKER_THRESHOLD, 5 */
+  int64_t provider_connections;      /* at once to one host */
+  int64_t provider_connect_timeout_ms;
+  int64_t provider_idle_timeout_ms;
+  int64_t max_answer_bytes; /* longest answer of a provider */
+  int64_t demo_token_rate;  /* demo agents: tokens a second, 0 = at once */
+  /* live streams */
+  int64_t ws_max_message_bytes;
+  int64_t ws_connections_per_minute; /* from one address */
+  int64_t ws_connections_per_address;
+  int64_t ws_messages_per_second;
+  int64_t ws_heartbeat_s;
+  int64_t ws_send_buffer_bytes; /* unsent bytes after which a subscriber counts as behind */
+  int64_t sse_heartbeat_s;
+};
+
+enum option_type { OPTION_BOOL, OPTION_INT, OPTION_TEXT };
+
+struct option {
+  const char *flag;     /* "--port", or NULL when it has none */
+  const char *variable; /* "ARAGORA_PORT", or NULL */
+  const char *fallback; /* the default as text, or NULL */
+  enum option_type type;
+  size_t offset; /* into struct options */
+  int64_t min, max;
+  const char *meta; /* "N", "PATH" in the help text */
+  const char *help; /* one line */
+  bool secret;
+};
+
+extern const struct option option_table[];
+extern const size_t option_table_size;
+
+/* Defaults, then the environment. STATUS_INVALID names the variable in err->field. */
+MUST_CHECK enum status options_init(struct options *o, struct error *err);
+void options_done(struct options *o);
+
+/* Sets what `argv[*index]` ("--port", "--port=80") says, advancing *index past a separate value.
+ * STATUS_NOT_FOUND when it is no flag of the table (nothing changed), STATUS_INVALID when its
+ * value is bad or missing. */
+MUST_CHECK enum status options_set_flag(struct options *o, int argc, char **argv, int *index,
+                                        struct error *err);
+
+/* Fills data_dir, db_path and elo_path where they are unset: the flag's directory, else /data when
+ * it exists and is writable, else $STATE_DIRECTORY, else ./data (created). The directory is made
+ * with mode 0750 when missing. STATUS_IO with the path when it cannot be written. */
+MUST_CHECK enum status options_place_files(struct options *o, struct error *err);
+
+#endif

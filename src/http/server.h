@@ -1,0 +1,133 @@
+/* The transport: listeners, router, responses, event streams and WebSockets. Knows no debates.
+ *
+ * libmicrohttpd on `workers` threads of its own; WebSockets live on the loop. A handler runs on an
+ * HTTP thread and must not block, unless its route says `pool`, then on the handler pool. Either
+ * way it answers exactly once, now or later, from any thread, by one of the http_respond functions.
+ */
+#ifndef ARAGORA_HTTP_SERVER_H
+#define ARAGORA_HTTP_SERVER_H
+
+#include "base/bytes.h"
+#include "io/frame.h"
+#include "io/loop.h"
+#include "io/pool.h"
+
+#include <jansson.h>
+
+struct http_server;
+struct http_request;
+
+typedef void http_handler(struct http_request *request, void *app);
+
+/* A row of the one table of routes. `path` may hold {name} segments. HEAD is answered from GET,
+ * OPTIONS and 405 (with Allow) from the table. /api/v1/x and /api/v2/x are /api/x. */
+struct http_route {
+  const char *method;
+  const char *path;
+  http_handler *handle;
+  bool pool;           /* runs on the handler pool: it may block */
+  bool cheap;          /* probe: not in the access log, exempt from limits */
+  const char *role;    /* "public", "user", "admin": enforced once accounts exist */
+  const char *summary; /* one line, for the documentation */
+};
+
+struct http_options {
+  const char *host; /* NULL = 127.0.0.1 and, where it exists, ::1 */
+  int port;         /* 0 = any free one; see http_server_port */
+  int ws_port;      /* 0 = none, -1 = any free one */
+  size_t workers;
+  size_t max_connections;
+  size_t max_body_bytes;
+  const char *allowed_origins; /* "*" or a comma list (CORS) */
+  bool guard_local;            /* no credential is configured: Host must be localhost, 127.0.0.1 or
+                                  [::1], an Origin must be loopback; else 403 */
+  int64_t ws_max_message_bytes, ws_connections_per_minute, ws_connections_per_address;
+  int64_t ws_messages_per_second, ws_heartbeat_s, ws_send_buffer_bytes, sse_heartbeat_s;
+};
+
+/* Decides about a WebSocket upgrade and owns its messages. All on the loop thread but `admit`. */
+struct http_websocket;
+struct http_ws_ops {
+  /* HTTP thread, before the 101. `path` and query through the request. Returns 101 to accept, with
+   * *ret_ctx for the connection, or an HTTP error status having filled *err. May not block: a store
+   * look-up is done by the pool, so a route with `pool` set on the table's WS row runs it there. */
+  int (*admit)(struct http_request *request, void *app, void **ret_ctx, struct error *err);
+  void (*open)(struct http_websocket *ws, void *ctx);
+  /* One whole text message of the client, valid UTF-8. */
+  void (*message)(struct http_websocket *ws, void *ctx, struct bytes text);
+  /* The connection is gone; the last callback. */
+  void (*close)(struct http_websocket *ws, void *ctx);
+};
+
+struct http_ws_route {
+  const char *path;    /* "/ws/debates/{id}" */
+  bool any_on_ws_port; /* also every unmatched path on the second port */
+};
+
+MUST_CHECK enum status http_server_create(struct loop *loop, struct pool *pool,
+                                          const struct http_options *options,
+                                          const struct http_route *routes, size_t route_count,
+                                          const struct http_ws_route *ws_routes,
+                                          size_t ws_route_count, const struct http_ws_ops *ws_ops,
+                                          void *app, struct http_server **ret_server,
+                                          struct error *err);
+/* Listens. STATUS_IO "port 8080 is in use" and the like. */
+MUST_CHECK enum status http_server_start(struct http_server *server, struct error *err);
+/* Stops accepting, closes WebSockets with 1001 and streams, waits for responses in flight at most
+ * `grace_ms`, joins the threads. Not on the loop thread; the loop must still run. */
+void http_server_stop(struct http_server *server, int64_t grace_ms);
+void http_server_destroy(struct http_server *server);
+int http_server_port(const struct http_server *server);
+int http_server_ws_port(const struct http_server *server); /* 0 = none */
+
+/* --- the request; valid until it was answered --- */
+const char *http_request_id(const struct http_request *request); /* X-Request-ID, made or echoed */
+const char *http_request_method(const struct http_request *request);
+const char *http_request_path(const struct http_request *request); /* decoded */
+const char *http_request_param(const struct http_request *request, const char *name);
+const char *http_request_query(const struct http_request *request, const char *name); /* or NULL */
+const char *http_request_header(const struct http_request *request, const char *name);
+struct bytes http_request_body(const struct http_request *request); /* whole, within the limit */
+const char *http_request_peer(const struct http_request *request);  /* address without port */
+bool http_request_on_ws_port(const struct http_request *request);
+
+/* --- answers --- */
+
+/* Extra headers: "Name: value" texts, NULL-terminated, copied; may be NULL. */
+void http_respond(struct http_request *request, int status_code, const char *content_type,
+                  struct bytes body, const char *const *headers);
+/* Takes the reference of `body`. */
+void http_respond_json(struct http_request *request, int status_code, json_t *body);
+/* A body shared by many responses (cached health): its reference is taken; see http_shared. */
+struct http_shared;
+struct http_shared *http_shared_create(struct bytes body, const char *content_type);
+struct http_shared *http_shared_ref(struct http_shared *shared);
+void http_shared_unref(struct http_shared *shared);
+void http_respond_shared(struct http_request *request, int status_code, struct http_shared *shared);
+/* {"error": message, "code": code, "request_id": id, "field"?: field} */
+void http_respond_error(struct http_request *request, int status_code, const char *code,
+                        const char *field, const char *message);
+
+/* text/event-stream: id: the seq, data: the frame, a comment every sse_heartbeat_s. Owns the source
+ * from here on. */
+void http_respond_events(struct http_request *request, struct frame_source source);
+
+/* --- WebSockets; loop thread --- */
+
+/* One text frame. Over ws_send_buffer_bytes unsent it is refused (false) and the caller stops until
+ * `writable`; see http_ws_attach for the usual way. */
+bool http_ws_send(struct http_websocket *ws, struct bytes text);
+/* Streams a source's frames, each as one message, `alone` ones as writes of their own. Several may
+ * be attached; each is closed with the connection. The tag finds it again. */
+void http_ws_attach(struct http_websocket *ws, struct frame_source source, const char *tag);
+/* True when a source with that tag was attached; it is closed. */
+bool http_ws_detach(struct http_websocket *ws, const char *tag);
+void http_ws_close(struct http_websocket *ws, int code, const char *reason);
+const char *http_ws_peer(const struct http_websocket *ws);
+
+struct http_ws_stats {
+  int64_t active, total, messages_in, messages_out, errors;
+};
+struct http_ws_stats http_ws_stats(const struct http_server *server);
+
+#endif

@@ -1,0 +1,103 @@
+/* Asking a provider: one turn's question in, one whole answer or one typed failure out.
+ *
+ * The owner (the runner) describes the question; this module picks the adapter of the binding's
+ * wire format, streams, and decides. Today it makes one attempt a turn; retries, hedges, fallbacks,
+ * breakers, pacing and budgets join behind this same interface. Loop thread only.
+ *
+ *   ask_start -> ops.attempt_start -> (owner makes it durable) ask_proceed -> ops.token ...
+ *             -> ops.attempt_end for an attempt that another follows -> ops.done, once, last
+ */
+#ifndef ARAGORA_PROVIDER_ASK_H
+#define ARAGORA_PROVIDER_ASK_H
+
+#include "base/clock.h"
+#include "base/outcome.h"
+#include "io/http_client.h"
+#include "io/loop.h"
+#include "provider/agents.h"
+
+struct provider; /* the module's own state: HTTP client, limits */
+struct ask;
+
+struct provider_options {
+  size_t connections_per_host;
+  size_t max_queued;
+  int64_t connect_timeout_ms;
+  int64_t idle_timeout_ms; /* since the last content; comments and pings do not count */
+  size_t max_answer_bytes;
+  int64_t demo_token_rate; /* demo agents: tokens a second, 0 = at once */
+};
+
+MUST_CHECK enum status provider_create(struct loop *loop, const struct provider_options *options,
+                                       struct provider **ret_provider, struct error *err);
+void provider_destroy(struct provider *provider);
+
+/* Disjoint counters (PROVIDERS 0.4); -1 where the vendor said nothing. */
+struct ask_usage {
+  int64_t input; /* uncached input tokens */
+  int64_t cache_read;
+  int64_t cache_write;
+  int64_t output;    /* reasoning included */
+  int64_t reasoning; /* part of output */
+};
+
+/* All texts are borrowed until ops.done returned or ask_cancel. */
+struct ask_spec {
+  const struct agent_binding *binding;
+  const char *agent;       /* the agent's name, for the log and the demo agents */
+  int agent_index;         /* its place in the panel, for the demo agents */
+  struct bytes system;     /* stable over the whole debate */
+  struct bytes prefix;     /* first part of the user message: stable for the debate */
+  struct bytes prompt;     /* rest of the user message: this turn's own */
+  const char *schema_name; /* "proposal", "critique", "revision", "ballot", "judgment" */
+  struct bytes schema;     /* JSON schema of the reply (draft 2020-12 subset) */
+  int64_t max_output_tokens;
+  int64_t timeout_ms; /* the turn's whole time, from ask_start */
+};
+
+struct ask_attempt {
+  int number; /* 1, 2, ... within this ask */
+  const char *provider;
+  const char *model;
+  int64_t reserved_tokens;    /* prompt bytes + output limit: an upper bound */
+  int64_t reserved_usd_micro; /* -1 = price unknown */
+};
+
+struct ask_result {
+  int attempt;
+  enum outcome outcome;   /* never OUTCOME_MALFORMED for a whole answer: the caller parses it */
+  bool truncated;         /* the vendor stopped at the output limit */
+  struct bytes text;      /* the whole answer; empty unless OUTCOME_OK */
+  const char *provider;   /* who answered */
+  const char *model;      /* as the vendor named it, else as asked */
+  int upstream_status;    /* HTTP status, 0 = none arrived */
+  const char *detail;     /* the provider's own words, secrets scrubbed, one line, or "" */
+  const char *request_id; /* the vendor's, or "" */
+  struct ask_usage usage;
+  int64_t cost_usd_micro; /* -1 = unknown */
+  int64_t ttft_ms;        /* to the first content, -1 = none came */
+  int64_t latency_ms;     /* from the attempt's start to its end */
+  int64_t retry_after_ms; /* what the vendor asked for, -1 = nothing */
+};
+
+struct ask_ops {
+  void (*attempt_start)(void *ctx, const struct ask_attempt *attempt);
+  /* Text that arrived since the last call; one call a read, not one a token. */
+  void (*token)(void *ctx, int attempt, struct bytes text);
+  /* What was shown of this attempt is withdrawn. */
+  void (*token_reset)(void *ctx, int attempt);
+  void (*attempt_end)(void *ctx, const struct ask_result *result);
+  /* The last callback; the ask is freed when it returns. */
+  void (*done)(void *ctx, const struct ask_result *result);
+};
+
+/* No callback runs before it returns. */
+MUST_CHECK enum status ask_start(struct provider *provider, const struct ask_spec *spec,
+                                 const struct ask_ops *ops, void *ctx, struct ask **ret_ask,
+                                 struct error *err);
+/* The attempt announced by ops.attempt_start is durable: the request may leave. */
+void ask_proceed(struct ask *ask);
+/* Closes its sockets at once; no callback follows; the ask is freed. Usage is unknown. */
+void ask_cancel(struct ask *ask);
+
+#endif

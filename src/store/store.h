@@ -1,0 +1,131 @@
+/* The store: every debate's log, and the row that lists it.
+ *
+ * `aragora_memory.db` is the truth, `aragora_elo.db` a projection that can be rebuilt. SQLite in
+ * WAL mode with synchronous=FULL. One writer thread drains a queue, one transaction a drain (group
+ * commit); reads run on the caller's thread (the handler pool), each on a pooled connection, and
+ * block. Every read takes a principal. Nothing above this header knows rowids or a dialect of SQL.
+ */
+#ifndef ARAGORA_STORE_STORE_H
+#define ARAGORA_STORE_STORE_H
+
+#include "base/bytes.h"
+#include "base/principal.h"
+
+struct store;
+
+struct store_options {
+  const char *memory_path;
+  const char *elo_path;
+  size_t pool_size;        /* read connections at most; opened when needed */
+  int64_t timeout_ms;      /* how long a read waits for a lock or a free connection */
+  size_t max_queued_bytes; /* of the writer's queue; beyond it store_append answers STATUS_FULL */
+};
+
+/* Opens both databases and checks that they are ours and not newer; makes the schema by the
+ * numbered migrations when they are empty. STATUS_CORRUPT / STATUS_UNSUPPORTED / STATUS_IO with a
+ * one-line reason that names the file; nothing is touched then. Starts the writer. */
+MUST_CHECK enum status store_open(const struct store_options *options, struct store **ret_store,
+                                  struct error *err);
+/* Commits what is queued, checkpoints, joins the writer. NULL is fine. */
+void store_close(struct store *store);
+
+/* One event as it is kept. */
+struct store_event {
+  uint64_t seq;
+  const char *type;
+  int64_t ts_ms;
+  int round;         /* -1 = none */
+  const char *agent; /* NULL = none */
+  struct bytes data; /* canonical JSON; empty (NULL) when the content was deleted */
+  uint8_t salt[32];  /* zeros when deleted */
+  uint8_t digest[32];
+  uint8_t hash[32];
+};
+
+/* A debate's row: what a list shows without folding the log. */
+struct store_debate {
+  char *id;
+  char *tenant_id;
+  char *owner_id;
+  char *slug;
+  char *task;
+  char *agents;    /* JSON array of names */
+  char *metadata;  /* the caller's JSON bytes as they came, or NULL */
+  char *status;    /* pending, running, completed, failed, cancelled */
+  char *outcome;   /* PROTOCOL 4, or NULL while it runs */
+  char *consensus; /* the rule */
+  int64_t created_ms;
+  int64_t completed_ms; /* -1 while it runs */
+  int64_t duration_ms;  /* running time, -1 while it runs */
+  int64_t rounds_used;
+  int64_t confidence_ppm; /* -1 = none */
+  int64_t cost_usd_micro; /* -1 = unknown */
+  bool consensus_reached;
+  bool degraded;
+  bool demo;
+  bool is_public;
+  uint64_t last_seq;
+};
+void store_debate_done(struct store_debate *debate); /* frees the texts */
+
+enum store_row_change { STORE_ROW_NONE, STORE_ROW_INSERT, STORE_ROW_UPDATE };
+
+/* Called on the writer thread after the commit (STATUS_OK) or when the append failed for good. On a
+ * full or failing disk the batch is held and retried instead; see store_writable. */
+typedef void store_done_fn(void *ctx, enum status status);
+
+/* Queues one batch for one debate: its events in order and its row, in one transaction. Copies
+ * everything. Batches of one debate commit in the order of the calls. For STORE_ROW_UPDATE only
+ * status, outcome, completed_ms, duration_ms, rounds_used, confidence_ppm, cost_usd_micro,
+ * consensus_reached and degraded are written. Any thread. STATUS_FULL when the queue is over its
+ * limit: nothing was taken. */
+MUST_CHECK enum status store_append(struct store *store, const char *debate_id,
+                                    const struct store_event *events, size_t count,
+                                    enum store_row_change change, const struct store_debate *row,
+                                    store_done_fn *done, void *ctx);
+
+/* False while appends fail (disk full, read-only): no new work should be admitted. Any thread. */
+bool store_writable(const struct store *store);
+
+/* --- reads; any thread that may block; STATUS_NOT_FOUND for what the principal may not see --- */
+
+/* By id or by slug. The result is the caller's, for store_debate_done. */
+MUST_CHECK enum status store_get_debate(struct store *store, const struct principal *who,
+                                        const char *id_or_slug, struct store_debate *ret_debate,
+                                        struct error *err);
+
+/* Calls each(ctx, event) for events with seq > after, in order, at most `limit` (0 = all), until it
+ * returns false. The event is valid during the call. */
+typedef bool store_event_fn(void *ctx, const struct store_event *event);
+MUST_CHECK enum status store_read_events(struct store *store, const struct principal *who,
+                                         const char *debate_id, uint64_t after, size_t limit,
+                                         store_event_fn *each, void *ctx, struct error *err);
+
+struct store_list_query {
+  const char *status;        /* NULL = any */
+  size_t limit;              /* 1..1000 */
+  size_t offset;             /* counted from the newest; 0 with a cursor */
+  int64_t before_created_ms; /* cursor: rows older than (created, id); -1 = from the newest */
+  const char *before_id;
+};
+/* Newest first. *ret_rows is an array of *ret_count for store_list_free; *ret_total counts all that
+ * match without limit and offset (kept by the database, not counted by a scan). */
+MUST_CHECK enum status store_list_debates(struct store *store, const struct principal *who,
+                                          const struct store_list_query *query,
+                                          struct store_debate **ret_rows, size_t *ret_count,
+                                          int64_t *ret_total, struct error *err);
+void store_list_free(struct store_debate *rows, size_t count);
+
+/* Ids of debates that have not ended, oldest first, for resuming; system principal only. */
+typedef void store_id_fn(void *ctx, const char *id, const struct principal *owner);
+MUST_CHECK enum status store_unfinished(struct store *store, store_id_fn *each, void *ctx,
+                                        struct error *err);
+
+/* Round trip to both databases in microseconds, for health. */
+MUST_CHECK enum status store_ping(struct store *store, int64_t *ret_memory_us, int64_t *ret_elo_us,
+                                  struct error *err);
+
+/* "short-words-of-the-task-2026-11-23", made unique with a part of the id. */
+void store_make_slug(struct bytes task, int64_t created_ms, const char *id, char *out, size_t size);
+
+#endif
