@@ -1,0 +1,35 @@
+/* Views: the JSON that people and programs read, all of them folds over the log.
+ *
+ * Numbers become 0..1 and dollars here only. Pure; the thread that owns the state.
+ */
+#ifndef ARAGORA_DEBATE_VIEW_H
+#define ARAGORA_DEBATE_VIEW_H
+
+#include "debate/debate.h"
+
+/* What is kept beside the log. */
+struct view_extra {
+  const char *id;
+  const char *slug;
+  const char *metadata;  /* JSON text, or NULL */
+  const char *head_hash; /* hexadecimal */
+  bool is_public;
+};
+
+/* The whole debate object (API, export, `aragora debates show`): needs a state with history. */
+json_t *view_debate(const struct debate *debate, const struct view_extra *extra);
+/* {debate_id, messages: [...], total, limit, offset, has_more}; needs history. */
+json_t *view_messages(const struct debate *debate, const char *id, size_t limit, size_t offset);
+
+/* The frame of one event on the wire: {"type","debate_id","loop_id","timestamp","ts","seq",
+ * "agent_seq","round","agent","data"} as one line of JSON into `out`. `data` is the event's,
+ * with the names that existing clients read beside ours. `agent_seq` counts that agent's logged
+ * events so far. Cheap: one pass, no intermediate object for what is copied unchanged. */
+MUST_CHECK enum status view_frame(const char *debate_id, const struct event *event,
+                                  uint64_t agent_seq, struct buffer *out);
+
+/* One event as the events page, events.jsonl and the JSON export show it, chain fields included. */
+json_t *view_event(const struct event *event, const uint8_t salt[32], const uint8_t digest[32],
+                   const uint8_t hash[32]);
+
+#endif
