@@ -4,6 +4,7 @@
  * message carries key=value text, so that both `jq` and the runbook's greps
  * ("agent=openai-api", "rate_limit", "429") work on the same file. Control characters are escaped;
  * callers never pass a secret or a prompt. Only the edge that handles an error logs it, once.
+ * What still looks like a credential (sk-..., Bearer ...) is starred out before it is written.
  * Any thread: a line is formatted on the stack and written with one write(2).
  */
 #ifndef ARAGORA_BASE_LOG_H
@@ -23,8 +24,9 @@ struct log_context {
 /* "DEBUG", "INFO", "WARNING", "ERROR" in any case. */
 MUST_CHECK enum status log_level_parse(const char *text, enum log_level *ret_level);
 
-/* Before the first thread. `file` may be NULL; one that cannot be opened is an error. `plain` is
- * for people (development, command line): "12:34:56 INFO runner  message" instead of JSON. */
+/* Before the first thread. `file` may be NULL; one that cannot be opened is an error. `plain`
+ * is for people (development, command line): standard error then carries "12:34:56 INFO runner
+ * message" lines; the file is JSON in any case. Before log_open: JSON at INFO, standard error. */
 MUST_CHECK enum status log_open(enum log_level level, const char *file, bool plain,
                                 struct error *err);
 void log_close(void);

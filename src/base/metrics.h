@@ -15,7 +15,7 @@ enum metric { METRICS_TABLE(METRIC_ENUM) METRIC_COUNT };
 /* `labels` holds as many texts as the table names labels, in its order, and may be NULL when it
  * names none. A series beyond METRIC_SERIES_MAX a metric is counted under the label value
  * "other". */
-enum { METRIC_SERIES_MAX = 64, METRIC_LABELS_MAX = 3 };
+enum { METRIC_SERIES_MAX = 256, METRIC_LABELS_MAX = 3 };
 
 void metric_add(enum metric id, const char *const labels[], int64_t n);
 void metric_set(enum metric id, const char *const labels[], int64_t value);

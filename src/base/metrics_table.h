@@ -1,6 +1,7 @@
 /* The table of metrics: X(ID, "name", TYPE, "label,label", "help"). TYPE is COUNTER, GAUGE or
  * HISTOGRAM (buckets 0.1 to 120 s). The names down to CIRCUIT_BREAKER_STATE are the runbook's and
- * never change; two of them lack the customary _total, so they have a twin that has it. */
+ * never change; two of them lack the customary _total, so they have a twin that has it, and whoever
+ * counts one counts both. */
 #ifndef ARAGORA_BASE_METRICS_TABLE_H
 #define ARAGORA_BASE_METRICS_TABLE_H
 

@@ -72,8 +72,9 @@ struct option {
   enum option_type type;
   size_t offset; /* into struct options */
   int64_t min, max;
-  const char *meta; /* "N", "PATH" in the help text */
-  const char *help; /* one line */
+  const char *meta;    /* "N", "PATH" in the help text */
+  const char *help;    /* one line */
+  const char *choices; /* "json|text": any case is accepted, this one is stored; or NULL */
   bool secret;
 };
 
@@ -84,15 +85,15 @@ extern const size_t option_table_size;
 MUST_CHECK enum status options_init(struct options *o, struct error *err);
 void options_done(struct options *o);
 
-/* Sets what `argv[*index]` ("--port", "--port=80") says, advancing *index past a separate value.
- * STATUS_NOT_FOUND when it is no flag of the table (nothing changed), STATUS_INVALID when its
- * value is bad or missing. */
+/* Sets what `argv[*index]` ("--port", "--port=80") says, leaving *index on the last argument used.
+ * A flag without a value is true ("--dev", or "--dev=false"). STATUS_NOT_FOUND when it is no flag
+ * of the table (nothing changed), STATUS_INVALID when its value is bad or missing. */
 MUST_CHECK enum status options_set_flag(struct options *o, int argc, char **argv, int *index,
                                         struct error *err);
 
-/* Fills data_dir, db_path and elo_path where they are unset: the flag's directory, else /data when
- * it exists and is writable, else $STATE_DIRECTORY, else ./data (created). The directory is made
- * with mode 0750 when missing. STATUS_IO with the path when it cannot be written. */
+/* Fills data_dir, db_path and elo_path where they are unset: the directory of db_path, else /data
+ * when it exists and is writable, else $STATE_DIRECTORY, else ./data. A missing directory is made
+ * with mode 0750, its parents are not. STATUS_IO with the path when it cannot be written. */
 MUST_CHECK enum status options_place_files(struct options *o, struct error *err);
 
 #endif

@@ -1,0 +1,348 @@
+#include "base/options.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define FIELD(name) offsetof(struct options, name)
+
+/* Rows of one field are aliases: the first gives the default and wins in the environment. */
+#define INT_ROW(flag_, variable_, fallback_, field_, min_, max_, help_)              \
+  {                                                                                  \
+    .flag = flag_, .variable = variable_, .fallback = fallback_, .type = OPTION_INT, \
+    .offset = FIELD(field_), .min = min_, .max = max_, .meta = "N", .help = help_    \
+  }
+#define TEXT_ROW(flag_, variable_, fallback_, field_, meta_, help_)                   \
+  {                                                                                   \
+    .flag = flag_, .variable = variable_, .fallback = fallback_, .type = OPTION_TEXT, \
+    .offset = FIELD(field_), .meta = meta_, .help = help_                             \
+  }
+#define CHOICE_ROW(flag_, variable_, fallback_, field_, choices_, help_)              \
+  {                                                                                   \
+    .flag = flag_, .variable = variable_, .fallback = fallback_, .type = OPTION_TEXT, \
+    .offset = FIELD(field_), .meta = choices_, .help = help_, .choices = choices_     \
+  }
+#define BOOL_ROW(flag_, variable_, field_, help_)                                   \
+  {                                                                                 \
+    .flag = flag_, .variable = variable_, .fallback = "false", .type = OPTION_BOOL, \
+    .offset = FIELD(field_), .help = help_                                          \
+  }
+
+enum { MIB = 1024 * 1024 };
+
+/* Where a default has a source it is the runbook's configuration reference; the ranges are ours. */
+const struct option option_table[] = {
+    INT_ROW("--port", "ARAGORA_PORT", "8080", port, 0, 65535,
+            "HTTP port; 0 = any free one, printed at start"),
+    INT_ROW("--http-port", NULL, NULL, port, 0, 65535, "the same as --port"),
+    INT_ROW("--api-port", NULL, NULL, port, 0, 65535, "the same as --port"),
+    INT_ROW("--ws-port", "ARAGORA_WS_PORT", "8765", ws_port, 0, 65535,
+            "second port for WebSockets; 0 = none"),
+    TEXT_ROW("--host", "ARAGORA_HOST", NULL, host, "ADDRESS",
+             "address to listen on; default 127.0.0.1 and ::1"),
+    BOOL_ROW("--allow-unauthenticated", "ARAGORA_ALLOW_UNAUTHENTICATED", allow_unauthenticated,
+             "listen beyond loopback without a token"),
+    {.variable = "ARAGORA_API_TOKEN",
+     .type = OPTION_TEXT,
+     .offset = FIELD(api_token),
+     .meta = "TOKEN",
+     .help = "bearer token that every protected request must carry",
+     .secret = true},
+    TEXT_ROW("--allowed-origins", "ARAGORA_ALLOWED_ORIGINS", "*", allowed_origins, "LIST",
+             "origins that browsers may call from, separated by commas"),
+    CHOICE_ROW("--env", "ARAGORA_ENV", "development", env, "development|production",
+               "production insists on real agents and credentials"),
+    CHOICE_ROW(NULL, "ARAGORA_ENVIRONMENT", NULL, env, "development|production",
+               "the same as ARAGORA_ENV"),
+    BOOL_ROW("--dev", "ARAGORA_DEV", dev, "for work on the server itself: readable log"),
+
+    TEXT_ROW("--data-dir", "ARAGORA_DATA_DIR", NULL, data_dir, "DIR",
+             "where the databases lie; default /data, $STATE_DIRECTORY or ./data"),
+    TEXT_ROW("--db-path", "ARAGORA_DB_PATH", NULL, db_path, "FILE",
+             "main database; default aragora_memory.db in the data directory"),
+    TEXT_ROW("--elo-path", "ARAGORA_ELO_PATH", NULL, elo_path, "FILE",
+             "rating database; default aragora_elo.db in the data directory"),
+    TEXT_ROW("--agents-file", "ARAGORA_AGENTS_FILE", NULL, agents_file, "FILE",
+             "JSON file that adds to or changes the table of agents"),
+    CHOICE_ROW("--log-level", "ARAGORA_LOG_LEVEL", "INFO", log_level, "DEBUG|INFO|WARNING|ERROR",
+               "least level that is logged"),
+    TEXT_ROW("--log-file", "ARAGORA_LOG_FILE", NULL, log_file, "FILE",
+             "log file beside standard error"),
+    CHOICE_ROW("--log-format", "ARAGORA_LOG_FORMAT", "json", log_format, "json|text",
+               "form of the log on standard error"),
+
+    INT_ROW("--workers", "ARAGORA_WORKERS", "4", workers, 1, 64, "HTTP threads"),
+    INT_ROW("--db-pool-size", "ARAGORA_DB_POOL_SIZE", "10", db_pool_size, 1, 256,
+            "database connections for reading"),
+    INT_ROW("--db-timeout", "ARAGORA_DB_TIMEOUT", "30", db_timeout_s, 1, 3600,
+            "seconds to wait for a database lock"),
+    INT_ROW("--event-buffer-size", "ARAGORA_EVENT_BUFFER_SIZE", "10000", event_buffer_size, 16,
+            10000000, "events of a debate kept in memory for slow subscribers"),
+    INT_ROW(NULL, "ARAGORA_MAX_EVENT_QUEUE_SIZE", NULL, event_buffer_size, 16, 10000000,
+            "the same as ARAGORA_EVENT_BUFFER_SIZE"),
+    INT_ROW("--max-body-bytes", "ARAGORA_MAX_BODY_BYTES", "10485760", max_body_bytes, 1024,
+            1024LL * MIB, "longest request body"),
+    INT_ROW("--max-connections", "ARAGORA_MAX_CONNECTIONS", "10000", max_connections, 16, 1000000,
+            "HTTP connections at once"),
+    INT_ROW("--max-question-length", "ARAGORA_MAX_QUESTION_LENGTH", "10000", max_question_chars, 1,
+            1000000, "characters of a question"),
+    INT_ROW("--max-context-bytes", "ARAGORA_MAX_CONTEXT_BYTES", "1048576", max_context_bytes, 0,
+            256LL * MIB, "bytes of the context given with a question"),
+
+    INT_ROW("--max-concurrent-debates", "ARAGORA_MAX_CONCURRENT_DEBATES", "100",
+            max_concurrent_debates, 1, 1000000, "debates running at once"),
+    INT_ROW("--max-queued-debates", "ARAGORA_MAX_QUEUED_DEBATES", "1000", max_queued_debates, 0,
+            10000000, "debates waiting to run"),
+    TEXT_ROW("--default-agents", "ARAGORA_DEFAULT_AGENTS", NULL, default_agents, "LIST",
+             "panel of a debate that names none; default what the keys allow"),
+    INT_ROW("--default-rounds", "ARAGORA_DEFAULT_ROUNDS", "2", default_rounds, 0, 10,
+            "rounds of a debate that names none"),
+    INT_ROW("--debate-timeout", "ARAGORA_DEBATE_TIMEOUT", "900", debate_timeout_s, 5, 86400,
+            "seconds a debate may run"),
+    INT_ROW("--agent-timeout", "ARAGORA_AGENT_TIMEOUT", "60", agent_timeout_s, 1, 600,
+            "seconds an agent has for one answer"),
+    INT_ROW("--max-output-tokens", "ARAGORA_MAX_OUTPUT_TOKENS", "8192", max_output_tokens, 16,
+            1000000, "output limit sent to providers, thinking included"),
+
+    INT_ROW("--max-retries", "ARAGORA_MAX_RETRIES", "3", max_retries, 0, 10,
+            "further attempts after a failed one"),
+    INT_ROW("--circuit-breaker-threshold", "ARAGORA_CIRCUIT_BREAKER_THRESHOLD", "5",
+            circuit_breaker_threshold, 1, 1000, "failures in a row that open an agent's breaker"),
+    INT_ROW("--provider-connections", "ARAGORA_PROVIDER_CONNECTIONS", "256", provider_connections,
+            1, 10000, "connections at once to one provider"),
+    INT_ROW("--provider-connect-timeout-ms", "ARAGORA_PROVIDER_CONNECT_TIMEOUT_MS", "5000",
+            provider_connect_timeout_ms, 10, 600000, "milliseconds to reach a provider"),
+    INT_ROW("--provider-idle-timeout-ms", "ARAGORA_PROVIDER_IDLE_TIMEOUT_MS", "60000",
+            provider_idle_timeout_ms, 10, 600000, "milliseconds without content in an answer"),
+    INT_ROW("--max-answer-bytes", "ARAGORA_MAX_ANSWER_BYTES", "1048576", max_answer_bytes, 1024,
+            256LL * MIB, "longest answer of a provider"),
+    INT_ROW("--demo-token-rate", "ARAGORA_DEMO_TOKEN_RATE", "100", demo_token_rate, 0, 1000000,
+            "tokens a second of the demo agents; 0 = at once"),
+
+    INT_ROW("--ws-max-message-size", "ARAGORA_WS_MAX_MESSAGE_SIZE", "65536", ws_max_message_bytes,
+            125, 16LL * MIB, "bytes of a WebSocket message from a client"),
+    INT_ROW("--ws-conn-rate", "ARAGORA_WS_CONN_RATE", "60", ws_connections_per_minute, 0, 1000000,
+            "WebSocket connections a minute from one address; 0 = no limit"),
+    INT_ROW("--ws-max-per-ip", "ARAGORA_WS_MAX_PER_IP", "100", ws_connections_per_address, 0,
+            1000000, "WebSocket connections at once from one address; 0 = no limit"),
+    INT_ROW("--ws-msg-rate", "ARAGORA_WS_MSG_RATE", "20", ws_messages_per_second, 0, 1000000,
+            "WebSocket messages a second from one client; 0 = no limit"),
+    INT_ROW("--ws-heartbeat", "ARAGORA_WS_HEARTBEAT", "30", ws_heartbeat_s, 1, 3600,
+            "seconds between WebSocket pings"),
+    INT_ROW("--ws-send-buffer-bytes", "ARAGORA_WS_SEND_BUFFER_BYTES", "1048576",
+            ws_send_buffer_bytes, 4096, 256LL * MIB,
+            "unsent bytes after which a subscriber counts as behind"),
+    INT_ROW("--sse-heartbeat", "ARAGORA_SSE_HEARTBEAT", "15", sse_heartbeat_s, 1, 3600,
+            "seconds between comments on a silent event stream"),
+};
+const size_t option_table_size = sizeof option_table / sizeof *option_table;
+
+static const char *label_of(const struct option *row, bool from_flag) {
+  return from_flag ? row->flag : row->variable;
+}
+
+/* Digits with an optional minus and nothing else: "8080 ", "+1", "0x10" and "1e3" are mistakes. */
+static bool parse_int(const char *text, int64_t *ret_value) {
+  const char *digits = text + (*text == '-');
+  if (!*digits || strspn(digits, "0123456789") != strlen(digits)) return false;
+  errno = 0;
+  long long value = strtoll(text, NULL, 10);
+  if (errno) return false;
+  *ret_value = value;
+  return true;
+}
+
+static bool parse_bool(const char *text, bool *ret_value) {
+  static const char *const words[] = {"false", "true", "0", "1", "no", "yes", "off", "on"};
+  for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+    if (strcasecmp(text, words[i]) != 0) continue;
+    *ret_value = i % 2;
+    return true;
+  }
+  return false;
+}
+
+/* The choice as the table writes it, so that readers may compare with strcmp. */
+static bool find_choice(const char *choices, const char *text, struct bytes *ret_choice) {
+  for (const char *p = choices;; p++) {
+    size_t len = strcspn(p, "|");
+    if (strlen(text) == len && strncasecmp(p, text, len) == 0) {
+      *ret_choice = (struct bytes){p, len};
+      return true;
+    }
+    p += len;
+    if (!*p) return false;
+  }
+}
+
+static enum status set_int(struct options *o, const struct option *row, bool from_flag,
+                           const char *text, struct error *err) {
+  int64_t value;
+  if (!parse_int(text, &value) || value < row->min || value > row->max)
+    return error_set(err, STATUS_INVALID, label_of(row, from_flag),
+                     "%s must be a whole number from %lld to %lld, not \"%.64s\"",
+                     label_of(row, from_flag), (long long)row->min, (long long)row->max, text);
+  memcpy((char *)o + row->offset, &value, sizeof value);
+  return STATUS_OK;
+}
+
+static enum status set_bool(struct options *o, const struct option *row, bool from_flag,
+                            const char *text, struct error *err) {
+  bool value;
+  if (!parse_bool(text, &value))
+    return error_set(err, STATUS_INVALID, label_of(row, from_flag),
+                     "%s must be true or false, not \"%.64s\"", label_of(row, from_flag), text);
+  memcpy((char *)o + row->offset, &value, sizeof value);
+  return STATUS_OK;
+}
+
+static enum status set_text(struct options *o, const struct option *row, bool from_flag,
+                            const char *text, struct error *err) {
+  struct bytes value = bytes_of(text);
+  if (row->choices && !find_choice(row->choices, text, &value))
+    return error_set(err, STATUS_INVALID, label_of(row, from_flag),
+                     "%s must be one of %s, not \"%.64s\"", label_of(row, from_flag), row->choices,
+                     text);
+  char *copy = bytes_dup(value);
+  if (!copy) return error_set(err, STATUS_NOMEM, NULL, "out of memory");
+  char **field = (char **)((char *)o + row->offset);
+  free(*field);
+  *field = copy;
+  return STATUS_OK;
+}
+
+static enum status set_value(struct options *o, const struct option *row, bool from_flag,
+                             const char *text, struct error *err) {
+  switch (row->type) {
+    case OPTION_BOOL: return set_bool(o, row, from_flag, text, err);
+    case OPTION_INT: return set_int(o, row, from_flag, text, err);
+    case OPTION_TEXT: return set_text(o, row, from_flag, text, err);
+  }
+  return STATUS_INTERNAL;
+}
+
+static enum status read_defaults(struct options *o, struct error *err) {
+  for (size_t i = 0; i < option_table_size; i++) {
+    const struct option *row = &option_table[i];
+    if (!row->fallback) continue;
+    enum status status = set_value(o, row, false, row->fallback, err);
+    if (status != STATUS_OK) return status;
+  }
+  return STATUS_OK;
+}
+
+static enum status read_environment(struct options *o, struct error *err) {
+  /* Backwards, so that the first of several rows of one field has the last word. */
+  for (size_t i = option_table_size; i-- > 0;) {
+    const struct option *row = &option_table[i];
+    const char *text = row->variable ? getenv(row->variable) : NULL;
+    if (!text || !*text) continue;
+    enum status status = set_value(o, row, false, text, err);
+    if (status != STATUS_OK) return status;
+  }
+  return STATUS_OK;
+}
+
+enum status options_init(struct options *o, struct error *err) {
+  *o = (struct options){0};
+  enum status status = read_defaults(o, err);
+  if (status == STATUS_OK) status = read_environment(o, err);
+  if (status != STATUS_OK) options_done(o);
+  return status;
+}
+
+void options_done(struct options *o) {
+  for (size_t i = 0; i < option_table_size; i++) {
+    if (option_table[i].type != OPTION_TEXT) continue;
+    char **field = (char **)((char *)o + option_table[i].offset);
+    free(*field);
+    *field = NULL; /* an alias comes by here again */
+  }
+}
+
+static const struct option *find_flag(const char *arg, size_t len) {
+  for (size_t i = 0; i < option_table_size; i++) {
+    const char *flag = option_table[i].flag;
+    if (flag && strlen(flag) == len && memcmp(flag, arg, len) == 0) return &option_table[i];
+  }
+  return NULL;
+}
+
+enum status options_set_flag(struct options *o, int argc, char **argv, int *index,
+                             struct error *err) {
+  const char *arg = argv[*index];
+  size_t len = strcspn(arg, "=");
+  const struct option *row = find_flag(arg, len);
+  if (!row) return STATUS_NOT_FOUND;
+  if (row->type == OPTION_BOOL)
+    return set_bool(o, row, true, arg[len] ? arg + len + 1 : "true", err);
+
+  bool separate = !arg[len];
+  const char *value = arg + len + 1;
+  if (separate) value = *index + 1 < argc ? argv[*index + 1] : "";
+  /* "--db-path --dev" is a forgotten value, not a file of that name. */
+  if (!*value || (separate && strncmp(value, "--", 2) == 0))
+    return error_set(err, STATUS_INVALID, row->flag, "%s needs a value (%s)", row->flag, row->meta);
+  enum status status = set_value(o, row, true, value, err);
+  if (status == STATUS_OK && separate) ++*index;
+  return status;
+}
+
+/* The directory of a path, for free(): "." of a bare name. NULL when memory is short. */
+static char *directory_of(const char *path) {
+  const char *slash = strrchr(path, '/');
+  if (!slash) return strdup(".");
+  if (slash == path) return strdup("/");
+  return bytes_dup((struct bytes){path, (size_t)(slash - path)});
+}
+
+static bool is_writable_directory(const char *path) {
+  struct stat st;
+  return stat(path, &st) == 0 && S_ISDIR(st.st_mode) && access(path, W_OK | X_OK) == 0;
+}
+
+static enum status require_directory(const char *path, struct error *err) {
+  if (mkdir(path, 0750) < 0 && errno != EEXIST)
+    return error_set(err, STATUS_IO, "data_dir", "cannot make the directory %s: %s", path,
+                     strerror(errno));
+  if (!is_writable_directory(path))
+    return error_set(err, STATUS_IO, "data_dir", "cannot write to the directory %s", path);
+  return STATUS_OK;
+}
+
+static enum status require_directory_of(const char *path, struct error *err) {
+  FREE_LATER char *directory = directory_of(path);
+  if (!directory) return error_set(err, STATUS_NOMEM, NULL, "out of memory");
+  return require_directory(directory, err);
+}
+
+/* For free(). A main database that was named takes the rest along, so that naming it is enough. */
+static char *choose_data_dir(const char *db_path) {
+  if (db_path) return directory_of(db_path);
+  if (is_writable_directory("/data")) return strdup("/data");
+  /* systemd.exec(5): several directories are separated by colons; ours is the first. */
+  const char *state = getenv("STATE_DIRECTORY");
+  if (state && *state) return bytes_dup((struct bytes){state, strcspn(state, ":")});
+  return strdup("data");
+}
+
+static char *path_in(const char *directory, const char *name) {
+  struct buffer path;
+  buffer_init(&path, strlen(directory) + strlen(name) + 1);
+  buffer_printf(&path, "%s/%s", directory, name);
+  return buffer_steal(&path);
+}
+
+enum status options_place_files(struct options *o, struct error *err) {
+  if (!o->data_dir) o->data_dir = choose_data_dir(o->db_path);
+  if (o->data_dir && !o->db_path) o->db_path = path_in(o->data_dir, "aragora_memory.db");
+  if (o->data_dir && !o->elo_path) o->elo_path = path_in(o->data_dir, "aragora_elo.db");
+  if (!o->data_dir || !o->db_path || !o->elo_path)
+    return error_set(err, STATUS_NOMEM, NULL, "out of memory");
+  enum status status = require_directory(o->data_dir, err);
+  if (status == STATUS_OK) status = require_directory_of(o->db_path, err);
+  if (status == STATUS_OK) status = require_directory_of(o->elo_path, err);
+  return status;
+}
