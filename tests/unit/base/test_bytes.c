@@ -1,0 +1,139 @@
+/* Buffers keep to their maximum, stay NUL-terminated, and remember that something was lost. */
+#include "base/bytes.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+// clang-format off
+#include <cmocka.h>
+// clang-format on
+
+static void test_hex_both_ways(void **state) {
+  (void)state;
+  const uint8_t raw[] = {0x00, 0x7f, 0xa5, 0xff};
+  char text[9];
+  bytes_to_hex(raw, sizeof raw, text);
+  assert_string_equal(text, "007fa5ff");
+  uint8_t back[4];
+  assert_true(bytes_from_hex(BYTES_LITERAL("007FA5ff"), back, sizeof back));
+  assert_memory_equal(back, raw, sizeof raw);
+}
+
+static void test_hex_refuses_other_text(void **state) {
+  (void)state;
+  uint8_t out[2];
+  assert_false(bytes_from_hex(BYTES_LITERAL("00f"), out, 2));
+  assert_false(bytes_from_hex(BYTES_LITERAL("00ff0"), out, 2));
+  assert_false(bytes_from_hex(BYTES_LITERAL("00fg"), out, 2));
+  assert_false(bytes_from_hex(BYTES_LITERAL(""), out, 2));
+}
+
+static void test_append_up_to_the_maximum(void **state) {
+  (void)state;
+  BUFFER_LATER struct buffer b;
+  buffer_init(&b, 5);
+  assert_true(buffer_append_text(&b, "abc"));
+  assert_true(buffer_append_text(&b, "de"));
+  assert_string_equal(b.ptr, "abcde");
+  assert_false(buffer_append_char(&b, 'f'));
+  assert_true(b.overflow);
+  assert_string_equal(b.ptr, "abcde");
+}
+
+static void test_overflow_is_sticky_until_cleared(void **state) {
+  (void)state;
+  BUFFER_LATER struct buffer b;
+  buffer_init(&b, 4);
+  assert_false(buffer_append_text(&b, "12345"));
+  assert_false(buffer_append_text(&b, "1"));
+  assert_null(buffer_steal(&b));
+  buffer_init(&b, 4);
+  assert_false(buffer_append_text(&b, "12345"));
+  buffer_clear(&b);
+  assert_true(buffer_append_text(&b, "1"));
+}
+
+static void test_a_huge_request_does_not_wrap(void **state) {
+  (void)state;
+  BUFFER_LATER struct buffer b;
+  buffer_init(&b, 100);
+  assert_true(buffer_append_text(&b, "x"));
+  assert_false(buffer_reserve(&b, SIZE_MAX));
+  buffer_clear(&b);
+  assert_false(buffer_reserve(&b, SIZE_MAX - 1));
+}
+
+static void test_printf_short_and_long(void **state) {
+  (void)state;
+  BUFFER_LATER struct buffer b;
+  buffer_init(&b, 4000);
+  assert_true(buffer_printf(&b, "%d-%s", 7, "x"));
+  assert_true(buffer_printf(&b, "%0500d", 1)); /* beyond the small buffer on the stack */
+  assert_int_equal(b.len, 503);
+  assert_memory_equal(b.ptr, "7-x000", 6);
+  assert_int_equal(b.ptr[502], '1');
+  assert_false(buffer_printf(&b, "%04000d", 1));
+  assert_int_equal(b.len, 503);
+}
+
+static void test_integers_at_both_ends(void **state) {
+  (void)state;
+  BUFFER_LATER struct buffer b;
+  buffer_init(&b, 100);
+  buffer_append_int(&b, INT64_MIN);
+  buffer_append_char(&b, ' ');
+  buffer_append_int(&b, 0);
+  buffer_append_char(&b, ' ');
+  buffer_append_int(&b, INT64_MAX);
+  assert_string_equal(b.ptr, "-9223372036854775808 0 9223372036854775807");
+}
+
+static void test_json_string_escapes(void **state) {
+  (void)state;
+  BUFFER_LATER struct buffer b;
+  buffer_init(&b, 100);
+  buffer_append_json_string(&b, BYTES_LITERAL("a\"\\\b\t\n\f\r\x01\x1f\x7f\xc3\xa9"));
+  assert_string_equal(b.ptr, "\"a\\\"\\\\\\b\\t\\n\\f\\r\\u0001\\u001f\x7f\xc3\xa9\"");
+}
+
+static void test_consume_and_steal(void **state) {
+  (void)state;
+  struct buffer b;
+  buffer_init(&b, 100);
+  buffer_append_text(&b, "abcdef");
+  buffer_consume(&b, 2);
+  assert_string_equal(b.ptr, "cdef");
+  buffer_consume(&b, 4);
+  assert_int_equal(b.len, 0);
+  buffer_append_text(&b, "again");
+  FREE_LATER char *stolen = buffer_steal(&b);
+  assert_string_equal(stolen, "again");
+  assert_null(b.ptr);
+  FREE_LATER char *empty = buffer_steal(&b);
+  assert_string_equal(empty, "");
+}
+
+static void test_equality_and_copies(void **state) {
+  (void)state;
+  assert_true(bytes_equal(bytes_of(NULL), bytes_of("")));
+  assert_false(bytes_equal(bytes_of("a"), bytes_of("b")));
+  assert_false(bytes_equal(bytes_of("a"), bytes_of("ab")));
+  FREE_LATER char *copy = bytes_dup((struct bytes){"abc", 2});
+  assert_string_equal(copy, "ab");
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_hex_both_ways),
+      cmocka_unit_test(test_hex_refuses_other_text),
+      cmocka_unit_test(test_append_up_to_the_maximum),
+      cmocka_unit_test(test_overflow_is_sticky_until_cleared),
+      cmocka_unit_test(test_a_huge_request_does_not_wrap),
+      cmocka_unit_test(test_printf_short_and_long),
+      cmocka_unit_test(test_integers_at_both_ends),
+      cmocka_unit_test(test_json_string_escapes),
+      cmocka_unit_test(test_consume_and_steal),
+      cmocka_unit_test(test_equality_and_copies),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
