@@ -1,0 +1,90 @@
+#include "io/pool.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct job {
+  void (*fn)(void *arg);
+  void *arg;
+};
+
+struct pool {
+  pthread_mutex_t lock; /* guards everything below */
+  pthread_cond_t work;
+  bool closing;
+  struct job *ring; /* of max_queued */
+  size_t max_queued, head, queued;
+  size_t thread_count;
+  pthread_t threads[];
+};
+
+static void *run_worker(void *arg) {
+  struct pool *pool = arg;
+  pthread_mutex_lock(&pool->lock);
+  for (;;) {
+    while (!pool->queued && !pool->closing) pthread_cond_wait(&pool->work, &pool->lock);
+    if (!pool->queued) break;
+    struct job job = pool->ring[pool->head];
+    pool->head = (pool->head + 1) % pool->max_queued;
+    pool->queued--;
+    pthread_mutex_unlock(&pool->lock);
+    job.fn(job.arg);
+    pthread_mutex_lock(&pool->lock);
+  }
+  pthread_mutex_unlock(&pool->lock);
+  return NULL;
+}
+
+enum status pool_create(size_t threads, size_t max_queued, struct pool **ret_pool,
+                        struct error *err) {
+  if (!threads || !max_queued)
+    return error_set(err, STATUS_INVALID, NULL, "a pool needs a thread and room for a job");
+  struct pool *pool = calloc(1, sizeof *pool + threads * sizeof pool->threads[0]);
+  if (!pool) return error_set(err, STATUS_NOMEM, NULL, "out of memory");
+  pool->ring = calloc(max_queued, sizeof *pool->ring);
+  if (!pool->ring) {
+    free(pool);
+    return error_set(err, STATUS_NOMEM, NULL, "out of memory");
+  }
+  pool->max_queued = max_queued;
+  pthread_mutex_init(&pool->lock, NULL);
+  pthread_cond_init(&pool->work, NULL);
+  for (; pool->thread_count < threads; pool->thread_count++) {
+    int e = pthread_create(&pool->threads[pool->thread_count], NULL, run_worker, pool);
+    if (e) {
+      pool_destroy(pool);
+      return error_set(err, STATUS_IO, NULL, "cannot start a thread: %s", strerror(e));
+    }
+  }
+  *ret_pool = pool;
+  return STATUS_OK;
+}
+
+void pool_destroy(struct pool *pool) {
+  if (!pool) return;
+  pthread_mutex_lock(&pool->lock);
+  pool->closing = true;
+  pthread_cond_broadcast(&pool->work);
+  pthread_mutex_unlock(&pool->lock);
+  for (size_t i = 0; i < pool->thread_count; i++) pthread_join(pool->threads[i], NULL);
+  pthread_cond_destroy(&pool->work);
+  pthread_mutex_destroy(&pool->lock);
+  free(pool->ring);
+  free(pool);
+}
+
+enum status pool_submit(struct pool *pool, void (*fn)(void *arg), void *arg) {
+  enum status status = STATUS_OK;
+  pthread_mutex_lock(&pool->lock);
+  if (pool->queued == pool->max_queued) {
+    status = STATUS_FULL;
+  } else {
+    pool->ring[(pool->head + pool->queued) % pool->max_queued] = (struct job){fn, arg};
+    pool->queued++;
+    pthread_cond_signal(&pool->work);
+  }
+  pthread_mutex_unlock(&pool->lock);
+  return status;
+}
