@@ -62,7 +62,8 @@ struct turn {
   int member;           /* index into config.members; for judgments into config.judges */
   int round;
   bool repaired, truncated;
-  char *bad_reply; /* set after an attempt that did not parse: the next one is the repair */
+  uint32_t targets_seen; /* critique: targets whose event is in */
+  char *bad_reply;       /* set after an attempt that did not parse: the next one is the repair */
   char *bad_reply_error;
   int attempts;                                /* started */
   int unknowns;                                /* attempts that a crash cut */
@@ -92,7 +93,11 @@ struct member {                 /* an agent's standing */
   int text_since;               /* round of its text */
   int key_since;                /* round since which it has held its position without a break */
   char *first_text, *first_key; /* sealed in round 0 */
-  int64_t confidence_ppm;       /* as last stated; -1 = never */
+  /* a revision waits here until its step is complete: a step is a barrier, and the order in which
+   * its answers arrive must change nothing */
+  char *next_text, *next_key;
+  bool next_changed;
+  int64_t confidence_ppm; /* as last stated; -1 = never */
 };
 
 struct step_of_trajectory {
@@ -108,6 +113,7 @@ struct vote { /* a valid ballot */
 };
 
 struct degradation {
+  int order; /* step, then turn: not the order of arrival */
   char *agent;
   char turn[TURN_ID_SIZE];
   char *cause; /* an outcome's name, or "truncated", "repaired", "fallback", "judge_failed", ... */
@@ -131,7 +137,8 @@ struct debate {
   struct member members[DEBATE_MEMBERS_MAX];
   struct turn *turns; /* of the current step; of all steps with history */
   int turn_count, turn_cap;
-  int step_first; /* first turn of the current step */
+  int step_first;  /* first turn of the current step */
+  int step_number; /* 1, 2, ... */
   struct item *items;
   int item_count, item_cap;
   struct step_of_trajectory *trajectory;

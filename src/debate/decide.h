@@ -17,17 +17,19 @@ struct decide_ballot {
 };
 
 enum decide_basis {
-  DECIDE_BY_VOTE,    /* ballots were asked for */
-  DECIDE_BY_HOLDERS, /* one position left, or the fast path: each holder is a ballot for it */
-  DECIDE_BY_JUDGE,   /* `chosen` */
-  DECIDE_BY_SAMPLES, /* self_consistency: each sample is a ballot for its own position */
-  DECIDE_NOTHING,    /* rule none, single, or stopped by a fact: best answer only */
+  DECIDE_BY_VOTE,     /* ballots were asked for */
+  DECIDE_BY_HOLDERS,  /* one position left, or the fast path: each holder is a ballot for it */
+  DECIDE_BY_JUDGE,    /* `chosen` */
+  DECIDE_BY_SAMPLES,  /* self_consistency: each sample is a ballot for its own position */
+  DECIDE_BEST_SO_FAR, /* stopped by a fact: the best answer so far, nothing reached */
+  DECIDE_NOTHING,     /* rule none, single */
 };
 
 struct decide_input {
   int n; /* panel */
   int64_t weights_ppm[DEBATE_MEMBERS_MAX];
-  int k; /* positions, in order of their first holder */
+  int held_since[DEBATE_MEMBERS_MAX]; /* of each agent: round since which it holds its position */
+  int k;                              /* positions, in order of their first holder */
   struct decide_position positions[DEBATE_MEMBERS_MAX];
   int ballot_count; /* valid ones */
   struct decide_ballot ballots[DEBATE_MEMBERS_MAX];

@@ -1,0 +1,334 @@
+/* An attempt's result as the events that record it. */
+#include "debate/debate.h"
+#include "debate/topology.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+json_t *debate_fact_data(const char *reason) {
+  return json_pack("{s:o}", "reason", json_text_or_null(reason));
+}
+
+/* What a label stands for, as the log names it. */
+static json_t *label_target(const struct debate *d, const struct turn *t, int target) {
+  char position[16];
+  if (t->kind != TURN_BALLOT && t->kind != TURN_JUDGMENT)
+    return json_string(d->config.members[target].name);
+  snprintf(position, sizeof position, "p%d", target);
+  return json_string(position);
+}
+
+enum status debate_begin_attempt(const struct debate *d, int turn,
+                                 const struct attempt_begin *begin, struct drafts *drafts) {
+  const struct turn *t = &d->turns[turn];
+  char id[TURN_ID_SIZE];
+  int labels[DEBATE_MEMBERS_MAX];
+  debate_turn_id(d, t, id);
+  int count = topology_labels(d, t, labels);
+  json_t *map = json_array();
+  for (int i = 0; i < count; i++) json_array_append_new(map, label_target(d, t, labels[i]));
+  return drafts_add(
+      drafts, EVENT_ATTEMPT_START, t->round, debate_turn_agent(d, t)->name,
+      json_pack("{s:s, s:s, s:i, s:b, s:s, s:s, s:I, s:o, s:o}", "turn", id, "kind",
+                turn_kind_names[t->kind], "attempt", t->attempts + 1, "repair",
+                t->bad_reply != NULL, "provider", begin->provider, "model", begin->model,
+                "reserved_tokens", (json_int_t)begin->reserved_tokens, "reserved_usd_micro",
+                json_int_or_null(begin->reserved_usd_micro), "labels", map));
+}
+
+/* Tokens that the attempt is booked at: its usage, or its reserve where none may ever arrive. */
+static int64_t booked_tokens(const struct turn *t, const struct attempt_result *r) {
+  const int64_t parts[] = {r->input, r->cache_read, r->cache_write, r->output};
+  int64_t sum = 0;
+  bool known = false;
+  for (size_t i = 0; i < 4; i++) {
+    if (parts[i] < 0) continue;
+    sum += parts[i];
+    known = true;
+  }
+  if (known) return sum;
+  bool cut = r->outcome == OUTCOME_CANCELLED || r->outcome == OUTCOME_UNKNOWN;
+  return cut || r->outcome == OUTCOME_OK ? t->reserved_tokens : 0;
+}
+
+static enum status add_attempt_end(const struct debate *d, const struct turn *t,
+                                   const struct attempt_result *r, enum outcome outcome,
+                                   const char *reply_error, struct drafts *drafts) {
+  char id[TURN_ID_SIZE];
+  debate_turn_id(d, t, id);
+  json_t *data = json_pack(
+      "{s:s, s:s, s:i, s:s, s:o, s:o, s:b, s:b, s:o, s:o, s:o, s:{s:o, s:o, s:o, s:o, s:o}, s:I,"
+      " s:o, s:o, s:o}",
+      "turn", id, "kind", turn_kind_names[t->kind], "attempt", t->attempts, "outcome",
+      outcome_name(outcome), "provider", json_text(bytes_of(r->provider)), "model",
+      json_text(bytes_of(r->model)), "fallback", r->fallback, "truncated", r->truncated,
+      "upstream_status", r->upstream_status ? json_integer(r->upstream_status) : json_null(),
+      "detail", json_text(bytes_of(r->detail)), "request_id", json_text(bytes_of(r->request_id)),
+      "usage", "input", json_int_or_null(r->input), "cache_read", json_int_or_null(r->cache_read),
+      "cache_write", json_int_or_null(r->cache_write), "output", json_int_or_null(r->output),
+      "reasoning", json_int_or_null(r->reasoning), "tokens", (json_int_t)booked_tokens(t, r),
+      "cost_usd_micro", json_int_or_null(r->cost_usd_micro), "ttft_ms",
+      json_int_or_null(r->ttft_ms), "latency_ms", json_int_or_null(r->latency_ms));
+  if (data && reply_error) {
+    json_object_set_new(data, "reply", json_text(r->text));
+    json_object_set_new(data, "reply_error", json_text(bytes_of(reply_error)));
+  }
+  return drafts_add(drafts, EVENT_ATTEMPT_END, t->round, debate_turn_agent(d, t)->name, data);
+}
+
+static enum status add_agent_error(const struct debate *d, const struct turn *t,
+                                   enum outcome outcome, const char *detail, int upstream_status,
+                                   const char *provider, const char *model, struct drafts *drafts) {
+  char id[TURN_ID_SIZE];
+  debate_turn_id(d, t, id);
+  return drafts_add(drafts, EVENT_AGENT_ERROR, t->round, debate_turn_agent(d, t)->name,
+                    json_pack("{s:s, s:s, s:s, s:o, s:o, s:i, s:o, s:o}", "turn", id, "kind",
+                              turn_kind_names[t->kind], "outcome", outcome_name(outcome), "detail",
+                              json_text(bytes_of(detail)), "upstream_status",
+                              upstream_status ? json_integer(upstream_status) : json_null(),
+                              "attempts", t->attempts, "provider", json_text(bytes_of(provider)),
+                              "model", json_text(bytes_of(model))));
+}
+
+enum status debate_fail_turn(const struct debate *d, int turn, enum outcome outcome,
+                             const char *detail, struct drafts *drafts) {
+  const struct turn *t = &d->turns[turn];
+  const struct debate_agent *agent = debate_turn_agent(d, t);
+  return add_agent_error(d, t, outcome, detail, 0, agent->provider, agent->model, drafts);
+}
+
+enum status debate_close_unknown(const struct debate *d, struct drafts *drafts) {
+  for (int i = d->step_first; i < d->turn_count; i++) {
+    const struct turn *t = &d->turns[i];
+    if (!t->attempt_open) continue;
+    const struct debate_agent *agent = debate_turn_agent(d, t);
+    struct attempt_result r = {.outcome = OUTCOME_UNKNOWN,
+                               .provider = agent->provider,
+                               .model = agent->model,
+                               .detail = "the process ended before the attempt did",
+                               .request_id = "",
+                               .input = -1,
+                               .cache_read = -1,
+                               .cache_write = -1,
+                               .output = -1,
+                               .reasoning = -1,
+                               .cost_usd_micro = t->reserved_usd_micro,
+                               .ttft_ms = -1,
+                               .latency_ms = -1};
+    enum status s = add_attempt_end(d, t, &r, OUTCOME_UNKNOWN, NULL, drafts);
+    if (s) return s;
+  }
+  return STATUS_OK;
+}
+
+/* ---- the content of a whole answer ---- */
+
+/* The fields that every content event has. */
+static json_t *content_head(const struct debate *d, const struct turn *t, const struct reply *reply,
+                            const struct attempt_result *r) {
+  char id[TURN_ID_SIZE];
+  debate_turn_id(d, t, id);
+  bool repaired = t->bad_reply != NULL || reply->lenient;
+  return json_pack("{s:s, s:b, s:b}", "turn", id, "repaired", repaired, "truncated", r->truncated);
+}
+
+static void set_answer(json_t *data, const struct reply *reply) {
+  json_t *claims = json_array();
+  for (int i = 0; i < reply->claim_count; i++)
+    json_array_append_new(claims, json_text(bytes_of(reply->claims[i])));
+  json_object_set_new(data, "answer", json_text(bytes_of(reply->answer ? reply->answer : "")));
+  json_object_set_new(data, "answer_key", json_text(bytes_of(reply->key ? reply->key : "")));
+  json_object_set_new(data, "key_claims", claims);
+  json_object_set_new(data, "confidence_ppm", json_int_or_null(reply->confidence_ppm));
+}
+
+static enum status add_proposal(const struct debate *d, const struct turn *t,
+                                const struct reply *reply, const struct attempt_result *r,
+                                struct drafts *drafts) {
+  json_t *data = content_head(d, t, reply, r);
+  json_object_set_new(data, "kind", json_string("proposal"));
+  set_answer(data, reply);
+  return drafts_add(drafts, EVENT_AGENT_MESSAGE, t->round, debate_turn_agent(d, t)->name, data);
+}
+
+/* PROTOCOL 1.4: an answer changed when both keys are non-empty and differ, and where either is
+ * empty, when the reply says `changed`. On `held` the old text and key stay. */
+static bool counts_as_changed(const struct member *m, const struct reply *reply) {
+  if (!reply->changed) return false;
+  bool keyed = *m->key && reply->key && *reply->key;
+  return keyed ? strcmp(m->key, reply->key) != 0 : true;
+}
+
+static json_t *revision_responses(const struct debate *d, const struct turn *t,
+                                  const struct reply *reply, const char **ret_because) {
+  int open[PROMPT_ITEMS_MAX];
+  int count = topology_open_items(d, t->member, open);
+  json_t *out = json_array();
+  int64_t heaviest = -1;
+  *ret_because = NULL;
+  for (int i = 0; i < reply->verdict_count; i++) {
+    const struct reply_verdict *v = &reply->verdicts[i];
+    if (v->item < 0 || v->item >= count) continue;
+    const struct item *item = &d->items[open[v->item]];
+    json_array_append_new(
+        out, json_pack("{s:s, s:b, s:o}", "item", item->id, "accept", v->accept, "reason",
+                       json_text(bytes_of(v->reason ? v->reason : ""))));
+    if (v->accept && item->severity_ppm > heaviest) {
+      heaviest = item->severity_ppm;
+      *ret_because = item->id;
+    }
+  }
+  return out;
+}
+
+static enum status add_revision(const struct debate *d, const struct turn *t,
+                                const struct reply *reply, const struct attempt_result *r,
+                                struct drafts *drafts) {
+  const struct member *m = &d->members[t->member];
+  const char *because;
+  json_t *responses = revision_responses(d, t, reply, &because);
+  json_t *data = content_head(d, t, reply, r);
+  bool changed = counts_as_changed(m, reply);
+  json_object_set_new(data, "kind", json_string("revision"));
+  set_answer(data, reply);
+  if (!reply->changed) {
+    json_object_set_new(data, "answer", json_text(bytes_of(m->text)));
+    json_object_set_new(data, "answer_key", json_text(bytes_of(m->key)));
+  }
+  json_object_set_new(data, "stance", json_string(reply->changed ? "changed" : "held"));
+  json_object_set_new(data, "changed", json_boolean(changed));
+  json_object_set_new(data, "because", json_text_or_null(changed ? because : NULL));
+  json_object_set_new(data, "responses", responses);
+  return drafts_add(drafts, EVENT_AGENT_MESSAGE, t->round, debate_turn_agent(d, t)->name, data);
+}
+
+static json_t *critique_items(const struct turn *t, const struct reply *reply, int label,
+                              int target) {
+  json_t *items = json_array();
+  int number = 0;
+  for (int i = 0; i < reply->reply_item_count; i++) {
+    const struct reply_item *item = &reply->reply_items[i];
+    if (item->label != label) continue;
+    char id[ITEM_ID_SIZE];
+    snprintf(id, sizeof id, "%d.%d.%d.%d", t->round, t->member, target, number++);
+    json_array_append_new(
+        items,
+        json_pack("{s:s, s:o, s:o, s:I, s:o, s:o}", "id", id, "claim",
+                  json_text(bytes_of(item->claim)), "problem", json_text(bytes_of(item->problem)),
+                  "severity_ppm", (json_int_t)item->severity_ppm, "why",
+                  json_text(bytes_of(item->why)), "fix", json_text(bytes_of(item->fix))));
+  }
+  return items;
+}
+
+/* One event a target, in panel order, so that every item sits with the author it is about. */
+static enum status add_critiques(const struct debate *d, const struct turn *t,
+                                 const struct reply *reply, const struct attempt_result *r,
+                                 struct drafts *drafts) {
+  int labels[DEBATE_MEMBERS_MAX];
+  int count = topology_labels(d, t, labels);
+  for (int target = 0; target < d->config.member_count; target++) {
+    for (int label = 0; label < count; label++) {
+      if (labels[label] != target) continue;
+      json_t *data = content_head(d, t, reply, r);
+      json_object_set_new(data, "target", json_string(d->config.members[target].name));
+      json_object_set_new(data, "items", critique_items(t, reply, label, target));
+      json_object_set_new(data, "dropped", json_integer(reply->dropped_items));
+      enum status s =
+          drafts_add(drafts, EVENT_CRITIQUE, t->round, debate_turn_agent(d, t)->name, data);
+      if (s) return s;
+    }
+  }
+  return STATUS_OK;
+}
+
+static enum status add_vote(const struct debate *d, const struct turn *t, const struct reply *reply,
+                            const struct attempt_result *r, struct drafts *drafts) {
+  int labels[DEBATE_MEMBERS_MAX];
+  topology_labels(d, t, labels);
+  struct positions positions;
+  debate_positions(d, &positions);
+  int own = positions.of_member[t->member];
+  json_t *ranking = json_array();
+  for (int i = 0; i < reply->ranking_count; i++)
+    json_array_append_new(ranking, label_target(d, t, labels[reply->ranking[i]]));
+  json_t *data = content_head(d, t, reply, r);
+  json_object_set_new(data, "ranking", ranking);
+  json_object_set_new(data, "own", label_target(d, t, own));
+  json_object_set_new(data, "self_first", json_boolean(labels[reply->ranking[0]] == own));
+  json_object_set_new(data, "confidence_ppm", json_int_or_null(reply->confidence_ppm));
+  return drafts_add(drafts, EVENT_VOTE, t->round, debate_turn_agent(d, t)->name, data);
+}
+
+static enum status add_judgment(const struct debate *d, const struct turn *t,
+                                const struct reply *reply, const struct attempt_result *r,
+                                struct drafts *drafts) {
+  int labels[DEBATE_MEMBERS_MAX];
+  int count = topology_labels(d, t, labels);
+  json_t *scores = json_array();
+  for (int i = 0; i < count; i++) {
+    json_t *row = json_pack("{s:o}", "position", label_target(d, t, labels[i]));
+    for (int s = 0; s < SCORE_COUNT; s++) {
+      char name[32];
+      snprintf(name, sizeof name, "%s_ppm", score_names[s]);
+      json_object_set_new(row, name, json_int_or_null(reply->scores_ppm[i][s]));
+    }
+    json_array_append_new(scores, row);
+  }
+  json_t *data = content_head(d, t, reply, r);
+  json_object_set_new(data, "kind", json_string("judgment"));
+  set_answer(data, reply);
+  json_object_set_new(data, "choice", label_target(d, t, labels[reply->choice]));
+  json_object_set_new(data, "scores", scores);
+  return drafts_add(drafts, EVENT_AGENT_MESSAGE, t->round, debate_turn_agent(d, t)->name, data);
+}
+
+static enum status add_content(const struct debate *d, const struct turn *t,
+                               const struct reply *reply, const struct attempt_result *r,
+                               struct drafts *drafts) {
+  switch (t->kind) {
+    case TURN_PROPOSAL: return add_proposal(d, t, reply, r, drafts);
+    case TURN_CRITIQUE: return add_critiques(d, t, reply, r, drafts);
+    case TURN_REVISION: return add_revision(d, t, reply, r, drafts);
+    case TURN_BALLOT: return add_vote(d, t, reply, r, drafts);
+    case TURN_JUDGMENT:
+    default: return add_judgment(d, t, reply, r, drafts);
+  }
+}
+
+static enum status answer_whole(const struct debate *d, const struct turn *t,
+                                const struct attempt_result *r, struct drafts *drafts) {
+  struct reply_form form = {.kind = t->kind};
+  int labels[DEBATE_MEMBERS_MAX];
+  int open[PROMPT_ITEMS_MAX];
+  form.labels = topology_labels(d, t, labels);
+  if (t->kind == TURN_REVISION) form.items = topology_open_items(d, t->member, open);
+  bool repair = t->bad_reply != NULL;
+  struct reply reply;
+  struct error why;
+  enum status s = reply_parse(&form, r->text, false, &reply, &why);
+  if (s == STATUS_INVALID && repair) s = reply_parse(&form, r->text, true, &reply, &why);
+  if (s && s != STATUS_INVALID) return s;
+  if (s == STATUS_INVALID) {
+    s = add_attempt_end(d, t, r, OUTCOME_MALFORMED, why.message, drafts);
+    if (s || !repair) return s;
+    return add_agent_error(d, t, OUTCOME_MALFORMED, why.message, r->upstream_status, r->provider,
+                           r->model, drafts);
+  }
+  s = add_attempt_end(d, t, r, OUTCOME_OK, NULL, drafts);
+  if (!s) s = add_content(d, t, &reply, r, drafts);
+  reply_done(&reply);
+  return s;
+}
+
+enum status debate_answer(const struct debate *d, int turn, const struct attempt_result *r,
+                          struct drafts *drafts) {
+  const struct turn *t = &d->turns[turn];
+  /* What arrives after a fact is recorded and booked, and not used. */
+  if (d->fact) return add_attempt_end(d, t, r, r->outcome, NULL, drafts);
+  if (r->outcome == OUTCOME_OK) return answer_whole(d, t, r, drafts);
+  enum status s = add_attempt_end(d, t, r, r->outcome, NULL, drafts);
+  if (s || !r->final) return s;
+  return add_agent_error(d, t, r->outcome, r->detail, r->upstream_status, r->provider, r->model,
+                         drafts);
+}

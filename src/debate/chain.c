@@ -1,0 +1,45 @@
+#include "debate/chain.h"
+
+#include <sodium.h>
+
+void chain_digest(const uint8_t salt[CHAIN_SALT_SIZE], struct bytes canonical_data,
+                  uint8_t ret_digest[CHAIN_HASH_SIZE]) {
+  crypto_hash_sha256_state sha;
+  crypto_hash_sha256_init(&sha);
+  crypto_hash_sha256_update(&sha, salt, CHAIN_SALT_SIZE);
+  crypto_hash_sha256_update(&sha, (const unsigned char *)canonical_data.ptr, canonical_data.len);
+  crypto_hash_sha256_final(&sha, ret_digest);
+}
+
+void chain_extend(const uint8_t previous[CHAIN_HASH_SIZE], uint64_t seq, const char *type,
+                  int64_t ts_ms, int round, const char *agent,
+                  const uint8_t digest[CHAIN_HASH_SIZE], uint8_t ret_hash[CHAIN_HASH_SIZE]) {
+  char hex[2 * CHAIN_HASH_SIZE + 1];
+  bytes_to_hex(digest, CHAIN_HASH_SIZE, hex);
+  BUFFER_LATER struct buffer head;
+  buffer_init(&head, 4096);
+  buffer_append_text(&head, "{\"agent\":");
+  if (agent)
+    buffer_append_json_string(&head, bytes_of(agent));
+  else
+    buffer_append_text(&head, "null");
+  buffer_append_text(&head, ",\"data_digest\":\"");
+  buffer_append_text(&head, hex);
+  buffer_append_text(&head, "\",\"round\":");
+  if (round >= 0)
+    buffer_append_int(&head, round);
+  else
+    buffer_append_text(&head, "null");
+  buffer_append_text(&head, ",\"seq\":");
+  buffer_append_int(&head, (int64_t)seq);
+  buffer_append_text(&head, ",\"ts\":");
+  buffer_append_int(&head, ts_ms);
+  buffer_append_text(&head, ",\"type\":");
+  buffer_append_json_string(&head, bytes_of(type));
+  buffer_append_char(&head, '}');
+  crypto_hash_sha256_state sha;
+  crypto_hash_sha256_init(&sha);
+  crypto_hash_sha256_update(&sha, previous, CHAIN_HASH_SIZE);
+  crypto_hash_sha256_update(&sha, (const unsigned char *)head.ptr, head.len);
+  crypto_hash_sha256_final(&sha, ret_hash);
+}
