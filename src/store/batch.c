@@ -1,0 +1,88 @@
+#include "store/batch.h"
+
+#include <stdlib.h>
+
+enum { SLUG_SIZE = 128 };
+
+static size_t text_size(const char *text) {
+  return text ? strlen(text) + 1 : 0;
+}
+
+static size_t row_size(const struct store_debate *row) {
+  return text_size(row->tenant_id) + text_size(row->owner_id) + text_size(row->slug) +
+         text_size(row->task) + text_size(row->agents) + text_size(row->metadata) +
+         text_size(row->status) + text_size(row->outcome) + text_size(row->consensus) + SLUG_SIZE;
+}
+
+/* Copies to *at and moves it on. */
+static char *put(char **at, const void *data, size_t len) {
+  char *copy = *at;
+  memcpy(copy, data, len);
+  *at += len;
+  return copy;
+}
+
+static char *put_text(char **at, const char *text) {
+  return text ? put(at, text, strlen(text) + 1) : NULL;
+}
+
+static void put_row(char **at, struct batch *batch, const struct store_debate *row) {
+  struct store_debate *copy = &batch->row;
+  *copy = *row;
+  copy->id = NULL; /* the batch's debate_id is the one */
+  copy->tenant_id = put_text(at, row->tenant_id);
+  copy->owner_id = put_text(at, row->owner_id);
+  copy->slug = put_text(at, row->slug);
+  copy->task = put_text(at, row->task);
+  copy->agents = put_text(at, row->agents);
+  copy->metadata = put_text(at, row->metadata);
+  copy->status = put_text(at, row->status);
+  copy->outcome = put_text(at, row->outcome);
+  copy->consensus = put_text(at, row->consensus);
+  if (copy->slug || batch->change != STORE_ROW_INSERT) return;
+  copy->slug = *at;
+  store_make_slug(bytes_of(row->task), row->created_ms, batch->debate_id, copy->slug, SLUG_SIZE);
+  *at += SLUG_SIZE;
+}
+
+static void put_event(char **at, struct store_event *copy, const struct store_event *event) {
+  *copy = *event;
+  copy->type = put_text(at, event->type);
+  copy->agent = put_text(at, event->agent);
+  if (event->data.ptr) copy->data.ptr = put(at, event->data.ptr, event->data.len);
+}
+
+static bool is_complete(const char *debate_id, const struct store_event *events, size_t count,
+                        enum store_row_change change, const struct store_debate *row) {
+  if (!debate_id || !*debate_id) return false;
+  if (change == STORE_ROW_NONE && count == 0) return false;
+  if (change != STORE_ROW_NONE && (!row || !row->status)) return false;
+  if (change == STORE_ROW_INSERT && !row->task) return false;
+  for (size_t i = 0; i < count; i++)
+    if (!events[i].type) return false;
+  return true;
+}
+
+enum status batch_make(const char *debate_id, const struct store_event *events, size_t count,
+                       enum store_row_change change, const struct store_debate *row,
+                       struct batch **ret_batch) {
+  if (!is_complete(debate_id, events, count, change, row)) return STATUS_INVALID;
+  size_t size = sizeof(struct batch) + count * sizeof *events + text_size(debate_id);
+  if (change != STORE_ROW_NONE) size += row_size(row);
+  for (size_t i = 0; i < count; i++)
+    size += text_size(events[i].type) + text_size(events[i].agent) + events[i].data.len;
+  struct batch *batch = malloc(size);
+  if (!batch) return STATUS_NOMEM;
+  *batch = (struct batch){.size = size, .count = count, .change = change};
+  batch->events = (struct store_event *)(batch + 1);
+  char *at = (char *)(batch->events + count);
+  batch->debate_id = put_text(&at, debate_id);
+  if (change != STORE_ROW_NONE) put_row(&at, batch, row);
+  for (size_t i = 0; i < count; i++) put_event(&at, &batch->events[i], &events[i]);
+  *ret_batch = batch;
+  return STATUS_OK;
+}
+
+void batch_free(struct batch *batch) {
+  free(batch);
+}

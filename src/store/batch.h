@@ -1,0 +1,29 @@
+/* One call of store_append as it waits in the writer's queue: a copy of everything in one block.
+ *
+ * Made on the caller's thread, owned by the writer from then on.
+ */
+#ifndef ARAGORA_STORE_BATCH_H
+#define ARAGORA_STORE_BATCH_H
+
+#include "store/store.h"
+
+struct batch {
+  struct batch *next;
+  size_t size; /* of the block, for the queue's limit */
+  const char *debate_id;
+  struct store_event *events;
+  size_t count;
+  enum store_row_change change;
+  struct store_debate row; /* its texts lie in the block */
+  store_done_fn *done;
+  void *ctx;
+  enum status result; /* STATUS_OK until it has failed for good */
+};
+
+/* STATUS_INVALID for a batch without events and change, STATUS_NOMEM. */
+MUST_CHECK enum status batch_make(const char *debate_id, const struct store_event *events,
+                                  size_t count, enum store_row_change change,
+                                  const struct store_debate *row, struct batch **ret_batch);
+void batch_free(struct batch *batch);
+
+#endif

@@ -1,0 +1,246 @@
+#include "store/commit.h"
+
+static const char *const commit_sql[COMMIT_STATEMENTS] = {
+    [COMMIT_BEGIN] = "BEGIN IMMEDIATE",
+    [COMMIT_END] = "COMMIT",
+    [COMMIT_ROLLBACK] = "ROLLBACK",
+    [COMMIT_SAVE] = "SAVEPOINT batch",
+    [COMMIT_KEEP] = "RELEASE batch",
+    [COMMIT_UNDO] = "ROLLBACK TO batch",
+    [COMMIT_NUMBER] = "UPDATE commits SET number = number + 1 WHERE id = 1",
+    [COMMIT_FIND] =
+        "SELECT num, (SELECT max(seq) FROM events WHERE debate = num)"
+        " FROM debates WHERE id = ?1",
+    /* A slug that is taken gets the whole id at its end: ?4 and ?5. */
+    [COMMIT_INSERT_DEBATE] =
+        "INSERT INTO debates (id, slug, tenant_id, owner_id, status, outcome, consensus,"
+        " created_ms, completed_ms, duration_ms, rounds_used, confidence_ppm, cost_usd_micro,"
+        " consensus_reached, degraded, demo, is_public, agents, task, metadata)"
+        " VALUES (?2, ?3 || ?4 || ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18,"
+        " ?19, ?20, ?21, ?22, ?23) ON CONFLICT (slug) DO NOTHING",
+    [COMMIT_UPDATE_DEBATE] =
+        "UPDATE debates SET status = ?8, outcome = ?9, completed_ms = ?12, duration_ms = ?13,"
+        " rounds_used = ?14, confidence_ppm = ?15, cost_usd_micro = ?16, consensus_reached = ?17,"
+        " degraded = ?18 WHERE num = ?1",
+    [COMMIT_INSERT_EVENT] =
+        "INSERT INTO events (debate, seq, type, ts_ms, round, agent, salt, digest, hash, data)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+};
+
+static int on_wal(void *ctx, sqlite3 *db, const char *name, int pages) {
+  struct commit *commit = ctx;
+  commit->wal_pages = pages;
+  return SQLITE_OK;
+}
+
+enum status commit_init(struct commit *commit, sqlite3 *db, struct error *err) {
+  *commit = (struct commit){.db = db};
+  sqlite3_wal_hook(db, on_wal, commit);
+  for (int i = 0; i < COMMIT_STATEMENTS; i++) {
+    enum status status = sqlite_prepare(db, commit_sql[i], &commit->statements[i], err);
+    if (status) {
+      commit_done(commit);
+      return status;
+    }
+  }
+  return STATUS_OK;
+}
+
+void commit_done(struct commit *commit) {
+  for (int i = 0; i < COMMIT_STATEMENTS; i++) sqlite3_finalize(commit->statements[i]);
+  sqlite_close(commit->db); /* the last connection to close checkpoints and removes the -wal */
+  *commit = (struct commit){0};
+}
+
+void commit_checkpoint(struct commit *commit) {
+  sqlite3_wal_checkpoint_v2(commit->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+}
+
+/* Runs a statement that gives no rows; 0 or an error code. */
+static int step(sqlite3_stmt *statement) {
+  int rc = sqlite3_step(statement);
+  sqlite3_reset(statement);
+  return rc == SQLITE_DONE || rc == SQLITE_ROW ? SQLITE_OK : rc;
+}
+
+static int run(struct commit *commit, enum commit_statement which) {
+  return step(commit->statements[which]);
+}
+
+static void bind_text(sqlite3_stmt *s, int at, const char *text) {
+  sqlite3_bind_text(s, at, text, -1, SQLITE_STATIC);
+}
+
+/* Our mark for "unknown" is a negative number, the table's is NULL. */
+static void bind_known(sqlite3_stmt *s, int at, int64_t value) {
+  if (value < 0)
+    sqlite3_bind_null(s, at);
+  else
+    sqlite3_bind_int64(s, at, value);
+}
+
+/* The parameters that an insert and an update share. */
+static void bind_progress(sqlite3_stmt *s, const struct store_debate *row) {
+  bind_text(s, 8, row->status);
+  bind_text(s, 9, row->outcome);
+  bind_known(s, 12, row->completed_ms);
+  bind_known(s, 13, row->duration_ms);
+  sqlite3_bind_int64(s, 14, row->rounds_used);
+  bind_known(s, 15, row->confidence_ppm);
+  bind_known(s, 16, row->cost_usd_micro);
+  sqlite3_bind_int(s, 17, row->consensus_reached);
+  sqlite3_bind_int(s, 18, row->degraded);
+}
+
+static int insert_debate(struct commit *commit, const struct batch *batch, int64_t *ret_num) {
+  sqlite3_stmt *s = commit->statements[COMMIT_INSERT_DEBATE];
+  const struct store_debate *row = &batch->row;
+  bind_progress(s, row);
+  bind_text(s, 2, batch->debate_id);
+  bind_text(s, 3, row->slug);
+  bind_text(s, 4, "");
+  bind_text(s, 5, "");
+  bind_text(s, 6, row->tenant_id ? row->tenant_id : "local");
+  bind_text(s, 7, row->owner_id ? row->owner_id : "local");
+  bind_text(s, 10, row->consensus);
+  sqlite3_bind_int64(s, 11, row->created_ms);
+  sqlite3_bind_int(s, 19, row->demo);
+  sqlite3_bind_int(s, 20, row->is_public);
+  bind_text(s, 21, row->agents ? row->agents : "[]");
+  bind_text(s, 22, row->task);
+  bind_text(s, 23, row->metadata);
+  int rc = step(s);
+  if (rc == SQLITE_OK && sqlite3_changes(commit->db) == 0) {
+    bind_text(s, 4, "-");
+    bind_text(s, 5, batch->debate_id);
+    rc = step(s);
+    if (rc == SQLITE_OK && sqlite3_changes(commit->db) == 0) rc = SQLITE_CONSTRAINT;
+  }
+  if (rc == SQLITE_OK) *ret_num = sqlite3_last_insert_rowid(commit->db);
+  return rc;
+}
+
+static int update_debate(struct commit *commit, const struct batch *batch, int64_t num) {
+  sqlite3_stmt *s = commit->statements[COMMIT_UPDATE_DEBATE];
+  bind_progress(s, &batch->row);
+  sqlite3_bind_int64(s, 1, num);
+  return step(s);
+}
+
+static int find_debate(struct commit *commit, const char *id, int64_t *ret_num,
+                       uint64_t *ret_last_seq) {
+  sqlite3_stmt *s = commit->statements[COMMIT_FIND];
+  bind_text(s, 1, id);
+  int rc = sqlite3_step(s);
+  if (rc == SQLITE_ROW) {
+    *ret_num = sqlite3_column_int64(s, 0);
+    *ret_last_seq = (uint64_t)sqlite3_column_int64(s, 1);
+  }
+  sqlite3_reset(s);
+  if (rc == SQLITE_ROW) return SQLITE_OK;
+  return rc == SQLITE_DONE ? SQLITE_CONSTRAINT : rc;
+}
+
+static int insert_event(struct commit *commit, int64_t num, const struct store_event *e) {
+  sqlite3_stmt *s = commit->statements[COMMIT_INSERT_EVENT];
+  bool kept = e->data.ptr != NULL;
+  sqlite3_bind_int64(s, 1, num);
+  sqlite3_bind_int64(s, 2, (int64_t)e->seq);
+  bind_text(s, 3, e->type);
+  sqlite3_bind_int64(s, 4, e->ts_ms);
+  bind_known(s, 5, e->round);
+  bind_text(s, 6, e->agent);
+  sqlite3_bind_blob(s, 7, kept ? e->salt : NULL, sizeof e->salt, SQLITE_STATIC);
+  sqlite3_bind_blob(s, 8, e->digest, sizeof e->digest, SQLITE_STATIC);
+  sqlite3_bind_blob(s, 9, e->hash, sizeof e->hash, SQLITE_STATIC);
+  sqlite3_bind_text64(s, 10, e->data.ptr, e->data.len, SQLITE_STATIC, SQLITE_UTF8);
+  return step(s);
+}
+
+/* A log has no holes: an event that is not the next one would hide a lost one for ever. */
+static int write_batch(struct commit *commit, const struct batch *batch) {
+  int64_t num = 0;
+  uint64_t last_seq = 0;
+  int rc = batch->change == STORE_ROW_INSERT
+               ? insert_debate(commit, batch, &num)
+               : find_debate(commit, batch->debate_id, &num, &last_seq);
+  for (size_t i = 0; rc == SQLITE_OK && i < batch->count; i++)
+    rc = batch->events[i].seq == ++last_seq ? insert_event(commit, num, &batch->events[i])
+                                            : SQLITE_CONSTRAINT;
+  if (rc == SQLITE_OK && batch->change == STORE_ROW_UPDATE) rc = update_debate(commit, batch, num);
+  return rc;
+}
+
+/* Whether trying again could never help: it is the batch that is wrong, not the disk. */
+static bool is_final(int rc) {
+  switch (rc & 0xff) {
+    case SQLITE_CONSTRAINT:
+    case SQLITE_TOOBIG:
+    case SQLITE_MISMATCH:
+    case SQLITE_RANGE: return true;
+    default: return false;
+  }
+}
+
+static enum status final_status(int rc) {
+  return (rc & 0xff) == SQLITE_TOOBIG ? STATUS_TOO_LARGE : STATUS_CONFLICT;
+}
+
+/* What was queued behind a failed batch of the same debate was made in the belief that it would be
+ * stored. */
+static void fail_rest(const struct batch *failed) {
+  for (struct batch *b = failed->next; b; b = b->next)
+    if (b->result == STATUS_OK && strcmp(b->debate_id, failed->debate_id) == 0)
+      b->result = failed->result;
+}
+
+/* With a savepoint for each batch, which costs a copy of every page it touches: only after an
+ * attempt without them has met a batch that is wrong. */
+static int write_carefully(struct commit *commit, struct batch *first) {
+  int rc = SQLITE_OK;
+  for (struct batch *b = first; rc == SQLITE_OK && b; b = b->next) {
+    if (b->result != STATUS_OK) continue;
+    rc = run(commit, COMMIT_SAVE);
+    if (rc == SQLITE_OK) rc = write_batch(commit, b);
+    if (is_final(rc)) {
+      b->result = final_status(rc);
+      fail_rest(b);
+      rc = run(commit, COMMIT_UNDO);
+    }
+    if (rc == SQLITE_OK) rc = run(commit, COMMIT_KEEP);
+  }
+  return rc;
+}
+
+static int write_quickly(struct commit *commit, struct batch *first) {
+  int rc = SQLITE_OK;
+  for (struct batch *b = first; rc == SQLITE_OK && b; b = b->next)
+    if (b->result == STATUS_OK) rc = write_batch(commit, b);
+  return rc;
+}
+
+static int transact(struct commit *commit, struct batch *first,
+                    int (*write)(struct commit *, struct batch *)) {
+  int rc = run(commit, COMMIT_BEGIN);
+  if (rc == SQLITE_OK) rc = write(commit, first);
+  if (rc == SQLITE_OK) rc = run(commit, COMMIT_NUMBER);
+  if (rc == SQLITE_OK) rc = run(commit, COMMIT_END);
+  return rc;
+}
+
+/* Some errors have already rolled the transaction back (sqlite.org/lang_transaction.html). */
+static void roll_back(struct commit *commit) {
+  if (!sqlite3_get_autocommit(commit->db)) run(commit, COMMIT_ROLLBACK);
+}
+
+enum status commit_batches(struct commit *commit, struct batch *first, struct error *err) {
+  int rc = transact(commit, first, write_quickly);
+  if (is_final(rc)) {
+    roll_back(commit);
+    rc = transact(commit, first, write_carefully);
+  }
+  if (rc == SQLITE_OK) return STATUS_OK;
+  enum status status = sqlite_error(commit->db, rc, err);
+  roll_back(commit);
+  return status;
+}

@@ -1,0 +1,48 @@
+/* One transaction of the writer: a chain of batches into the debate database.
+ *
+ * The writer's thread only. It owns the connection and the prepared statements.
+ */
+#ifndef ARAGORA_STORE_COMMIT_H
+#define ARAGORA_STORE_COMMIT_H
+
+#include "store/batch.h"
+#include "store/sqlite.h"
+
+enum commit_statement {
+  COMMIT_BEGIN,
+  COMMIT_END,
+  COMMIT_ROLLBACK,
+  COMMIT_SAVE,
+  COMMIT_KEEP,
+  COMMIT_UNDO,
+  COMMIT_NUMBER,
+  COMMIT_FIND,
+  COMMIT_INSERT_DEBATE,
+  COMMIT_UPDATE_DEBATE,
+  COMMIT_INSERT_EVENT,
+  COMMIT_STATEMENTS
+};
+
+struct commit {
+  sqlite3 *db;
+  sqlite3_stmt *statements[COMMIT_STATEMENTS];
+  int wal_pages; /* in the write-ahead log after the last transaction */
+};
+
+/* Takes over `db`, also when it fails. */
+MUST_CHECK enum status commit_init(struct commit *commit, sqlite3 *db, struct error *err);
+/* Checkpoints and closes the connection. */
+void commit_done(struct commit *commit);
+
+/* Writes every batch of the chain that has not failed yet, in one transaction. STATUS_OK: what can
+ * be written is on disk, and `result` of each batch says whether it is one of them: a batch that
+ * contradicts what is stored fails alone, with STATUS_CONFLICT. Any other status: nothing was
+ * written, and the same call may succeed later. */
+MUST_CHECK enum status commit_batches(struct commit *commit, struct batch *first,
+                                      struct error *err);
+
+/* Copies what the write-ahead log holds into the database as far as readers allow, without waiting
+ * for any of them. */
+void commit_checkpoint(struct commit *commit);
+
+#endif

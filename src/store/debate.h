@@ -1,0 +1,19 @@
+/* From a row of the table `debates` to a struct store_debate. Inside this room only. */
+#ifndef ARAGORA_STORE_DEBATE_H
+#define ARAGORA_STORE_DEBATE_H
+
+#include "store/sqlite.h"
+#include "store/store.h"
+
+/* The columns that debate_from_row reads, in its order; `metadata` is the column of this name, or
+ * NULL where it is not wanted. */
+#define DEBATE_COLUMNS(metadata)                                                      \
+  "id, tenant_id, owner_id, slug, task, agents, " #metadata                           \
+  ", status, outcome, consensus, created_ms, completed_ms, duration_ms, rounds_used," \
+  " confidence_ppm, cost_usd_micro, consensus_reached, degraded, demo, is_public,"    \
+  " coalesce((SELECT max(seq) FROM events WHERE debate = num), 0)"
+
+/* STATUS_NOMEM; the result is the caller's. */
+MUST_CHECK enum status debate_from_row(sqlite3_stmt *row, struct store_debate *ret_debate);
+
+#endif

@@ -1,0 +1,29 @@
+/* What a struct store is made of; for the files of this room that implement store.h. */
+#ifndef ARAGORA_STORE_HANDLE_H
+#define ARAGORA_STORE_HANDLE_H
+
+#include "store/reader.h"
+#include "store/store.h"
+#include "store/writer.h"
+
+#include <pthread.h>
+
+struct store {
+  struct writer *writer;
+  struct reader_pool *readers; /* of the debate database */
+  sqlite3 *elo;
+  pthread_mutex_t elo_lock;
+};
+
+/* Whose debates a principal sees. */
+enum scope { SCOPE_OWNER, SCOPE_TENANT, SCOPE_SYSTEM };
+
+static inline enum scope scope_of(const struct principal *who) {
+  return who->system ? SCOPE_SYSTEM : who->all_owners ? SCOPE_TENANT : SCOPE_OWNER;
+}
+
+/* Binds ?1 tenant, ?2 owner, ?3 scope for the condition below. */
+void principal_bind(sqlite3_stmt *statement, const struct principal *who);
+#define VISIBLE_TO_PRINCIPAL "(?3 = 2 OR (tenant_id = ?1 AND (?3 = 1 OR owner_id = ?2)))"
+
+#endif

@@ -1,0 +1,53 @@
+/* The pool of read connections.
+ *
+ * Any thread that may block. A reader belongs to the pool, or to the one who took it, until it is
+ * given back. Each keeps the statements that it has prepared.
+ */
+#ifndef ARAGORA_STORE_READER_H
+#define ARAGORA_STORE_READER_H
+
+#include "store/sqlite.h"
+
+enum reader_statement {
+  READER_BEGIN,
+  READER_END,
+  READER_PING,
+  READER_GET_BY_ID,
+  READER_GET_BY_SLUG,
+  READER_FIND,
+  READER_EVENTS,
+  READER_UNFINISHED,
+  READER_TOTALS,                    /* two for each scope: any status, one status */
+  READER_LISTS = READER_TOTALS + 6, /* four for each scope: by status or not, by cursor or not */
+  READER_STATEMENTS = READER_LISTS + 12
+};
+
+struct reader {
+  struct reader *next;
+  sqlite3 *db;
+  sqlite3_stmt *statements[READER_STATEMENTS];
+};
+
+struct reader_pool;
+
+/* Opens nothing yet. */
+MUST_CHECK enum status reader_pool_make(const char *path, size_t size, int64_t timeout_ms,
+                                        struct reader_pool **ret_pool);
+/* All readers must have been given back. NULL is fine. */
+void reader_pool_free(struct reader_pool *pool);
+
+/* STATUS_TIMEOUT when all are in use for the pool's timeout. */
+MUST_CHECK enum status reader_take(struct reader_pool *pool, struct reader **ret_reader,
+                                   struct error *err);
+void reader_give(struct reader_pool *pool, struct reader *reader);
+
+/* The statement in this slot, made from `sql` the first time. The caller binds every parameter and
+ * resets it when done. */
+MUST_CHECK enum status reader_prepare(struct reader *reader, int slot, const char *sql,
+                                      sqlite3_stmt **ret_statement, struct error *err);
+
+/* One view of the database for several statements. */
+MUST_CHECK enum status reader_begin(struct reader *reader, struct error *err);
+void reader_end(struct reader *reader);
+
+#endif

@@ -1,0 +1,34 @@
+/* SQLite with our manners: how a connection is opened, what its codes mean to us.
+ *
+ * Used inside this room only. A connection and its statements belong to one thread at a time: they
+ * are opened without SQLite's own mutexes.
+ */
+#ifndef ARAGORA_STORE_SQLITE_H
+#define ARAGORA_STORE_SQLITE_H
+
+#include "base/bytes.h"
+
+#include <sqlite3.h>
+
+/* Opens an existing file. `flags` is SQLITE_OPEN_READWRITE or SQLITE_OPEN_READONLY (which is then
+ * also held to queries). Waits up to busy_ms for locks of others. Reads nothing yet. */
+MUST_CHECK enum status sqlite_open(const char *path, int flags, int64_t busy_ms, sqlite3 **ret_db,
+                                   struct error *err);
+/* NULL is fine. All its statements must be finalized. */
+void sqlite_close(sqlite3 *db);
+
+/* One statement that is kept and used many times. */
+MUST_CHECK enum status sqlite_prepare(sqlite3 *db, const char *sql, sqlite3_stmt **ret_statement,
+                                      struct error *err);
+/* Any number of statements, results thrown away. */
+MUST_CHECK enum status sqlite_run(sqlite3 *db, const char *sql, struct error *err);
+/* The first column of the first row as an integer; `fallback` when there is no row. */
+MUST_CHECK enum status sqlite_get_int(sqlite3 *db, const char *sql, int64_t fallback,
+                                      int64_t *ret_value, struct error *err);
+
+/* Our word for a result code. */
+enum status sqlite_status(int rc);
+/* Fills *err with the file's name and SQLite's own words for the last failure on `db`. */
+enum status sqlite_error(sqlite3 *db, int rc, struct error *err);
+
+#endif

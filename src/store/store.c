@@ -1,0 +1,110 @@
+#include "store/store.h"
+
+#include "base/clock.h"
+#include "store/database.h"
+#include "store/handle.h"
+
+#include <stdlib.h>
+
+/* The writer waits this long inside SQLite for somebody else's lock; after it, the batch is held
+ * and tried again, and nobody is kept from stopping it. */
+enum { WRITER_BUSY_MS = 1000 };
+
+static enum status open_parts(struct store *store, const struct store_options *o,
+                              struct error *err) {
+  int64_t busy_ms = o->timeout_ms < WRITER_BUSY_MS ? o->timeout_ms : WRITER_BUSY_MS;
+  enum status status = database_open(o->elo_path, &schema_elo, o->timeout_ms, &store->elo, err);
+  if (status) return status;
+  sqlite3 *db;
+  status = database_open(o->memory_path, &schema_memory, busy_ms, &db, err);
+  if (status) return status;
+  if (reader_pool_make(o->memory_path, o->pool_size, o->timeout_ms, &store->readers)) {
+    sqlite_close(db);
+    return error_set(err, STATUS_NOMEM, NULL, "out of memory");
+  }
+  return writer_start(db, o->max_queued_bytes, &store->writer, err);
+}
+
+enum status store_open(const struct store_options *options, struct store **ret_store,
+                       struct error *err) {
+  struct store *store = calloc(1, sizeof *store);
+  if (!store) return error_set(err, STATUS_NOMEM, NULL, "out of memory");
+  pthread_mutex_init(&store->elo_lock, NULL);
+  enum status status = open_parts(store, options, err);
+  if (status) {
+    store_close(store);
+    return status;
+  }
+  *ret_store = store;
+  return STATUS_OK;
+}
+
+void store_close(struct store *store) {
+  if (!store) return;
+  /* Readers first: whoever closes a file last moves its -wal into it, and only the writer may. */
+  reader_pool_free(store->readers);
+  writer_stop(store->writer);
+  sqlite_close(store->elo);
+  pthread_mutex_destroy(&store->elo_lock);
+  free(store);
+}
+
+enum status store_append(struct store *store, const char *debate_id,
+                         const struct store_event *events, size_t count,
+                         enum store_row_change change, const struct store_debate *row,
+                         store_done_fn *done, void *ctx) {
+  struct batch *batch;
+  enum status status = batch_make(debate_id, events, count, change, row, &batch);
+  if (status) return status;
+  batch->done = done;
+  batch->ctx = ctx;
+  status = writer_append(store->writer, batch);
+  if (status) batch_free(batch);
+  return status;
+}
+
+bool store_writable(const struct store *store) {
+  return writer_is_writable(store->writer);
+}
+
+void principal_bind(sqlite3_stmt *statement, const struct principal *who) {
+  sqlite3_bind_text(statement, 1, who->tenant_id, -1, SQLITE_STATIC);
+  sqlite3_bind_text(statement, 2, who->owner_id, -1, SQLITE_STATIC);
+  sqlite3_bind_int(statement, 3, (int)scope_of(who));
+}
+
+static enum status ping_memory(struct store *store, struct error *err) {
+  struct reader *reader;
+  sqlite3_stmt *s;
+  enum status status = reader_take(store->readers, &reader, err);
+  if (status) return status;
+  status = reader_prepare(reader, READER_PING, "SELECT number FROM commits", &s, err);
+  if (!status) {
+    int rc = sqlite3_step(s);
+    if (rc != SQLITE_ROW) status = sqlite_error(reader->db, rc, err);
+    sqlite3_reset(s);
+  }
+  reader_give(store->readers, reader);
+  return status;
+}
+
+static enum status ping_elo(struct store *store, struct error *err) {
+  int64_t number;
+  pthread_mutex_lock(&store->elo_lock);
+  enum status status = sqlite_get_int(store->elo, "SELECT number FROM commits", 0, &number, err);
+  pthread_mutex_unlock(&store->elo_lock);
+  return status;
+}
+
+enum status store_ping(struct store *store, int64_t *ret_memory_us, int64_t *ret_elo_us,
+                       struct error *err) {
+  int64_t start = clock_mono_us(&clock_system);
+  enum status status = ping_memory(store, err);
+  if (status) return status;
+  int64_t middle = clock_mono_us(&clock_system);
+  status = ping_elo(store, err);
+  if (status) return status;
+  *ret_memory_us = middle - start;
+  *ret_elo_us = clock_mono_us(&clock_system) - middle;
+  return STATUS_OK;
+}

@@ -1,0 +1,28 @@
+/* The writer: one thread, one queue, one transaction for all that waits in it (group commit).
+ *
+ * A batch belongs to the caller until writer_append answers STATUS_OK, then to the queue, then to
+ * the writer's thread, which frees it after its done function. While the disk refuses, what was
+ * taken from the queue is held and tried again: 50 ms later, then at doubling intervals up to 1 s.
+ */
+#ifndef ARAGORA_STORE_WRITER_H
+#define ARAGORA_STORE_WRITER_H
+
+#include "store/batch.h"
+#include "store/sqlite.h"
+
+struct writer;
+
+/* Takes over `db`, also when it fails. */
+MUST_CHECK enum status writer_start(sqlite3 *db, size_t max_queued_bytes,
+                                    struct writer **ret_writer, struct error *err);
+/* Commits what is queued; what the disk refuses even then fails with its status. Closes the
+ * connection. NULL is fine. */
+void writer_stop(struct writer *writer);
+
+/* Any thread. STATUS_FULL when the queue has no room (an empty queue always has),
+ * STATUS_UNAVAILABLE while it stops. */
+MUST_CHECK enum status writer_append(struct writer *writer, struct batch *batch);
+
+bool writer_is_writable(const struct writer *writer);
+
+#endif

@@ -1,0 +1,582 @@
+/* What every store must do, whatever it keeps its rows in: only store.h and the fixture are used.
+ */
+#include "base/metrics.h"
+#include "fixture.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static const struct principal alice = {"acme", "alice", false, false};
+static const struct principal bob = {"acme", "bob", false, false};
+static const struct principal acme = {"acme", "root", true, false};
+static const struct principal other = {"other", "alice", true, false};
+
+static bool keep_event(void *ctx, const struct store_event *event) {
+  struct store_event *events = ctx;
+  struct store_event *e = &events[event->seq];
+  *e = *event;
+  e->type = bytes_dup(bytes_of(event->type));
+  e->agent = event->agent ? bytes_dup(bytes_of(event->agent)) : NULL;
+  e->data.ptr = event->data.ptr ? bytes_dup(event->data) : NULL;
+  return true;
+}
+
+static void forget_event(struct store_event *e) {
+  free((char *)e->type);
+  free((char *)e->agent);
+  free((char *)e->data.ptr);
+}
+
+static void events_come_back_as_they_were(void **state) {
+  struct fixture *f = *state;
+  struct answers a;
+  answers_init(&a);
+  struct store_event in[4] = {make_event(1, "{}"), make_event(2, "{\"a\":\"\xc3\xa9\"}"),
+                              make_event(3, NULL), make_event(4, "{\"b\":4}")};
+  in[3].data.len = 3; /* the length counts, not a NUL */
+  struct store_debate row = make_debate("task", 1);
+  assert_int_equal(store_append(f->store, "d1", in, 4, STORE_ROW_INSERT, &row, answers_add, &a),
+                   STATUS_OK);
+  answers_wait(&a, 1);
+  assert_int_equal(a.statuses[0], STATUS_OK);
+  struct store_event out[5] = {0};
+  assert_int_equal(store_read_events(f->store, &PRINCIPAL_LOCAL, "d1", 0, 0, keep_event, out, NULL),
+                   STATUS_OK);
+  for (int i = 0; i < 4; i++) {
+    struct store_event *e = &out[i + 1];
+    assert_int_equal(e->seq, in[i].seq);
+    assert_string_equal(e->type, in[i].type);
+    assert_int_equal(e->ts_ms, in[i].ts_ms);
+    assert_int_equal(e->round, in[i].round);
+    assert_true(!e->agent == !in[i].agent && (!e->agent || !strcmp(e->agent, in[i].agent)));
+    assert_true(!e->data.ptr == !in[i].data.ptr && bytes_equal(e->data, in[i].data));
+    assert_memory_equal(e->salt, in[i].salt, 32);
+    assert_memory_equal(e->digest, in[i].digest, 32);
+    assert_memory_equal(e->hash, in[i].hash, 32);
+    forget_event(e);
+  }
+}
+
+struct range {
+  uint64_t first, last;
+  size_t count, stop_after;
+};
+
+static bool note_range(void *ctx, const struct store_event *event) {
+  struct range *r = ctx;
+  if (r->count++ == 0) r->first = event->seq;
+  r->last = event->seq;
+  return r->count != r->stop_after;
+}
+
+static void a_log_is_read_in_parts(void **state) {
+  struct fixture *f = *state;
+  struct store_debate row = make_debate("task", 1);
+  assert_int_equal(put_debate(f, "d1", &row), STATUS_OK);
+  for (uint64_t seq = 2; seq <= 9; seq++) assert_int_equal(put_event(f, "d1", seq), STATUS_OK);
+  struct {
+    uint64_t after;
+    size_t limit, stop_after;
+    uint64_t first, last;
+    size_t count;
+  } cases[] = {{0, 0, 0, 1, 9, 9},  {4, 0, 0, 5, 9, 5}, {4, 2, 0, 5, 6, 2},
+               {0, 0, 3, 1, 3, 3},  {9, 0, 0, 0, 0, 0}, {UINT64_MAX, 0, 0, 0, 0, 0},
+               {8, 100, 0, 9, 9, 1}};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    struct range r = {.stop_after = cases[i].stop_after};
+    assert_int_equal(store_read_events(f->store, &PRINCIPAL_LOCAL, "d1", cases[i].after,
+                                       cases[i].limit, note_range, &r, NULL),
+                     STATUS_OK);
+    assert_int_equal(r.first, cases[i].first);
+    assert_int_equal(r.last, cases[i].last);
+    assert_int_equal(r.count, cases[i].count);
+  }
+}
+
+static void a_row_comes_back_as_it_was(void **state) {
+  struct fixture *f = *state;
+  struct store_debate in = make_debate("Rate limits?", 1700000000000), out;
+  in.tenant_id = (char *)"acme";
+  in.owner_id = (char *)"alice";
+  in.slug = (char *)"rate-limits-2023-11-14-d1";
+  in.metadata = (char *)"{ \"k\" : 1.50 }";
+  in.demo = in.is_public = true;
+  assert_int_equal(put_debate(f, "d1", &in), STATUS_OK);
+  assert_int_equal(store_get_debate(f->store, &alice, "d1", &out, NULL), STATUS_OK);
+  assert_string_equal(out.id, "d1");
+  assert_string_equal(out.tenant_id, "acme");
+  assert_string_equal(out.owner_id, "alice");
+  assert_string_equal(out.slug, in.slug);
+  assert_string_equal(out.task, in.task);
+  assert_string_equal(out.agents, in.agents);
+  assert_string_equal(out.metadata, in.metadata);
+  assert_string_equal(out.status, "pending");
+  assert_string_equal(out.consensus, "majority");
+  assert_null(out.outcome);
+  assert_int_equal(out.created_ms, 1700000000000);
+  assert_int_equal(out.completed_ms, -1);
+  assert_int_equal(out.duration_ms, -1);
+  assert_int_equal(out.confidence_ppm, -1);
+  assert_int_equal(out.cost_usd_micro, -1);
+  assert_true(out.demo && out.is_public && !out.degraded && !out.consensus_reached);
+  assert_int_equal(out.last_seq, 1);
+  store_debate_done(&out);
+  assert_int_equal(store_get_debate(f->store, &alice, in.slug, &out, NULL), STATUS_OK);
+  assert_string_equal(out.id, "d1");
+  store_debate_done(&out);
+}
+
+static void an_update_writes_the_progress_only(void **state) {
+  struct fixture *f = *state;
+  struct store_debate row = make_debate("task", 5), out;
+  assert_int_equal(put_debate(f, "d1", &row), STATUS_OK);
+  struct store_debate end = make_debate("another task", 6);
+  end.status = (char *)"completed";
+  end.outcome = (char *)"consensus";
+  end.owner_id = (char *)"thief";
+  end.completed_ms = 70;
+  end.duration_ms = 60;
+  end.rounds_used = 2;
+  end.confidence_ppm = 750000;
+  end.cost_usd_micro = 0;
+  end.consensus_reached = end.degraded = true;
+  struct answers a;
+  answers_init(&a);
+  assert_int_equal(store_append(f->store, "d1", NULL, 0, STORE_ROW_UPDATE, &end, answers_add, &a),
+                   STATUS_OK);
+  answers_wait(&a, 1);
+  assert_int_equal(a.statuses[0], STATUS_OK);
+  assert_int_equal(store_get_debate(f->store, &PRINCIPAL_LOCAL, "d1", &out, NULL), STATUS_OK);
+  assert_string_equal(out.task, "task");
+  assert_string_equal(out.owner_id, "local");
+  assert_int_equal(out.created_ms, 5);
+  assert_string_equal(out.status, "completed");
+  assert_string_equal(out.outcome, "consensus");
+  assert_int_equal(out.completed_ms, 70);
+  assert_int_equal(out.duration_ms, 60);
+  assert_int_equal(out.rounds_used, 2);
+  assert_int_equal(out.confidence_ppm, 750000);
+  assert_int_equal(out.cost_usd_micro, 0);
+  assert_true(out.consensus_reached && out.degraded);
+  store_debate_done(&out);
+}
+
+static void what_is_incomplete_is_refused(void **state) {
+  struct fixture *f = *state;
+  struct store_debate row = make_debate("task", 1);
+  struct store_event e = make_event(1, "{}");
+  assert_int_equal(store_append(f->store, "d1", NULL, 0, STORE_ROW_NONE, NULL, NULL, NULL),
+                   STATUS_INVALID);
+  assert_int_equal(store_append(f->store, "", &e, 1, STORE_ROW_NONE, NULL, NULL, NULL),
+                   STATUS_INVALID);
+  assert_int_equal(store_append(f->store, "d1", &e, 1, STORE_ROW_INSERT, NULL, NULL, NULL),
+                   STATUS_INVALID);
+  row.task = NULL;
+  assert_int_equal(store_append(f->store, "d1", &e, 1, STORE_ROW_INSERT, &row, NULL, NULL),
+                   STATUS_INVALID);
+}
+
+static void a_log_has_no_duplicates_and_no_holes(void **state) {
+  struct fixture *f = *state;
+  struct store_debate row = make_debate("task", 1);
+  assert_int_equal(put_debate(f, "d1", &row), STATUS_OK);
+  assert_int_equal(put_event(f, "d1", 2), STATUS_OK);
+  assert_int_equal(put_event(f, "d1", 2), STATUS_CONFLICT);
+  assert_int_equal(put_event(f, "d1", 4), STATUS_CONFLICT);
+  assert_int_equal(put_event(f, "no-such", 1), STATUS_CONFLICT);
+  assert_int_equal(put_debate(f, "d1", &row), STATUS_CONFLICT);
+  assert_int_equal(put_event(f, "d1", 3), STATUS_OK);
+  assert_int_equal(count_events(f, "d1"), 3);
+  assert_true(store_writable(f->store));
+}
+
+/* Everything that is queued while the writer is busy goes into one transaction. */
+static void a_crowd_is_one_commit(void **state) {
+  struct fixture *f = *state;
+  struct gate gate;
+  struct answers a;
+  gate_init(&gate);
+  answers_init(&a);
+  struct store_debate row = make_debate("task", 1);
+  struct store_event e = make_event(1, "{}");
+  assert_int_equal(store_append(f->store, "d0", &e, 1, STORE_ROW_INSERT, &row, gate_hold, &gate),
+                   STATUS_OK);
+  gate_wait_entered(&gate);
+  int64_t before = metric_get(METRIC_STORE_COMMITS, NULL);
+  for (int i = 1; i <= 100; i++) {
+    char id[8];
+    snprintf(id, sizeof id, "d%d", i);
+    assert_int_equal(store_append(f->store, id, &e, 1, STORE_ROW_INSERT, &row, answers_add, &a),
+                     STATUS_OK);
+  }
+  gate_release(&gate);
+  answers_wait(&a, 100);
+  assert_int_equal(metric_get(METRIC_STORE_COMMITS, NULL) - before, 1);
+  assert_int_equal(count_events(f, "d100"), 1);
+}
+
+/* One batch of a crowd is wrong: it and what was queued behind it for the same debate fail, in the
+ * order of the calls, and nobody else. */
+static void a_wrong_batch_fails_alone(void **state) {
+  struct fixture *f = *state;
+  struct gate gate;
+  struct answers a;
+  gate_init(&gate);
+  answers_init(&a);
+  struct store_debate row = make_debate("task", 1);
+  struct store_event one = make_event(1, "{}"), two = make_event(2, "{}");
+  assert_int_equal(put_debate(f, "taken", &row), STATUS_OK);
+  assert_int_equal(store_append(f->store, "d0", &one, 1, STORE_ROW_INSERT, &row, gate_hold, &gate),
+                   STATUS_OK);
+  gate_wait_entered(&gate);
+  struct {
+    const char *id;
+    struct store_event *event;
+    enum store_row_change change;
+    enum status expected;
+  } calls[] = {
+      {"d1", &one, STORE_ROW_INSERT, STATUS_OK},
+      {"taken", &one, STORE_ROW_INSERT, STATUS_CONFLICT},
+      {"d1", &two, STORE_ROW_NONE, STATUS_OK},
+      {"taken", &two, STORE_ROW_NONE, STATUS_CONFLICT}, /* would fit the other debate's log */
+      {"d2", &two, STORE_ROW_INSERT, STATUS_CONFLICT},
+      {"d3", &one, STORE_ROW_INSERT, STATUS_OK},
+  };
+  size_t count = sizeof calls / sizeof *calls;
+  for (size_t i = 0; i < count; i++)
+    assert_int_equal(store_append(f->store, calls[i].id, calls[i].event, 1, calls[i].change, &row,
+                                  answers_add, &a),
+                     STATUS_OK);
+  gate_release(&gate);
+  answers_wait(&a, count);
+  for (size_t i = 0; i < count; i++) assert_int_equal(a.statuses[i], calls[i].expected);
+  assert_int_equal(count_events(f, "d1"), 2);
+  assert_int_equal(count_events(f, "taken"), 1);
+  assert_int_equal(count_events(f, "d3"), 1);
+  struct store_debate out;
+  assert_int_equal(store_get_debate(f->store, &PRINCIPAL_LOCAL, "d2", &out, NULL),
+                   STATUS_NOT_FOUND);
+}
+
+static void a_full_queue_takes_nothing(void **state) {
+  struct fixture *f = *state;
+  fixture_close(f);
+  f->options.max_queued_bytes = 4096;
+  fixture_open(f);
+  struct gate gate;
+  struct answers a;
+  gate_init(&gate);
+  answers_init(&a);
+  struct store_debate row = make_debate("task", 1);
+  static char big[8192];
+  memset(big, 'x', sizeof big - 1);
+  struct store_event e = make_event(1, "{}");
+  assert_int_equal(store_append(f->store, "d1", &e, 1, STORE_ROW_INSERT, &row, gate_hold, &gate),
+                   STATUS_OK);
+  gate_wait_entered(&gate);
+  e = make_event(2, big); /* larger than the limit, but the queue is empty */
+  assert_int_equal(store_append(f->store, "d1", &e, 1, STORE_ROW_NONE, NULL, answers_add, &a),
+                   STATUS_OK);
+  e = make_event(3, "{}");
+  assert_int_equal(store_append(f->store, "d1", &e, 1, STORE_ROW_NONE, NULL, answers_add, &a),
+                   STATUS_FULL);
+  gate_release(&gate);
+  answers_wait(&a, 1);
+  assert_int_equal(put_event(f, "d1", 3), STATUS_OK);
+  assert_int_equal(a.count, 1);
+}
+
+static void closing_commits_what_is_queued(void **state) {
+  struct fixture *f = *state;
+  struct answers a;
+  answers_init(&a);
+  struct store_debate row = make_debate("task", 1);
+  for (uint64_t seq = 1; seq <= 200; seq++) {
+    struct store_event e = make_event(seq, "{}");
+    assert_int_equal(
+        store_append(f->store, "d1", &e, 1, seq == 1 ? STORE_ROW_INSERT : 0, &row, answers_add, &a),
+        STATUS_OK);
+  }
+  fixture_close(f);
+  assert_int_equal(a.count, 200);
+  for (int i = 0; i < 200; i++) assert_int_equal(a.statuses[i], STATUS_OK);
+  fixture_open(f);
+  assert_int_equal(count_events(f, "d1"), 200);
+}
+
+static void nobody_sees_what_is_not_theirs(void **state) {
+  struct fixture *f = *state;
+  struct store_debate row = make_debate("secret plan", 1), out;
+  row.tenant_id = (char *)"acme";
+  row.owner_id = (char *)"alice";
+  row.slug = (char *)"secret-plan";
+  assert_int_equal(put_debate(f, "d1", &row), STATUS_OK);
+  struct {
+    const struct principal *who;
+    enum status expected;
+  } cases[] = {
+      {&alice, STATUS_OK},      {&acme, STATUS_OK},         {&PRINCIPAL_SYSTEM, STATUS_OK},
+      {&bob, STATUS_NOT_FOUND}, {&other, STATUS_NOT_FOUND}, {&PRINCIPAL_LOCAL, STATUS_NOT_FOUND}};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    const char *names[] = {"d1", "secret-plan"};
+    for (int n = 0; n < 2; n++) {
+      enum status status = store_get_debate(f->store, cases[i].who, names[n], &out, NULL);
+      assert_int_equal(status, cases[i].expected);
+      if (!status) store_debate_done(&out);
+    }
+    struct range r = {0};
+    assert_int_equal(store_read_events(f->store, cases[i].who, "d1", 0, 0, note_range, &r, NULL),
+                     cases[i].expected);
+    assert_int_equal(r.count, cases[i].expected ? 0 : 1);
+    struct store_debate *rows;
+    size_t count;
+    int64_t total;
+    struct store_list_query query = {.limit = 10, .before_created_ms = -1};
+    assert_int_equal(
+        store_list_debates(f->store, cases[i].who, &query, &rows, &count, &total, NULL), STATUS_OK);
+    assert_int_equal(count, cases[i].expected ? 0 : 1);
+    assert_int_equal(total, count);
+    store_list_free(rows, count);
+  }
+}
+
+/* The ids of a page as "a b c", then the total. */
+static void assert_list(struct fixture *f, const struct principal *who,
+                        struct store_list_query query, const char *expected,
+                        int64_t expected_total) {
+  struct store_debate *rows;
+  size_t count;
+  int64_t total;
+  char ids[256] = "";
+  assert_int_equal(store_list_debates(f->store, who, &query, &rows, &count, &total, NULL),
+                   STATUS_OK);
+  for (size_t i = 0; i < count; i++) {
+    if (i) strcat(ids, " ");
+    strcat(ids, rows[i].id);
+  }
+  store_list_free(rows, count);
+  assert_string_equal(ids, expected);
+  assert_int_equal(total, expected_total);
+}
+
+static void set_status(struct fixture *f, const char *id, const char *status) {
+  struct store_debate row = make_debate("task", 1);
+  struct answers a;
+  answers_init(&a);
+  row.status = (char *)status;
+  assert_int_equal(store_append(f->store, id, NULL, 0, STORE_ROW_UPDATE, &row, answers_add, &a),
+                   STATUS_OK);
+  answers_wait(&a, 1);
+  assert_int_equal(a.statuses[0], STATUS_OK);
+}
+
+/* Two owners; b and c are of the same millisecond. */
+static void put_list(struct fixture *f) {
+  const char *ids[] = {"a", "b", "c", "d", "e"};
+  int64_t times[] = {10, 20, 20, 30, 40};
+  for (int i = 0; i < 5; i++) {
+    struct store_debate row = make_debate("task", times[i]);
+    row.tenant_id = (char *)"acme";
+    row.owner_id = (char *)(i == 3 ? "bob" : "alice");
+    assert_int_equal(put_debate(f, ids[i], &row), STATUS_OK);
+  }
+  set_status(f, "a", "completed");
+  set_status(f, "d", "running");
+  set_status(f, "d", "completed");
+  set_status(f, "e", "failed");
+}
+
+static void a_list_is_newest_first(void **state) {
+  struct fixture *f = *state;
+  put_list(f);
+#define QUERY(...)     ((struct store_list_query){.before_created_ms = -1, .limit = 10, __VA_ARGS__})
+#define CURSOR(ms, id) .limit = 2, .before_created_ms = (ms), .before_id = (id)
+  assert_list(f, &acme, QUERY(.offset = 0), "e d c b a", 5);
+  assert_list(f, &alice, QUERY(.offset = 0), "e c b a", 4);
+  assert_list(f, &bob, QUERY(.offset = 0), "d", 1);
+  assert_list(f, &other, QUERY(.offset = 0), "", 0);
+  assert_list(f, &PRINCIPAL_SYSTEM, QUERY(.offset = 1), "d c b a", 5);
+  assert_list(f, &acme, QUERY(.offset = 3), "b a", 5);
+  assert_list(f, &acme, QUERY(.offset = 9), "", 5);
+  assert_list(f, &acme, QUERY(.status = "completed"), "d a", 2);
+  assert_list(f, &acme, QUERY(.status = "running"), "", 0);
+  assert_list(f, &alice, QUERY(.status = "completed"), "a", 1);
+  assert_list(f, &alice, QUERY(.status = "pending"), "c b", 2);
+  assert_list(f, &PRINCIPAL_SYSTEM, QUERY(.status = "failed"), "e", 1);
+  assert_list(f, &acme, (struct store_list_query){CURSOR(30, "d")}, "c b", 5);
+  assert_list(f, &acme, (struct store_list_query){CURSOR(20, "c")}, "b a", 5);
+  assert_list(f, &alice, (struct store_list_query){CURSOR(20, "b")}, "a", 4);
+  assert_list(f, &acme, (struct store_list_query){CURSOR(30, "d"), .status = "completed"}, "a", 2);
+  assert_list(f, &alice, (struct store_list_query){CURSOR(20, "c"), .status = "pending"}, "b", 2);
+  assert_list(f, &PRINCIPAL_SYSTEM, (struct store_list_query){CURSOR(20, "c")}, "b a", 5);
+#undef CURSOR
+#undef QUERY
+  struct store_debate *rows;
+  size_t count;
+  int64_t total;
+  struct store_list_query wrong = {.limit = 1001, .before_created_ms = -1};
+  assert_int_equal(store_list_debates(f->store, &acme, &wrong, &rows, &count, &total, NULL),
+                   STATUS_INVALID);
+}
+
+static void note_id(void *ctx, const char *id, const struct principal *owner) {
+  strcat(ctx, id);
+  strcat(ctx, owner->owner_id);
+  strcat(ctx, owner->tenant_id);
+}
+
+static void what_has_not_ended_is_found_oldest_first(void **state) {
+  struct fixture *f = *state;
+  put_list(f);
+  char ids[128] = "";
+  assert_int_equal(store_unfinished(f->store, note_id, ids, NULL), STATUS_OK);
+  assert_string_equal(ids, "baliceacmecaliceacme");
+}
+
+static void both_files_answer_a_ping(void **state) {
+  struct fixture *f = *state;
+  int64_t memory_us = -1, elo_us = -1;
+  assert_int_equal(store_ping(f->store, &memory_us, &elo_us, NULL), STATUS_OK);
+  assert_true(memory_us >= 0 && elo_us >= 0);
+}
+
+static void a_taken_slug_gets_the_id(void **state) {
+  struct fixture *f = *state;
+  struct store_debate row = make_debate("Same question", 0), out;
+  assert_int_equal(put_debate(f, "adhoc_1", &row), STATUS_OK);
+  assert_int_equal(put_debate(f, "adhoc_2", &row), STATUS_OK);
+  assert_int_equal(store_get_debate(f->store, &PRINCIPAL_LOCAL,
+                                    "same-question-1970-01-01-adhoc_-adhoc_2", &out, NULL),
+                   STATUS_OK);
+  assert_string_equal(out.id, "adhoc_2");
+  store_debate_done(&out);
+  assert_int_equal(
+      store_get_debate(f->store, &PRINCIPAL_LOCAL, "same-question-1970-01-01-adhoc_", &out, NULL),
+      STATUS_OK);
+  assert_string_equal(out.id, "adhoc_1");
+  store_debate_done(&out);
+}
+
+static void slugs_say_what_was_asked(void **state) {
+  struct {
+    const char *task, *expected;
+  } cases[] = {
+      {"Design a rate limiter for the API?", "design-rate-limiter-api-2026-11-23-k3q9zx"},
+      {"What is it?", "2026-11-23-k3q9zx"},
+      {"", "2026-11-23-k3q9zx"},
+      {"Don't   use\n\tGOTO -- ever, please", "dont-use-goto-ever-2026-11-23-k3q9zx"},
+      {"Caf\xc3\xa9 or tea", "tea-2026-11-23-k3q9zx"},
+      {"abcdefghijklmnopqrstuvwxyz", "abcdefghijklmnopqrst-2026-11-23-k3q9zx"},
+      {"1 2 3 4 5", "1-2-3-4-2026-11-23-k3q9zx"},
+  };
+  char slug[128];
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    store_make_slug(bytes_of(cases[i].task), 1795473432345, "k3q9zxaaaaaaaaaaaaaaaaaaaa", slug,
+                    sizeof slug);
+    assert_string_equal(slug, cases[i].expected);
+  }
+  store_make_slug(bytes_of("alpha beta gamma"), 1795473432345, "k3q9zxaa", slug, 26);
+  assert_string_equal(slug, "alpha-2026-11-23-k3q9zx"); /* words give way, date and id stay */
+}
+
+/* --- many threads -------------------------------------------------------------------------- */
+
+enum { READERS = 6, WRITERS = 3, EVENTS = 40 };
+
+static void *append_log(void *ctx) {
+  struct fixture *f = ctx;
+  static int next;
+  char id[8];
+  snprintf(id, sizeof id, "t%d", __atomic_fetch_add(&next, 1, __ATOMIC_SEQ_CST) % WRITERS);
+  struct store_debate row = make_debate("task", 1);
+  if (put_debate(f, id, &row)) return ctx;
+  for (uint64_t seq = 2; seq <= EVENTS; seq++)
+    if (put_event(f, id, seq)) return ctx;
+  return NULL;
+}
+
+static bool check_order(void *ctx, const struct store_event *event) {
+  uint64_t *last = ctx;
+  if (event->seq != *last + 1) return false;
+  *last = event->seq;
+  return true;
+}
+
+static void *read_logs(void *ctx) {
+  struct fixture *f = ctx;
+  for (int ended = 0; ended < WRITERS;) {
+    ended = 0;
+    for (int i = 0; i < WRITERS; i++) {
+      char id[8];
+      uint64_t last = 0;
+      snprintf(id, sizeof id, "t%d", i);
+      enum status status =
+          store_read_events(f->store, &PRINCIPAL_LOCAL, id, 0, 0, check_order, &last, NULL);
+      if (status && status != STATUS_NOT_FOUND) return ctx;
+      ended += last == EVENTS;
+    }
+  }
+  return NULL;
+}
+
+/* More readers than connections, while others write. */
+static void readers_and_writers_share_a_store(void **state) {
+  struct fixture *f = *state;
+  pthread_t threads[READERS + WRITERS];
+  for (int i = 0; i < READERS + WRITERS; i++)
+    assert_int_equal(pthread_create(&threads[i], NULL, i < WRITERS ? append_log : read_logs, f), 0);
+  for (int i = 0; i < READERS + WRITERS; i++) {
+    void *failed;
+    pthread_join(threads[i], &failed);
+    assert_null(failed);
+  }
+}
+
+static bool read_within(void *ctx, const struct store_event *event) {
+  struct fixture *f = ctx;
+  struct store_debate out;
+  struct error err = {0};
+  assert_int_equal(store_get_debate(f->store, &PRINCIPAL_LOCAL, "d1", &out, &err), STATUS_TIMEOUT);
+  assert_non_null(strstr(err.message, "busy"));
+  return true;
+}
+
+static void a_read_does_not_wait_for_ever(void **state) {
+  struct fixture *f = *state;
+  fixture_close(f);
+  f->options.pool_size = 1;
+  f->options.timeout_ms = 20;
+  fixture_open(f);
+  struct store_debate row = make_debate("task", 1), out;
+  assert_int_equal(put_debate(f, "d1", &row), STATUS_OK);
+  assert_int_equal(store_read_events(f->store, &PRINCIPAL_LOCAL, "d1", 0, 0, read_within, f, NULL),
+                   STATUS_OK);
+  assert_int_equal(store_get_debate(f->store, &PRINCIPAL_LOCAL, "d1", &out, NULL), STATUS_OK);
+  store_debate_done(&out);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      TEST(events_come_back_as_they_were),
+      TEST(a_log_is_read_in_parts),
+      TEST(a_row_comes_back_as_it_was),
+      TEST(an_update_writes_the_progress_only),
+      TEST(what_is_incomplete_is_refused),
+      TEST(a_log_has_no_duplicates_and_no_holes),
+      TEST(a_crowd_is_one_commit),
+      TEST(a_wrong_batch_fails_alone),
+      TEST(a_full_queue_takes_nothing),
+      TEST(closing_commits_what_is_queued),
+      TEST(nobody_sees_what_is_not_theirs),
+      TEST(a_list_is_newest_first),
+      TEST(what_has_not_ended_is_found_oldest_first),
+      TEST(both_files_answer_a_ping),
+      TEST(a_taken_slug_gets_the_id),
+      TEST(readers_and_writers_share_a_store),
+      TEST(a_read_does_not_wait_for_ever),
+      cmocka_unit_test(slugs_say_what_was_asked),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
