@@ -1,0 +1,85 @@
+# In front of meson and the scripts. `make help` lists what there is.
+
+PREFIX  ?= /usr/local
+DESTDIR ?=
+# For `make run`: make run ARGS="--port 9000"
+ARGS    ?=
+export FUZZ_SECONDS ?= 10
+
+SOURCES := $(wildcard src tests fuzz bench)
+
+.DEFAULT_GOAL := build
+
+.PHONY: help
+help: ## this list
+	@echo "make [TARGET] [VARIABLE=VALUE]..."
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 14
+
+.PHONY: build
+build: ## build/aragora (the default)
+	@scripts/install-deps build
+	@scripts/build run
+
+.PHONY: run
+run: build ## build it and serve on port 8080, no key needed (ARGS="--port 9000")
+	./build/aragora server $(ARGS)
+
+.PHONY: test
+test: ## all tests; the last line counts them (about 15 minutes on two cores)
+	@scripts/install-deps build test
+	@scripts/test
+
+.PHONY: unit
+unit: ## only the unit and simulation tests, without sanitizers
+	@scripts/install-deps build test
+	@scripts/test plain
+
+.PHONY: check
+check: ## layers, format, shellcheck, cppcheck and clang-tidy
+	@scripts/install-deps build test
+	@scripts/lint
+
+.PHONY: lint
+lint: ## shellcheck, cppcheck and clang-tidy
+	@scripts/install-deps build test
+	@scripts/lint shell cppcheck tidy
+
+.PHONY: layers
+layers: ## the includes of src/ against docs/internals/layers.md (every build does this)
+	@scripts/check-layers
+
+.PHONY: format
+format: ## format all C files in place
+	@scripts/install-deps build test
+	find $(SOURCES) -name '*.[ch]' -not -path '*/node_modules/*' -exec clang-format -i {} +
+
+.PHONY: fuzz
+fuzz: ## every fuzz target for FUZZ_SECONDS (10) each
+	@scripts/install-deps build test
+	@scripts/fuzz
+
+.PHONY: coverage
+coverage: ## line coverage of the unit and simulation tests, in build-coverage/html/
+	@scripts/install-deps build test
+	@scripts/coverage
+
+.PHONY: bench
+bench: build ## the benchmarks, as far as there are any
+	@if [ -x bench/run ]; then bench/run; else echo "There is no bench/run yet." >&2; exit 1; fi
+
+.PHONY: soak
+soak: build ## SOAK_SECONDS (60) of demo debates; memory and descriptors before and after
+	@scripts/install-deps build test
+	@scripts/soak
+
+.PHONY: install
+install: build ## into DESTDIR and PREFIX (/usr/local)
+	install -D -m 0755 build/aragora $(DESTDIR)$(PREFIX)/bin/aragora
+
+.PHONY: uninstall
+uninstall: ## removes what install put there
+	rm -f $(DESTDIR)$(PREFIX)/bin/aragora
+
+.PHONY: clean
+clean: ## removes everything that was built
+	rm -rf build build-test build-asan build-tsan build-fuzz build-coverage build-logs build-*.log
