@@ -58,7 +58,7 @@ bool buffer_append_bytes(struct buffer *b, struct bytes data);
 bool buffer_append_text(struct buffer *b, const char *text);
 bool buffer_append_char(struct buffer *b, char c);
 bool buffer_printf(struct buffer *b, const char *format, ...) PRINTF_LIKE(2, 3);
-bool buffer_vprintf(struct buffer *b, const char *format, va_list args);
+bool buffer_vprintf(struct buffer *b, const char *format, va_list args) PRINTF_LIKE(2, 0);
 bool buffer_append_int(struct buffer *b, int64_t value);
 /* A JSON string with its quotes, escaped as RFC 8785 section 3.2.2.2 asks (shortest form, lower
  * case \u00xx). The input must be valid UTF-8; other bytes pass through. */
