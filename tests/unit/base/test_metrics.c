@@ -232,6 +232,7 @@ static void test_threads_lose_nothing(void **state) {
   for (int i = 0; i < THREADS; i++)
     assert_int_equal(pthread_create(&threads[i], NULL, count_much, NULL), 0);
   FREE_LATER char *meanwhile = render();
+  assert_non_null(strstr(meanwhile, "\naragora_debates_total "));
   for (int i = 0; i < THREADS; i++) pthread_join(threads[i], NULL);
   assert_int_equal(metric_get(METRIC_DEBATES, NULL), THREADS * ROUNDS);
   assert_int_equal(metric_get(METRIC_TOKENS_USED, LABELS("a7", "input")), THREADS * ROUNDS / 20);
