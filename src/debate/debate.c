@@ -341,6 +341,8 @@ static enum status apply_attempt_start(struct debate *d, const struct event *ev,
   t->reserved_tokens = json_get_int(ev->data, "reserved_tokens", 0);
   t->reserved_usd_micro = json_get_int(ev->data, "reserved_usd_micro", -1);
   d->attempts++;
+  d->committed_tokens += t->reserved_tokens;
+  if (t->reserved_usd_micro > 0) d->committed_usd_micro += t->reserved_usd_micro;
   return STATUS_OK;
 }
 
@@ -362,6 +364,9 @@ static void book_usage(struct debate *d, struct turn *t, const json_t *data) {
   d->tokens_in += in < 0 ? 0 : in;
   d->tokens_out += out < 0 ? 0 : out;
   int64_t cost = json_get_int(data, "cost_usd_micro", -1);
+  d->committed_tokens += json_get_int(data, "tokens", 0) - t->reserved_tokens;
+  d->committed_usd_micro += (cost > 0 ? cost : 0);
+  if (t->reserved_usd_micro > 0) d->committed_usd_micro -= t->reserved_usd_micro;
   if (t->cost_usd_micro >= 0) t->cost_usd_micro = cost < 0 ? -1 : t->cost_usd_micro + cost;
   if (d->cost_usd_micro >= 0) d->cost_usd_micro = cost < 0 ? -1 : d->cost_usd_micro + cost;
 }

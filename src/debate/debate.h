@@ -158,10 +158,12 @@ struct debate {
   int64_t elapsed_from_ms;
   int attempts, resumes;
   int64_t tokens_in, tokens_out, cost_usd_micro; /* of the whole debate; cost -1 = unknown */
-  json_t *consensus;                             /* data of the consensus event, or NULL */
-  json_t *end;                                   /* data of debate_end, or NULL */
-  json_t *error;                                 /* data of error, or NULL */
-  bool unsupported; /* an unknown kind was met: readable, not resumable */
+  int64_t committed_tokens; /* booked, and reserved by open attempts: what a budget counts */
+  int64_t committed_usd_micro;
+  json_t *consensus; /* data of the consensus event, or NULL */
+  json_t *end;       /* data of debate_end, or NULL */
+  json_t *error;     /* data of error, or NULL */
+  bool unsupported;  /* an unknown kind was met: readable, not resumable */
   /* with history: every event that has a message, critique or vote, in order; references */
   struct event *history;
   size_t history_count, history_cap;

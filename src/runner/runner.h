@@ -43,8 +43,8 @@ typedef void runner_started_fn(void *ctx, enum status status, const struct error
 void runner_start(struct runner *runner, const struct principal *who, struct debate_spec *spec,
                   runner_started_fn *done, void *ctx);
 
-/* Asks a debate to stop; answers when the request is on disk. STATUS_NOT_FOUND, STATUS_CONFLICT
- * when it had ended. */
+/* Asks a debate to stop; looks it up first (blocks; not on the loop thread), and answers when the
+ * request is on disk. STATUS_NOT_FOUND, STATUS_CONFLICT when it had ended. */
 typedef void runner_cancelled_fn(void *ctx, enum status status);
 void runner_cancel(struct runner *runner, const struct principal *who, const char *debate_id,
                    const char *reason, runner_cancelled_fn *done, void *ctx);

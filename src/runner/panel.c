@@ -1,0 +1,268 @@
+#include "runner/panel.h"
+
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { CONTEXT_BYTES_MIN = 4096, CONTEXT_BYTES_MAX = 1024 * 1024 };
+
+struct seat { /* a place in the panel before it has a name */
+  const struct agent_binding *binding;
+  struct bytes role;
+};
+
+static enum status set_text(char **field, const char *text) {
+  *field = bytes_dup(bytes_of(text));
+  return *field ? STATUS_OK : STATUS_NOMEM;
+}
+
+/* "openai-api", then "openai-api_2", ...: names are unique in a debate. */
+static void name_agent(const struct debate_agent *earlier, int count, const char *type,
+                       char out[ID_AGENT_MAX_TEXT]) {
+  char base[ID_AGENT_MAX_TEXT];
+  snprintf(base, sizeof base, "%.28s", type);
+  for (char *p = base; *p; p++)
+    if (!id_valid((struct bytes){p, 1}, 1)) *p = '-';
+  for (int number = 1;; number++) {
+    if (number == 1)
+      snprintf(out, ID_AGENT_MAX_TEXT, "%s", base);
+    else
+      snprintf(out, ID_AGENT_MAX_TEXT, "%.28s_%u", base, (unsigned)number % 100);
+    bool taken = false;
+    for (int i = 0; i < count; i++) taken = taken || strcmp(earlier[i].name, out) == 0;
+    if (!taken) return;
+  }
+}
+
+static enum status fill_agent(const struct seat *seat, const struct debate_agent *earlier,
+                              int count, struct debate_agent *agent) {
+  char name[ID_AGENT_MAX_TEXT];
+  name_agent(earlier, count, seat->binding->type, name);
+  agent->weight_ppm = PPM;
+  agent->demo = seat->binding->wire == WIRE_DEMO;
+  enum status s = set_text(&agent->name, name);
+  if (!s) s = set_text(&agent->type, seat->binding->type);
+  if (!s) s = set_text(&agent->provider, seat->binding->provider);
+  if (!s) s = set_text(&agent->model, seat->binding->model);
+  if (s) return s;
+  agent->role = bytes_dup(seat->role);
+  return agent->role ? STATUS_OK : STATUS_NOMEM;
+}
+
+static enum status find_agent(const struct agent_table *agents, struct bytes text,
+                              const char *field, struct seat *ret_seat, struct error *err) {
+  const char *colon = memchr(text.ptr, ':', text.len);
+  struct bytes type = {text.ptr, colon ? (size_t)(colon - text.ptr) : text.len};
+  struct bytes role = {colon ? colon + 1 : "", colon ? text.len - type.len - 1 : 0};
+  const struct agent_binding *binding = agents_find(agents, type);
+  if (!binding) {
+    BUFFER_LATER struct buffer known;
+    buffer_init(&known, 240);
+    for (size_t i = 0; i < agents->count && !known.overflow; i++)
+      buffer_printf(&known, "%s%s", i ? ", " : "", agents->agents[i].type);
+    return error_set(err, STATUS_INVALID, field, "unknown agent \"%.*s\"; allowed: %s",
+                     (int)(type.len < 40 ? type.len : 40), type.ptr, known.len ? known.ptr : "");
+  }
+  if (!binding->available)
+    return error_set(err, STATUS_INVALID, field, "agent %s cannot be asked: set %s", binding->type,
+                     binding->key_variable ? binding->key_variable : "its host variable");
+  *ret_seat = (struct seat){binding, role};
+  return STATUS_OK;
+}
+
+static enum status seats_from_names(const struct agent_table *agents, char *const *names, int count,
+                                    struct seat *seats, struct error *err) {
+  for (int i = 0; i < count; i++) {
+    char field[24];
+    snprintf(field, sizeof field, "agents[%d]", i);
+    enum status s = find_agent(agents, bytes_of(names[i]), field, &seats[i], err);
+    if (s) return s;
+  }
+  return STATUS_OK;
+}
+
+/* ARAGORA_DEFAULT_AGENTS, a comma list. */
+static enum status seats_from_option(const struct agent_table *agents, const char *list,
+                                     struct seat *seats, int *ret_count, struct error *err) {
+  int count = 0;
+  for (const char *p = list; *p;) {
+    size_t length = strcspn(p, ",");
+    struct bytes name = {p, length};
+    while (name.len && name.ptr[0] == ' ') name = (struct bytes){name.ptr + 1, name.len - 1};
+    while (name.len && name.ptr[name.len - 1] == ' ') name.len--;
+    if (count == DEBATE_AGENTS_MAX)
+      return error_set(err, STATUS_INVALID, "ARAGORA_DEFAULT_AGENTS", "more than %d agents",
+                       DEBATE_AGENTS_MAX);
+    enum status s = name.len
+                        ? find_agent(agents, name, "ARAGORA_DEFAULT_AGENTS", &seats[count++], err)
+                        : STATUS_OK;
+    if (s) return s;
+    p += length + (p[length] == ',');
+  }
+  if (count < DEBATE_AGENTS_MIN)
+    return error_set(err, STATUS_INVALID, "ARAGORA_DEFAULT_AGENTS", "at least 2 agents");
+  *ret_count = count;
+  return STATUS_OK;
+}
+
+static enum status default_seats(const struct agent_table *agents, const struct options *options,
+                                 struct seat *seats, int *ret_count, struct error *err) {
+  if (options->default_agents)
+    return seats_from_option(agents, options->default_agents, seats, ret_count, err);
+  const struct agent_binding *panel[DEBATE_AGENTS_MAX];
+  bool demo = false;
+  size_t count = agents_default_panel(agents, panel, DEBATE_AGENTS_MAX, &demo);
+  if (demo && options->env && strcmp(options->env, "production") == 0)
+    return error_set(err, STATUS_INVALID, "agents",
+                     "no provider key is set, and demo agents are not a default in production: set "
+                     "ANTHROPIC_API_KEY, OPENAI_API_KEY or another key, or name the agents");
+  for (size_t i = 0; i < count; i++) seats[i] = (struct seat){panel[i], {"", 0}};
+  *ret_count = (int)count;
+  return STATUS_OK;
+}
+
+static enum status choose_seats(const struct agent_table *agents, const struct options *options,
+                                const struct debate_spec *spec, struct seat *seats, int *ret_count,
+                                struct error *err) {
+  int count = spec->agent_count;
+  enum status s = count ? seats_from_names(agents, spec->agents, count, seats, err)
+                        : default_seats(agents, options, seats, &count, err);
+  if (s) return s;
+  if (spec->mode == MODE_SINGLE) count = 1;
+  if (spec->mode == MODE_SELF_CONSISTENCY) {
+    count = spec->samples;
+    for (int i = 1; i < count; i++) seats[i] = seats[0];
+  }
+  *ret_count = count;
+  return STATUS_OK;
+}
+
+static bool in_panel(const struct seat *seats, int count, const struct agent_binding *binding) {
+  for (int i = 0; i < count; i++)
+    if (strcmp(seats[i].binding->provider, binding->provider) == 0 &&
+        strcmp(seats[i].binding->model, binding->model) == 0)
+      return true;
+  return false;
+}
+
+static enum status add_judge(struct debate_config *c, const struct seat *seat, bool panel_member) {
+  struct debate_agent *judge = &c->judges[c->judge_count];
+  enum status s = fill_agent(seat, c->judges, c->judge_count, judge);
+  judge->in_panel = panel_member;
+  c->judge_count++;
+  return s;
+}
+
+/* PROTOCOL 1.6: outsiders first, then fresh calls to panel members; a panel of two without an
+ * outsider votes. */
+static enum status choose_judges(const struct agent_table *agents, const struct seat *seats,
+                                 int count, struct debate_config *c) {
+  enum status s = STATUS_OK;
+  for (size_t i = 0; i < agents->count && c->judge_count < DEBATE_JUDGES_MAX && !s; i++) {
+    const struct agent_binding *b = &agents->agents[i];
+    struct seat seat = {b, {"", 0}};
+    if (b->available && b->wire != WIRE_DEMO && !in_panel(seats, count, b))
+      s = add_judge(c, &seat, false);
+  }
+  for (int i = 0; i < count && count > 2 && c->judge_count < DEBATE_JUDGES_MAX && !s; i++)
+    s = add_judge(c, &seats[i], true);
+  return s;
+}
+
+static enum status fill_limits(const struct options *options, const struct debate_spec *spec,
+                               const struct seat *seats, int count, struct debate_config *c,
+                               struct error *err) {
+  bool baseline = spec->mode == MODE_SINGLE || spec->mode == MODE_SELF_CONSISTENCY;
+  int quorum = count / 2 + 1 > 2 ? count / 2 + 1 : 2;
+  if (spec->quorum > count)
+    return error_set(err, STATUS_INVALID, "quorum", "must be 2 to %d, the size of the panel",
+                     count);
+  c->quorum = baseline ? 1 : spec->quorum ? spec->quorum : quorum;
+  c->max_output_tokens = options->max_output_tokens;
+  c->context_bytes = CONTEXT_BYTES_MAX;
+  for (int i = 0; i < count; i++) {
+    const struct agent_binding *b = seats[i].binding;
+    /* Half of the context for other agents' texts, at the cautious two bytes a token. */
+    if (b->context_tokens > 0 && b->context_tokens < c->context_bytes)
+      c->context_bytes = b->context_tokens;
+    bool priced = b->price_input_usd_micro >= 0 && b->price_output_usd_micro >= 0;
+    if (spec->budget_usd_micro >= 0 && !priced)
+      return error_set(err, STATUS_INVALID, "budget_usd",
+                       "the price of %s (%s) is unknown, so a budget in money cannot be kept",
+                       b->type, b->model);
+  }
+  if (c->context_bytes < CONTEXT_BYTES_MIN) c->context_bytes = CONTEXT_BYTES_MIN;
+  return STATUS_OK;
+}
+
+static void fill_settings(const struct options *options, const struct debate_spec *spec, int count,
+                          struct debate_config *c) {
+  c->mode = spec->mode;
+  c->rule = spec->rule;
+  c->topology = spec->topology >= 0 ? (enum topology)spec->topology
+                : count <= 3        ? TOPOLOGY_ALL
+                                    : TOPOLOGY_RING;
+  c->rounds = spec->rounds >= 0 ? spec->rounds : (int)options->default_rounds;
+  if (spec->mode != MODE_DEBATE) c->rounds = 0;
+  c->threshold_ppm = spec->threshold_ppm;
+  c->fast_path = spec->fast_path;
+  c->deadline_ms = spec->deadline_ms > 0 ? spec->deadline_ms : options->debate_timeout_s * 1000;
+  c->turn_timeout_ms =
+      spec->turn_timeout_ms > 0 ? spec->turn_timeout_ms : options->agent_timeout_s * 1000;
+  c->budget_usd_micro = spec->budget_usd_micro;
+  c->budget_tokens = spec->budget_tokens;
+  c->engine_version = ENGINE_VERSION;
+  c->rules_version = RULES_VERSION;
+  c->prompts_version = PROMPTS_VERSION;
+  uint8_t nonce[16];
+  randombytes_buf(nonce, sizeof nonce);
+  bytes_to_hex(nonce, sizeof nonce, c->nonce);
+  c->seed = spec->seed;
+  if (!spec->seed_given) randombytes_buf(&c->seed, sizeof c->seed);
+}
+
+static enum status build(const struct agent_table *agents, const struct options *options,
+                         const struct debate_spec *spec, const struct seat *seats, int count,
+                         struct debate_config *c, struct error *err) {
+  fill_settings(options, spec, count, c);
+  enum status s = fill_limits(options, spec, seats, count, c, err);
+  if (!s) s = set_text(&c->task, spec->task);
+  if (!s && spec->context) s = set_text(&c->context, spec->context);
+  for (int i = 0; i < count && !s; i++) {
+    c->member_count++;
+    s = fill_agent(&seats[i], c->members, i, &c->members[i]);
+    c->demo = c->demo || c->members[i].demo;
+  }
+  if (!s && spec->rule == RULE_JUDGE) s = choose_judges(agents, seats, count, c);
+  return s;
+}
+
+enum status panel_resolve(const struct agent_table *agents, const struct options *options,
+                          const struct debate_spec *spec, struct debate_config *ret_config,
+                          struct error *err) {
+  struct seat seats[DEBATE_MEMBERS_MAX];
+  int count = 0;
+  enum status s = choose_seats(agents, options, spec, seats, &count, err);
+  if (s) return s;
+  struct debate_config c = {0};
+  s = build(agents, options, spec, seats, count, &c, err);
+  if (s)
+    debate_config_done(&c);
+  else
+    *ret_config = c;
+  return s;
+}
+
+bool panel_binding(const struct agent_table *agents, const struct debate_agent *agent,
+                   struct agent_binding *ret_binding) {
+  const struct agent_binding *found = NULL;
+  for (size_t i = 0; i < agents->count; i++) {
+    const struct agent_binding *b = &agents->agents[i];
+    if (strcmp(b->type, agent->type) != 0) continue;
+    if (!found || strcmp(b->model, agent->model) == 0) found = b;
+  }
+  if (!found || !found->available) return false;
+  *ret_binding = *found;
+  ret_binding->model = agent->model;
+  return true;
+}

@@ -1,0 +1,25 @@
+/* The panel: a request for a debate resolved against the agents that exist.
+ *
+ * Here names become bindings, defaults become numbers, and the seed and the nonce are drawn; from
+ * here on only the resulting configuration counts. Reads the immutable agent table; any thread.
+ */
+#ifndef ARAGORA_RUNNER_PANEL_H
+#define ARAGORA_RUNNER_PANEL_H
+
+#include "base/id.h"
+#include "base/options.h"
+#include "debate/spec.h"
+#include "provider/agents.h"
+
+/* STATUS_INVALID names the field: an unknown agent, one without its key, a quorum above the panel,
+ * a budget in money over a model without a price, no key under ARAGORA_ENV=production. */
+MUST_CHECK enum status panel_resolve(const struct agent_table *agents,
+                                     const struct options *options, const struct debate_spec *spec,
+                                     struct debate_config *ret_config, struct error *err);
+
+/* The binding of an agent of a configuration, with the configuration's own model. False when the
+ * table no longer has it, or its key is gone. The texts live as long as table and configuration. */
+bool panel_binding(const struct agent_table *agents, const struct debate_agent *agent,
+                   struct agent_binding *ret_binding);
+
+#endif

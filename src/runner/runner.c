@@ -1,0 +1,418 @@
+#include "runner/runner.h"
+
+#include "base/id.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "runner/internal.h"
+#include "runner/panel.h"
+
+#include <stdlib.h>
+
+enum status runner_create(struct loop *loop, struct store *store, struct hub *hub,
+                          struct provider *provider, const struct agent_table *agents,
+                          const struct options *options, struct runner **ret_runner,
+                          struct error *err) {
+  struct runner *r = calloc(1, sizeof *r);
+  if (!r) return error_set(err, STATUS_NOMEM, NULL, "out of memory");
+  r->loop = loop;
+  r->store = store;
+  r->hub = hub;
+  r->provider = provider;
+  r->agents = agents;
+  r->options = options;
+  r->clock = &clock_system;
+  r->accepting = true;
+  *ret_runner = r;
+  return STATUS_OK;
+}
+
+void runner_destroy(struct runner *r) {
+  if (!r) return;
+  struct runner_entry *entry;
+  struct runner_entry *next;
+  HASH_ITER(hh, r->table, entry, next) {
+    HASH_DEL(r->table, entry);
+    live_unref(entry->live);
+    free(entry);
+  }
+  free(r);
+}
+
+/* ---- the table of running debates; loop thread ---- */
+
+static struct live *find(const struct runner *r, const char *id) {
+  struct runner_entry *entry;
+  HASH_FIND_STR(r->table, id, entry);
+  return entry ? entry->live : NULL;
+}
+
+static enum status enlist(struct runner *r, struct live *live) {
+  struct runner_entry *entry = calloc(1, sizeof *entry);
+  if (!entry) return STATUS_NOMEM;
+  entry->id = live_id(live);
+  entry->live = live;
+  HASH_ADD_KEYPTR(hh, r->table, entry->id, strlen(entry->id), entry);
+  return STATUS_OK;
+}
+
+static void delist(struct runner *r, struct live *live) {
+  struct runner_entry *entry;
+  HASH_FIND_STR(r->table, live_id(live), entry);
+  if (!entry) return;
+  HASH_DEL(r->table, entry);
+  free(entry);
+}
+
+static void show_counts(struct runner *r) {
+  metric_set(METRIC_DEBATES_ACTIVE, NULL, r->running);
+  metric_set(METRIC_DEBATES_QUEUED, NULL, r->queued);
+}
+
+static void enqueue(struct runner *r, struct live *live) {
+  live_set_next(live, NULL);
+  if (r->queue_last)
+    live_set_next(r->queue_last, live);
+  else
+    r->queue_first = live;
+  r->queue_last = live;
+  r->queued++;
+}
+
+/* True when it was waiting. */
+static bool dequeue(struct runner *r, struct live *live) {
+  struct live *before = NULL;
+  for (struct live *l = r->queue_first; l; before = l, l = live_next(l)) {
+    if (l != live) continue;
+    if (before)
+      live_set_next(before, live_next(l));
+    else
+      r->queue_first = live_next(l);
+    if (r->queue_last == l) r->queue_last = before;
+    r->queued--;
+    return true;
+  }
+  return false;
+}
+
+static void admit_waiting(struct runner *r) {
+  while (r->queue_first && r->running < r->options->max_concurrent_debates) {
+    struct live *live = r->queue_first;
+    dequeue(r, live);
+    r->running++;
+    live_admit(live);
+  }
+  show_counts(r);
+}
+
+void runner_live_ended(struct runner *r, struct live *live) {
+  if (!find(r, live_id(live))) return;
+  delist(r, live);
+  if (!dequeue(r, live)) r->running--;
+  live_unref(live);
+  admit_waiting(r);
+  if (r->idle && r->running == 0 && r->queued == 0) {
+    void (*idle)(void *) = r->idle;
+    r->idle = NULL;
+    idle(r->idle_ctx);
+  }
+}
+
+/* ---- starting ---- */
+
+struct start_request {
+  struct runner *runner;
+  char *tenant_id, *owner_id;
+  struct debate_spec spec;
+  runner_started_fn *done;
+  void *ctx;
+  char id[ID_SIZE];
+  char slug[128];
+  json_t *agents;
+  bool demo, queued;
+};
+
+static void start_free(struct start_request *q) {
+  debate_spec_done(&q->spec);
+  free(q->tenant_id);
+  free(q->owner_id);
+  json_decref(q->agents);
+  free(q);
+}
+
+static void start_failed(struct start_request *q, enum status status, const struct error *err) {
+  q->done(q->ctx, status, err, NULL);
+  start_free(q);
+}
+
+static void start_committed(void *ctx, enum status status) {
+  struct start_request *q = ctx;
+  struct error err = {0};
+  if (status) {
+    error_set(&err, STATUS_UNAVAILABLE, NULL, "the debate could not be stored");
+    start_failed(q, STATUS_UNAVAILABLE, &err);
+    return;
+  }
+  struct runner_started started = {q->id, q->slug, q->queued ? "pending" : "running", q->agents,
+                                   q->demo};
+  q->done(q->ctx, STATUS_OK, NULL, &started);
+  start_free(q);
+}
+
+static enum status make_row(struct start_request *q, const struct debate_config *config,
+                            struct live **ret_live) {
+  struct runner *r = q->runner;
+  q->agents = json_array();
+  for (int i = 0; i < config->member_count; i++)
+    json_array_append_new(q->agents, json_string(config->members[i].name));
+  FREE_LATER char *agents = json_canonical_dup(q->agents);
+  if (!agents) return STATUS_NOMEM;
+  q->demo = config->demo;
+  q->queued = r->running >= r->options->max_concurrent_debates;
+  id_generate(q->id);
+  int64_t now = clock_wall_ms(r->clock);
+  store_make_slug(bytes_of(config->task), now, q->id, q->slug, sizeof q->slug);
+  struct store_debate row = {.id = q->id,
+                             .tenant_id = q->tenant_id,
+                             .owner_id = q->owner_id,
+                             .slug = q->slug,
+                             .task = config->task,
+                             .agents = agents,
+                             .metadata = q->spec.metadata,
+                             .status = q->queued ? "pending" : "running",
+                             .consensus = (char *)rule_names[config->rule],
+                             .created_ms = now,
+                             .completed_ms = -1,
+                             .duration_ms = -1,
+                             .confidence_ppm = -1,
+                             .cost_usd_micro = -1,
+                             .demo = config->demo};
+  return live_create(r, &row, ret_live);
+}
+
+/* Why no new debate may start now; STATUS_OK when one may. */
+static enum status admission(const struct runner *r, struct error *err) {
+  if (!r->accepting) return error_set(err, STATUS_UNAVAILABLE, NULL, "the server is shutting down");
+  if (!store_writable(r->store))
+    return error_set(err, STATUS_IO, NULL, "the database cannot be written");
+  if (r->running >= r->options->max_concurrent_debates &&
+      r->queued >= r->options->max_queued_debates)
+    return error_set(err, STATUS_FULL, NULL, "server at capacity: %lld debates run and %lld wait",
+                     (long long)r->running, (long long)r->queued);
+  return STATUS_OK;
+}
+
+/* Loop thread. */
+static void start_on_loop(void *arg) {
+  struct start_request *q = arg;
+  struct runner *r = q->runner;
+  struct error err = {0};
+  struct debate_config config = {0};
+  struct live *live = NULL;
+  enum status s = admission(r, &err);
+  if (!s) s = panel_resolve(r->agents, r->options, &q->spec, &config, &err);
+  if (!s) s = make_row(q, &config, &live);
+  if (!s) s = enlist(r, live);
+  if (s) {
+    live_unref(live);
+    debate_config_done(&config);
+    if (!err.message[0]) error_set(&err, s, NULL, "out of memory");
+    start_failed(q, s, &err);
+    return;
+  }
+  if (q->queued)
+    enqueue(r, live);
+  else
+    r->running++;
+  metric_add(METRIC_DEBATES, NULL, 1);
+  show_counts(r);
+  struct log_context context = {NULL, live_id(live)};
+  log_info("runner", &context, "debate=started agents=%d rounds=%d consensus=%s mode=%s demo=%s",
+           config.member_count, config.rounds, rule_names[config.rule], mode_names[config.mode],
+           config.demo ? "yes" : "no");
+  s = live_begin(live, &config, q->queued, start_committed, q);
+  debate_config_done(&config);
+  if (!s) return;
+  error_set(&err, s, NULL, "out of memory");
+  hub_close_debate(r->hub, live_id(live));
+  start_failed(q, s, &err);
+  runner_live_ended(r, live);
+}
+
+void runner_start(struct runner *r, const struct principal *who, struct debate_spec *spec,
+                  runner_started_fn *done, void *ctx) {
+  struct error err = {0};
+  struct start_request *q = calloc(1, sizeof *q);
+  if (q) {
+    q->runner = r;
+    q->spec = *spec;
+    q->done = done;
+    q->ctx = ctx;
+    q->tenant_id = bytes_dup(bytes_of(who->tenant_id));
+    q->owner_id = bytes_dup(bytes_of(who->owner_id));
+  }
+  if (q && q->tenant_id && q->owner_id) {
+    debate_spec_init(spec);
+    loop_post(r->loop, start_on_loop, q);
+    return;
+  }
+  error_set(&err, STATUS_NOMEM, NULL, "out of memory");
+  done(ctx, STATUS_NOMEM, &err, NULL);
+  if (!q) {
+    debate_spec_done(spec);
+    return;
+  }
+  debate_spec_init(spec);
+  start_free(q);
+}
+
+/* ---- cancelling ---- */
+
+struct cancel_request {
+  struct runner *runner;
+  char id[ID_DEBATE_MAX + 1];
+  char *reason;
+  runner_cancelled_fn *done;
+  void *ctx;
+};
+
+static void cancel_committed(void *ctx, enum status status) {
+  struct cancel_request *q = ctx;
+  q->done(q->ctx, status);
+  free(q->reason);
+  free(q);
+}
+
+static void cancel_on_loop(void *arg) {
+  struct cancel_request *q = arg;
+  struct live *live = find(q->runner, q->id);
+  enum status s = STATUS_CONFLICT;
+  if (live) {
+    /* A debate that waited for admission takes a running one's place for its last events. */
+    if (dequeue(q->runner, live)) q->runner->running++;
+    s = live_fact(live, EVENT_CANCEL_REQUESTED, q->reason, cancel_committed, q);
+  }
+  if (s) cancel_committed(q, s);
+}
+
+void runner_cancel(struct runner *r, const struct principal *who, const char *debate_id,
+                   const char *reason, runner_cancelled_fn *done, void *ctx) {
+  struct store_debate row;
+  struct error err;
+  enum status s = store_get_debate(r->store, who, debate_id, &row, &err);
+  if (s) {
+    done(ctx, s);
+    return;
+  }
+  struct cancel_request *q = calloc(1, sizeof *q);
+  if (q) {
+    q->runner = r;
+    q->done = done;
+    q->ctx = ctx;
+    q->reason = reason ? bytes_dup(bytes_of(reason)) : NULL;
+    memcpy(q->id, row.id, strlen(row.id) < ID_DEBATE_MAX ? strlen(row.id) : ID_DEBATE_MAX);
+    loop_post(r->loop, cancel_on_loop, q);
+  }
+  store_debate_done(&row);
+  if (!q) done(ctx, STATUS_NOMEM);
+}
+
+/* ---- resuming ---- */
+
+struct resume {
+  struct runner *runner;
+  struct live *live;
+  struct error err;
+  enum status status;
+  size_t count;
+};
+
+static bool restore_event(void *ctx, const struct store_event *event) {
+  struct resume *resume = ctx;
+  resume->status = live_restore(resume->live, event, &resume->err);
+  return resume->status == STATUS_OK;
+}
+
+struct continuation {
+  struct runner *runner;
+  struct live *live;
+};
+
+/* Loop thread. */
+static void take_up(void *arg) {
+  struct continuation *c = arg;
+  if (enlist(c->runner, c->live)) {
+    live_unref(c->live);
+  } else {
+    c->runner->running++;
+    show_counts(c->runner);
+    live_continue(c->live);
+  }
+  free(c);
+}
+
+static void resume_one(void *ctx, const char *id, const struct principal *owner) {
+  struct resume *resume = ctx;
+  struct runner *r = resume->runner;
+  struct store_debate row;
+  struct principal system = PRINCIPAL_SYSTEM;
+  struct log_context context = {NULL, id};
+  (void)owner;
+  if (store_get_debate(r->store, &system, id, &row, &resume->err)) return;
+  enum status s = live_create(r, &row, &resume->live);
+  store_debate_done(&row);
+  resume->status = s;
+  if (!s) s = store_read_events(r->store, &system, id, 0, 0, restore_event, resume, &resume->err);
+  if (!s) s = resume->status;
+  struct continuation *c = s ? NULL : malloc(sizeof *c);
+  if (!c) {
+    log_error("runner", &context, "debate=not_resumed error=\"%s\"", resume->err.message);
+    live_unref(resume->live);
+    resume->live = NULL;
+    return;
+  }
+  *c = (struct continuation){r, resume->live};
+  resume->count++;
+  loop_post(r->loop, take_up, c);
+}
+
+enum status runner_resume(struct runner *r, size_t *ret_count, struct error *err) {
+  struct resume resume = {.runner = r};
+  enum status s = store_unfinished(r->store, resume_one, &resume, err);
+  if (!s) *ret_count = resume.count;
+  return s;
+}
+
+/* ---- draining ---- */
+
+struct drain {
+  struct runner *runner;
+  void (*idle)(void *ctx);
+  void *ctx;
+};
+
+static void drain_on_loop(void *arg) {
+  struct drain *drain = arg;
+  struct runner *r = drain->runner;
+  if (r->running == 0 && r->queued == 0) {
+    drain->idle(drain->ctx);
+  } else {
+    r->idle = drain->idle;
+    r->idle_ctx = drain->ctx;
+  }
+  free(drain);
+}
+
+void runner_drain(struct runner *r, void (*idle)(void *ctx), void *ctx) {
+  r->accepting = false;
+  struct drain *drain = malloc(sizeof *drain);
+  if (!drain) {
+    log_error("runner", NULL, "out of memory while draining");
+    return;
+  }
+  *drain = (struct drain){r, idle, ctx};
+  loop_post(r->loop, drain_on_loop, drain);
+}
+
+struct runner_stats runner_stats(const struct runner *r) {
+  return (struct runner_stats){r->running, r->queued, r->accepting};
+}
