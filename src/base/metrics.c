@@ -318,11 +318,10 @@ static bool read_proc(const char *path, char *text, size_t size) {
 
 static void append_process_memory(struct buffer *out) {
   char text[256];
-  long long virtual_pages;
-  long long resident_pages;
-  if (!read_proc("/proc/self/statm", text, sizeof text) ||
-      sscanf(text, "%lld %lld", &virtual_pages, &resident_pages) != 2)
-    return;
+  if (!read_proc("/proc/self/statm", text, sizeof text)) return;
+  char *rest;
+  int64_t virtual_pages = strtoll(text, &rest, 10);
+  int64_t resident_pages = strtoll(rest, NULL, 10);
   int64_t page = sysconf(_SC_PAGESIZE);
   append_process_int(out, "virtual_memory_bytes", "Virtual memory size", virtual_pages * page);
   append_process_int(out, "resident_memory_bytes", "Resident memory size", resident_pages * page);
@@ -335,8 +334,8 @@ static double process_start_s(void) {
   if (!read_proc("/proc/self/stat", text, sizeof text)) return -1;
   const char *p = strrchr(text, ')');
   for (int field = 2; p && field < 22; field++) p = strchr(p + 1, ' ');
-  unsigned long long ticks;
-  if (!p || sscanf(p, "%llu", &ticks) != 1) return -1;
+  if (!p) return -1;
+  unsigned long long ticks = strtoull(p, NULL, 10);
   struct timespec wall;
   struct timespec boot;
   clock_gettime(CLOCK_REALTIME, &wall);
