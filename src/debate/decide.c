@@ -232,7 +232,7 @@ void decide(const struct decide_input *in, struct decision *ret_decision) {
     d.best = d.reached ? d.winner : best_so_far(&t, d.quorum_met && in->ballot_count > 0);
   if (in->basis == DECIDE_BY_JUDGE)
     d.share_ppm = ppm(holder_count(in->positions[in->chosen].holders), in->n);
-  else if (d.best >= 0 && in->basis != DECIDE_NOTHING && t.valid_weight > 0)
+  else if (d.best >= 0 && in->basis != DECIDE_NOTHING && d.quorum_met && t.valid_weight > 0)
     d.share_ppm = ppm(t.first[d.best], share_base(&t));
   *ret_decision = d;
 }
