@@ -8,6 +8,7 @@ enum {
   ID_SIZE = 27,        /* a generated id with its NUL */
   ID_DEBATE_MAX = 128, /* longest debate id accepted */
   ID_AGENT_MAX = 32,   /* longest agent name accepted */
+  ID_AGENT_MAX_TEXT,   /* the same with its NUL */
 };
 
 /* 128 random bits (getrandom through libsodium) as 26 lower-case base32 digits (RFC 4648 alphabet,
