@@ -51,7 +51,8 @@ CREATE INDEX debates_unfinished ON debates (created_ms, id)
 -- A table with rowids on purpose: the events of all running debates are appended to the same few
 -- pages, and only the small index is written in a hundred places.
 CREATE TABLE events (
-  debate INTEGER NOT NULL REFERENCES debates (num) ON DELETE CASCADE,
+  debate INTEGER NOT NULL REFERENCES debates (num) ON DELETE CASCADE
+    DEFERRABLE INITIALLY DEFERRED,
   seq INTEGER NOT NULL CHECK (seq > 0),
   type TEXT NOT NULL,
   ts_ms INTEGER NOT NULL,

@@ -1,5 +1,7 @@
 #include "store/commit.h"
 
+enum { EVENT_COLUMNS = 10 };
+
 static const char *const commit_sql[COMMIT_STATEMENTS] = {
     [COMMIT_BEGIN] = "BEGIN IMMEDIATE",
     [COMMIT_END] = "COMMIT",
@@ -22,9 +24,13 @@ static const char *const commit_sql[COMMIT_STATEMENTS] = {
         "UPDATE debates SET status = ?8, outcome = ?9, completed_ms = ?12, duration_ms = ?13,"
         " rounds_used = ?14, confidence_ppm = ?15, cost_usd_micro = ?16, consensus_reached = ?17,"
         " degraded = ?18 WHERE num = ?1",
-    [COMMIT_INSERT_EVENT] =
-        "INSERT INTO events (debate, seq, type, ts_ms, round, agent, salt, digest, hash, data)"
-        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+#define INSERT_EVENTS              \
+  "INSERT OR ROLLBACK INTO events" \
+  " (debate, seq, type, ts_ms, round, agent, salt, digest, hash, data) VALUES "
+#define ONE_EVENT   "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+#define FOUR_EVENTS ONE_EVENT "," ONE_EVENT "," ONE_EVENT "," ONE_EVENT
+    [COMMIT_INSERT_EVENT] = INSERT_EVENTS ONE_EVENT,
+    [COMMIT_INSERT_EVENTS] = INSERT_EVENTS FOUR_EVENTS "," FOUR_EVENTS,
 };
 
 static int on_wal(void *ctx, sqlite3 *db, const char *name, int pages) {
@@ -36,6 +42,10 @@ static int on_wal(void *ctx, sqlite3 *db, const char *name, int pages) {
 enum status commit_init(struct commit *commit, sqlite3 *db, struct error *err) {
   *commit = (struct commit){.db = db};
   sqlite3_wal_hook(db, on_wal, commit);
+  if (known_init(&commit->known)) {
+    commit_done(commit);
+    return error_set(err, STATUS_NOMEM, NULL, "out of memory");
+  }
   for (int i = 0; i < COMMIT_STATEMENTS; i++) {
     enum status status = sqlite_prepare(db, commit_sql[i], &commit->statements[i], err);
     if (status) {
@@ -48,6 +58,7 @@ enum status commit_init(struct commit *commit, sqlite3 *db, struct error *err) {
 
 void commit_done(struct commit *commit) {
   for (int i = 0; i < COMMIT_STATEMENTS; i++) sqlite3_finalize(commit->statements[i]);
+  known_done(&commit->known);
   sqlite_close(commit->db); /* the last connection to close checkpoints and removes the -wal */
   *commit = (struct commit){0};
 }
@@ -127,47 +138,75 @@ static int update_debate(struct commit *commit, const struct batch *batch, int64
   return step(s);
 }
 
-static int find_debate(struct commit *commit, const char *id, int64_t *ret_num,
-                       uint64_t *ret_last_seq) {
+static int look_up(struct commit *commit, const char *id, struct known_debate *ret_debate) {
   sqlite3_stmt *s = commit->statements[COMMIT_FIND];
   bind_text(s, 1, id);
   int rc = sqlite3_step(s);
   if (rc == SQLITE_ROW) {
-    *ret_num = sqlite3_column_int64(s, 0);
-    *ret_last_seq = (uint64_t)sqlite3_column_int64(s, 1);
+    ret_debate->num = sqlite3_column_int64(s, 0);
+    ret_debate->last_seq = (uint64_t)sqlite3_column_int64(s, 1);
   }
   sqlite3_reset(s);
   if (rc == SQLITE_ROW) return SQLITE_OK;
   return rc == SQLITE_DONE ? SQLITE_CONSTRAINT : rc;
 }
 
-static int insert_event(struct commit *commit, int64_t num, const struct store_event *e) {
-  sqlite3_stmt *s = commit->statements[COMMIT_INSERT_EVENT];
+static int find_debate(struct commit *commit, const struct batch *batch,
+                       struct known_debate *debate) {
+  if (batch->change == STORE_ROW_INSERT) {
+    debate->last_seq = 0;
+    return insert_debate(commit, batch, &debate->num);
+  }
+  return debate->num ? SQLITE_OK : look_up(commit, batch->debate_id, debate);
+}
+
+static void bind_event(sqlite3_stmt *s, int at, int64_t num, const struct store_event *e) {
   bool kept = e->data.ptr != NULL;
-  sqlite3_bind_int64(s, 1, num);
-  sqlite3_bind_int64(s, 2, (int64_t)e->seq);
-  bind_text(s, 3, e->type);
-  sqlite3_bind_int64(s, 4, e->ts_ms);
-  bind_known(s, 5, e->round);
-  bind_text(s, 6, e->agent);
-  sqlite3_bind_blob(s, 7, kept ? e->salt : NULL, sizeof e->salt, SQLITE_STATIC);
-  sqlite3_bind_blob(s, 8, e->digest, sizeof e->digest, SQLITE_STATIC);
-  sqlite3_bind_blob(s, 9, e->hash, sizeof e->hash, SQLITE_STATIC);
-  sqlite3_bind_text64(s, 10, e->data.ptr, e->data.len, SQLITE_STATIC, SQLITE_UTF8);
-  return step(s);
+  sqlite3_bind_int64(s, at + 1, num);
+  sqlite3_bind_int64(s, at + 2, (int64_t)e->seq);
+  bind_text(s, at + 3, e->type);
+  sqlite3_bind_int64(s, at + 4, e->ts_ms);
+  bind_known(s, at + 5, e->round);
+  bind_text(s, at + 6, e->agent);
+  sqlite3_bind_blob(s, at + 7, kept ? e->salt : NULL, sizeof e->salt, SQLITE_STATIC);
+  sqlite3_bind_blob(s, at + 8, e->digest, sizeof e->digest, SQLITE_STATIC);
+  sqlite3_bind_blob(s, at + 9, e->hash, sizeof e->hash, SQLITE_STATIC);
+  sqlite3_bind_text64(s, at + 10, e->data.ptr, e->data.len, SQLITE_STATIC, SQLITE_UTF8);
+}
+
+/* Writes the events that were put off. */
+static int flush_events(struct commit *commit) {
+  size_t count = commit->pending_count;
+  bool at_once = count == COMMIT_PENDING_MAX;
+  sqlite3_stmt *s = commit->statements[at_once ? COMMIT_INSERT_EVENTS : COMMIT_INSERT_EVENT];
+  int rc = SQLITE_OK;
+  for (size_t i = 0; rc == SQLITE_OK && i < count; i++) {
+    bind_event(s, at_once ? (int)i * EVENT_COLUMNS : 0, commit->pending[i].num,
+               commit->pending[i].event);
+    if (!at_once || i == count - 1) rc = step(s);
+  }
+  commit->pending_count = 0;
+  return rc;
+}
+
+/* Opening the table and closing it again is half the cost of a row, so that rows of many batches go
+ * in together. */
+static int put_event(struct commit *commit, int64_t num, const struct store_event *e) {
+  commit->pending[commit->pending_count++] = (struct commit_event){num, e};
+  return commit->pending_count == COMMIT_PENDING_MAX ? flush_events(commit) : SQLITE_OK;
 }
 
 /* A log has no holes: an event that is not the next one would hide a lost one for ever. */
 static int write_batch(struct commit *commit, const struct batch *batch) {
-  int64_t num = 0;
-  uint64_t last_seq = 0;
-  int rc = batch->change == STORE_ROW_INSERT
-               ? insert_debate(commit, batch, &num)
-               : find_debate(commit, batch->debate_id, &num, &last_seq);
+  struct known_debate unkept = {0}, *debate = known_place(&commit->known, batch->debate_id);
+  if (!debate) debate = &unkept;
+  int rc = find_debate(commit, batch, debate);
   for (size_t i = 0; rc == SQLITE_OK && i < batch->count; i++)
-    rc = batch->events[i].seq == ++last_seq ? insert_event(commit, num, &batch->events[i])
-                                            : SQLITE_CONSTRAINT;
-  if (rc == SQLITE_OK && batch->change == STORE_ROW_UPDATE) rc = update_debate(commit, batch, num);
+    rc = batch->events[i].seq == ++debate->last_seq
+             ? put_event(commit, debate->num, &batch->events[i])
+             : SQLITE_CONSTRAINT;
+  if (rc == SQLITE_OK && batch->change == STORE_ROW_UPDATE)
+    rc = update_debate(commit, batch, debate->num);
   return rc;
 }
 
@@ -202,9 +241,12 @@ static int write_carefully(struct commit *commit, struct batch *first) {
     if (b->result != STATUS_OK) continue;
     rc = run(commit, COMMIT_SAVE);
     if (rc == SQLITE_OK) rc = write_batch(commit, b);
+    if (rc == SQLITE_OK) rc = flush_events(commit);
     if (is_final(rc)) {
       b->result = final_status(rc);
       fail_rest(b);
+      known_forget(&commit->known);
+      commit->pending_count = 0;
       rc = run(commit, COMMIT_UNDO);
     }
     if (rc == SQLITE_OK) rc = run(commit, COMMIT_KEEP);
@@ -216,7 +258,7 @@ static int write_quickly(struct commit *commit, struct batch *first) {
   int rc = SQLITE_OK;
   for (struct batch *b = first; rc == SQLITE_OK && b; b = b->next)
     if (b->result == STATUS_OK) rc = write_batch(commit, b);
-  return rc;
+  return rc == SQLITE_OK ? flush_events(commit) : rc;
 }
 
 static int transact(struct commit *commit, struct batch *first,
@@ -230,6 +272,8 @@ static int transact(struct commit *commit, struct batch *first,
 
 /* Some errors have already rolled the transaction back (sqlite.org/lang_transaction.html). */
 static void roll_back(struct commit *commit) {
+  commit->pending_count = 0;
+  known_forget(&commit->known);
   if (!sqlite3_get_autocommit(commit->db)) run(commit, COMMIT_ROLLBACK);
 }
 

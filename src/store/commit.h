@@ -6,6 +6,7 @@
 #define ARAGORA_STORE_COMMIT_H
 
 #include "store/batch.h"
+#include "store/known.h"
 #include "store/sqlite.h"
 
 enum commit_statement {
@@ -20,12 +21,24 @@ enum commit_statement {
   COMMIT_INSERT_DEBATE,
   COMMIT_UPDATE_DEBATE,
   COMMIT_INSERT_EVENT,
+  COMMIT_INSERT_EVENTS,
   COMMIT_STATEMENTS
 };
+
+/* An event that waits to be written with others: COMMIT_PENDING_MAX in one statement. */
+struct commit_event {
+  int64_t num;
+  const struct store_event *event;
+};
+
+enum { COMMIT_PENDING_MAX = 8 };
 
 struct commit {
   sqlite3 *db;
   sqlite3_stmt *statements[COMMIT_STATEMENTS];
+  struct known known;
+  struct commit_event pending[COMMIT_PENDING_MAX];
+  size_t pending_count;
   int wal_pages; /* in the write-ahead log after the last transaction */
 };
 
