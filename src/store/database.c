@@ -122,15 +122,19 @@ enum status database_open(const char *path, const struct schema *schema, int64_t
   /* Closing a file that we refuse must not checkpoint its -wal into it. */
   sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
   status = check(db, schema, path, err);
-  if (!status) status = prepare_for_writing(db, path, err);
-  if (!status) status = schema_migrate(db, schema, err);
   if (status) {
     sqlite_close(db);
     return status;
   }
-  sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
   *ret_db = db;
   return STATUS_OK;
+}
+
+enum status database_prepare(sqlite3 *db, const struct schema *schema, const char *path,
+                             struct error *err) {
+  sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
+  enum status status = prepare_for_writing(db, path, err);
+  return status ? status : schema_migrate(db, schema, err);
 }
 
 enum status database_open_reader(const char *path, int64_t busy_ms, sqlite3 **ret_db,

@@ -10,13 +10,28 @@
  * and tried again, and nobody is kept from stopping it. */
 enum { WRITER_BUSY_MS = 1000 };
 
-static enum status open_parts(struct store *store, const struct store_options *o,
+/* Both files are checked before either is changed. */
+static enum status open_files(struct store *store, const struct store_options *o, sqlite3 **ret_db,
                               struct error *err) {
   int64_t busy_ms = o->timeout_ms < WRITER_BUSY_MS ? o->timeout_ms : WRITER_BUSY_MS;
-  enum status status = database_open(o->elo_path, &schema_elo, o->timeout_ms, &store->elo, err);
-  if (status) return status;
   sqlite3 *db;
-  status = database_open(o->memory_path, &schema_memory, busy_ms, &db, err);
+  enum status status = database_open(o->memory_path, &schema_memory, busy_ms, &db, err);
+  if (status) return status;
+  status = database_open(o->elo_path, &schema_elo, o->timeout_ms, &store->elo, err);
+  if (!status) status = database_prepare(db, &schema_memory, o->memory_path, err);
+  if (!status) status = database_prepare(store->elo, &schema_elo, o->elo_path, err);
+  if (status) {
+    sqlite_close(db);
+    return status;
+  }
+  *ret_db = db;
+  return STATUS_OK;
+}
+
+static enum status open_parts(struct store *store, const struct store_options *o,
+                              struct error *err) {
+  sqlite3 *db = NULL;
+  enum status status = open_files(store, o, &db, err);
   if (status) return status;
   if (reader_pool_make(o->memory_path, o->pool_size, o->timeout_ms, &store->readers)) {
     sqlite_close(db);
