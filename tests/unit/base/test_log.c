@@ -137,6 +137,17 @@ static void test_levels(void **state) {
   assert_string_equal(json_get_text(line, "level", ""), "DEBUG");
 }
 
+static void test_a_restart_appends(void **state) {
+  struct fixture *f = *state;
+  open_log(f, LOG_LEVEL_INFO, false);
+  log_info("x", NULL, "first");
+  open_log(f, LOG_LEVEL_INFO, false);
+  log_info("x", NULL, "second");
+  FREE_LATER char *text = read_file(f->file);
+  assert_non_null(strstr(text, "first"));
+  assert_non_null(strstr(text, "second"));
+}
+
 static void test_level_names(void **state) {
   (void)state;
   enum log_level level = LOG_LEVEL_DEBUG;
@@ -222,6 +233,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(test_a_message_cannot_forge_a_line, setup, teardown),
       cmocka_unit_test_setup_teardown(test_long_lines_are_cut_and_still_json, setup, teardown),
       cmocka_unit_test_setup_teardown(test_levels, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_a_restart_appends, setup, teardown),
       cmocka_unit_test(test_level_names),
       cmocka_unit_test_setup_teardown(test_plain_for_people, setup, teardown),
       cmocka_unit_test_setup_teardown(test_credentials_are_starred_out, setup, teardown),

@@ -2,6 +2,7 @@
  */
 #include "base/metrics.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 
@@ -173,12 +174,19 @@ static double value_of(const char *text, const char *head) {
   return strtod(line + strlen(head), NULL);
 }
 
+static int count_descriptors(void) {
+  int n = 0;
+  for (int fd = 0; fd < 1024; fd++) n += fcntl(fd, F_GETFD) >= 0;
+  return n;
+}
+
 static void test_open_files_are_counted(void **state) {
   (void)state;
   FREE_LATER char *before = render();
   FILE *one = fopen("/dev/null", "r");
   assert_non_null(one);
   FREE_LATER char *after = render();
+  assert_true(value_of(after, "\nprocess_open_fds ") == count_descriptors());
   fclose(one);
   assert_true(value_of(after, "\nprocess_open_fds ") ==
               value_of(before, "\nprocess_open_fds ") + 1);
