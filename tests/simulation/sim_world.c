@@ -1,0 +1,386 @@
+#include "sim.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { PURPOSE_CONFIG = 201, PURPOSE_ORDER = 202, PURPOSE_FACTS = 203, PURPOSE_KILLS = 204 };
+enum { FLIGHTS_MAX = DEBATE_MEMBERS_MAX, EVENTS_MAX = 4000 };
+
+struct flight { /* an attempt under way */
+  bool used;
+  int turn;
+  int64_t arrives_ms;
+  struct sim_reply reply;
+};
+
+struct world {
+  const struct sim_options *o;
+  struct sim_run *run;
+  struct debate *d;
+  uint8_t head[CHAIN_HASH_SIZE];
+  int64_t now_ms;
+  int64_t fact_at_ms; /* -1 = none */
+  enum event_kind fact;
+  struct prng order, kills;
+  struct flight flights[FLIGHTS_MAX];
+  int asked[TURN_KIND_COUNT][DEBATE_ROUNDS_MAX + 1][DEBATE_MEMBERS_MAX];
+  size_t dead_until; /* the next kill, in events */
+};
+
+static void problem(struct world *w, const char *format, const char *detail) {
+  if (!w->run->problem[0]) snprintf(w->run->problem, sizeof w->run->problem, format, detail);
+}
+
+/* ---- the configuration, from the seed ---- */
+
+static char *text(const char *s) {
+  return bytes_dup(bytes_of(s));
+}
+
+static void make_agent(struct debate_agent *a, int i, const char *prefix) {
+  char name[32];
+  snprintf(name, sizeof name, "%s-%d", prefix, i);
+  a->name = text(name);
+  a->type = text("scripted-type");
+  a->provider = text("acme-cloud");
+  a->model = text("acme-large-3");
+  a->role = text("");
+  a->weight_ppm = PPM;
+}
+
+static struct debate_config make_config(const struct sim_options *o) {
+  struct prng g = prng_for(o->seed, PURPOSE_CONFIG, 0, 0);
+  struct debate_config c = {.engine_version = ENGINE_VERSION,
+                            .rules_version = RULES_VERSION,
+                            .prompts_version = PROMPTS_VERSION};
+  static const enum mode modes[] = {MODE_DEBATE, MODE_DEBATE,           MODE_DEBATE, MODE_DEBATE,
+                                    MODE_VOTE,   MODE_SELF_CONSISTENCY, MODE_SINGLE};
+  c.mode = modes[prng_below(&g, 7)];
+  int n = 2 + (int)prng_below(&g, 5);
+  if (c.mode == MODE_SINGLE) n = 1;
+  if (c.mode == MODE_SELF_CONSISTENCY) n = 3 + (int)prng_below(&g, 5);
+  c.rule = (enum rule)prng_below(&g, RULE_COUNT);
+  c.topology = (enum topology)prng_below(&g, TOPOLOGY_COUNT);
+  c.rounds = c.mode == MODE_DEBATE ? (int)prng_below(&g, 4) : 0;
+  c.threshold_ppm = 500000 + 100000 * (int64_t)prng_below(&g, 6);
+  c.fast_path = prng_below(&g, 2);
+  c.quorum = n > 1 ? n / 2 + 1 : 1;
+  if (c.quorum < 2 && n > 1) c.quorum = 2;
+  if (c.mode == MODE_SINGLE || c.mode == MODE_SELF_CONSISTENCY) c.quorum = 1;
+  c.deadline_ms = 900000;
+  c.turn_timeout_ms = 60000;
+  c.budget_usd_micro = c.budget_tokens = -1;
+  c.max_output_tokens = 4096;
+  c.context_bytes = 20000;
+  c.seed = o->seed;
+  snprintf(c.nonce, sizeof c.nonce, "%016llx%016llx", (unsigned long long)prng_next(&g),
+           (unsigned long long)prng_next(&g));
+  c.task = text("Should the small team adopt it?");
+  c.member_count = n;
+  for (int i = 0; i < n; i++) make_agent(&c.members[i], i, "zeta");
+  if (c.rule == RULE_JUDGE && n > 2) {
+    c.judge_count = 1 + (int)prng_below(&g, 3);
+    for (int i = 0; i < c.judge_count; i++) make_agent(&c.judges[i], i, "omega");
+  }
+  return c;
+}
+
+/* ---- the log: seal, fold, keep ---- */
+
+static bool grow_log(struct sim_log *log) {
+  if (log->count < log->cap) return true;
+  size_t cap = log->cap ? log->cap * 2 : 64;
+  struct sim_line *grown = realloc(log->lines, cap * sizeof *grown);
+  if (!grown) return false;
+  log->lines = grown;
+  log->cap = cap;
+  return true;
+}
+
+static void append(struct world *w, const struct draft *draft) {
+  struct error err = {0};
+  struct event ev = {
+      w->d->last_seq + 1, draft->kind,  w->now_ms > w->d->last_ms ? w->now_ms : w->d->last_ms,
+      draft->round,       draft->agent, draft->data};
+  char *data = json_canonical_dup(draft->data);
+  if (!data || !grow_log(&w->run->log)) abort();
+  struct sim_line *l = &w->run->log.lines[w->run->log.count];
+  *l = (struct sim_line){.data = data, .type = event_kind_name(ev.kind)};
+  l->agent = ev.agent ? text(ev.agent) : NULL;
+  struct check_line *c = &l->line;
+  *c = (struct check_line){.seq = ev.seq,
+                           .type = l->type,
+                           .ts_ms = ev.ts_ms,
+                           .round = ev.round,
+                           .agent = l->agent,
+                           .data = bytes_of(data)};
+  memset(c->salt, (int)(ev.seq & 0xff),
+         sizeof c->salt); /* salts are outside what the seed decides */
+  chain_digest(c->salt, c->data, c->digest);
+  chain_extend(w->head, c->seq, c->type, c->ts_ms, c->round, c->agent, c->digest, c->hash);
+  memcpy(w->head, c->hash, sizeof w->head);
+  w->run->log.count++;
+  if (debate_apply(w->d, &ev, &err)) problem(w, "the fold refuses its own event: %s", err.message);
+  if (w->o->verbose)
+    printf("%4llu %8lld %-16s %-8s %.160s\n", (unsigned long long)ev.seq, (long long)ev.ts_ms,
+           l->type, ev.agent ? ev.agent : "-", data);
+  if (w->run->log.count > EVENTS_MAX) problem(w, "%s", "the debate does not end");
+}
+
+static void append_all(struct world *w, struct drafts *drafts) {
+  for (size_t i = 0; i < drafts->count && !w->run->problem[0]; i++) append(w, &drafts->items[i]);
+  drafts_done(drafts);
+}
+
+/* ---- death and resurrection ---- */
+
+static void forget_flights(struct world *w) {
+  for (int i = 0; i < FLIGHTS_MAX; i++) {
+    free(w->flights[i].reply.text);
+    w->flights[i] = (struct flight){0};
+  }
+}
+
+/* Only the log survives. */
+static void die_and_resume(struct world *w) {
+  struct error err = {0};
+  struct drafts drafts = {0};
+  forget_flights(w);
+  debate_destroy(w->d);
+  w->d = debate_create(false);
+  for (size_t i = 0; i < w->run->log.count; i++) {
+    const struct check_line *c = &w->run->log.lines[i].line;
+    json_t *data = NULL;
+    if (json_parse(c->data, &data, &err))
+      problem(w, "a stored event does not parse: %s", err.message);
+    struct event ev = {c->seq, event_kind_parse(c->type), c->ts_ms, c->round, c->agent, data};
+    if (debate_apply(w->d, &ev, &err)) problem(w, "the log does not refold: %s", err.message);
+    json_decref(data);
+  }
+  w->run->kills++;
+  w->now_ms += 5000;
+  if (w->d->phase == PHASE_ENDED) return;
+  int64_t elapsed = w->d->elapsed_ms + w->d->last_ms - w->d->elapsed_from_ms;
+  enum status s = debate_close_unknown(w->d, &drafts);
+  if (!s)
+    s = drafts_add(&drafts, EVENT_RESUMED, -1, NULL,
+                   json_pack("{s:I}", "elapsed_ms", (json_int_t)elapsed));
+  if (s) abort();
+  append_all(w, &drafts);
+}
+
+static bool must_die(struct world *w) {
+  if (w->o->kill_at >= 0 && w->run->kills == 0 && w->run->log.count >= (size_t)w->o->kill_at)
+    return true;
+  if (!w->o->kills || w->run->log.count < w->dead_until) return false;
+  w->dead_until = w->run->log.count + 4 + prng_below(&w->kills, 30);
+  return true;
+}
+
+/* ---- asking and answering ---- */
+
+static struct flight *flight_of(struct world *w, int turn) {
+  for (int i = 0; i < FLIGHTS_MAX; i++)
+    if (w->flights[i].used && w->flights[i].turn == turn) return &w->flights[i];
+  return NULL;
+}
+
+static void ask(struct world *w, int turn) {
+  struct prompt prompt;
+  struct drafts drafts = {0};
+  const struct turn *t = &w->d->turns[turn];
+  if (debate_prompt(w->d, turn, &prompt)) abort();
+  w->run->prompts++;
+  char wrong[400];
+  sim_judge_prompt(w->d, turn, &prompt, wrong);
+  if (wrong[0]) problem(w, "%s", wrong);
+  struct flight *f = NULL;
+  for (int i = 0; i < FLIGHTS_MAX && !f; i++)
+    if (!w->flights[i].used) f = &w->flights[i];
+  if (!f) abort();
+  /* The same throw after a crash as before it: only a repair is a new one. */
+  int asked = t->bad_reply ? 1 : 0;
+  f->used = true;
+  f->turn = turn;
+  f->reply = sim_reply_make(w->o, w->d, turn, asked, &prompt);
+  f->arrives_ms = w->now_ms + 1 + prng_below(&w->order, 20000);
+  prompt_done(&prompt);
+  struct attempt_begin begin = {"acme-cloud", "acme-large-3", 1000, -1};
+  if (debate_begin_attempt(w->d, turn, &begin, &drafts)) abort();
+  append_all(w, &drafts);
+}
+
+static void deliver(struct world *w, struct flight *f, enum outcome cut) {
+  struct drafts drafts = {0};
+  struct attempt_result r = {.outcome = cut ? cut : f->reply.outcome,
+                             .final = true,
+                             .truncated = f->reply.truncated,
+                             .text = bytes_of(cut ? "" : f->reply.text),
+                             .provider = "acme-cloud",
+                             .model = "acme-large-3",
+                             .detail = SIM_ERROR_MARK,
+                             .request_id = "req",
+                             .input = 100,
+                             .cache_read = -1,
+                             .cache_write = -1,
+                             .output = 50,
+                             .reasoning = -1,
+                             .cost_usd_micro = -1,
+                             .ttft_ms = 1,
+                             .latency_ms = 2};
+  if (debate_answer(w->d, f->turn, &r, &drafts)) abort();
+  free(f->reply.text);
+  *f = (struct flight){0};
+  append_all(w, &drafts);
+}
+
+static void cut_flights(struct world *w) {
+  for (int i = 0; i < FLIGHTS_MAX && !w->run->problem[0]; i++) {
+    struct flight *f = &w->flights[i];
+    if (!f->used) continue;
+    /* Some answers are in before the cut reaches them: recorded, booked, never used. */
+    bool late = prng_below(&w->order, 2);
+    deliver(w, f, late ? OUTCOME_OK : OUTCOME_CANCELLED);
+  }
+}
+
+static struct flight *first_to_arrive(struct world *w) {
+  struct flight *first = NULL;
+  for (int i = 0; i < FLIGHTS_MAX; i++) {
+    struct flight *f = &w->flights[i];
+    if (f->used && (!first || f->arrives_ms < first->arrives_ms)) first = f;
+  }
+  return first;
+}
+
+static void note_fact(struct world *w) {
+  struct drafts drafts = {0};
+  if (drafts_add(&drafts, w->fact, -1, NULL, debate_fact_data(NULL))) abort();
+  append_all(w, &drafts);
+  w->fact_at_ms = -1;
+  if (w->d->fact) cut_flights(w);
+}
+
+/* Lets the next thing happen. */
+static void wait(struct world *w) {
+  struct flight *f = first_to_arrive(w);
+  if (!f) {
+    problem(w, "%s", "nothing is under way and the debate has not ended");
+    return;
+  }
+  if (w->fact_at_ms >= 0 && w->fact_at_ms <= f->arrives_ms) {
+    w->now_ms = w->fact_at_ms;
+    note_fact(w);
+    return;
+  }
+  w->now_ms = f->arrives_ms;
+  deliver(w, f, OUTCOME_OK);
+}
+
+static void step(struct world *w) {
+  struct commands commands;
+  if (debate_next(w->d, &commands)) abort();
+  bool asked = false;
+  if (commands.append.count) {
+    append_all(w, &commands.append);
+    return;
+  }
+  for (int i = 0; i < commands.ask_count && !w->run->problem[0]; i++) {
+    if (flight_of(w, commands.asks[i])) continue;
+    ask(w, commands.asks[i]);
+    asked = true;
+    if (must_die(w)) {
+      die_and_resume(w);
+      return;
+    }
+  }
+  if (!asked) wait(w);
+}
+
+static void begin(struct world *w) {
+  struct drafts drafts = {0};
+  struct debate_config c = make_config(w->o);
+  if (drafts_add(&drafts, EVENT_DEBATE_START, -1, NULL, debate_config_to_json(&c))) abort();
+  debate_config_done(&c);
+  append_all(w, &drafts);
+  struct prng g = prng_for(w->o->seed, PURPOSE_FACTS, 0, 0);
+  w->fact_at_ms = -1;
+  if (w->o->mood == SIM_HOSTILE && prng_below(&g, 4) == 0) {
+    static const enum event_kind facts[] = {EVENT_CANCEL_REQUESTED, EVENT_DEADLINE_REACHED,
+                                            EVENT_BUDGET_EXHAUSTED};
+    w->fact = facts[prng_below(&g, 3)];
+    w->fact_at_ms = w->now_ms + prng_below(&g, 120000);
+  }
+}
+
+static int compare_texts(const void *a, const void *b) {
+  const char *const *x = a;
+  const char *const *y = b;
+  return strcmp(*x, *y);
+}
+
+/* All that was said, voted and decided, sorted: what no order of arrival may change. */
+static void keep_result(struct world *w) {
+  const struct sim_log *log = &w->run->log;
+  const char **texts = calloc(log->count + 1, sizeof *texts);
+  struct buffer out;
+  size_t n = 0;
+  buffer_init(&out, 1 << 26);
+  if (!texts) abort();
+  for (size_t i = 0; i < log->count; i++) {
+    const char *type = log->lines[i].type;
+    bool content = strcmp(type, "agent_message") == 0 || strcmp(type, "critique") == 0 ||
+                   strcmp(type, "vote") == 0 || strcmp(type, "consensus") == 0;
+    if (content) texts[n++] = log->lines[i].data;
+    w->run->decided = w->run->decided || strcmp(type, "consensus") == 0;
+  }
+  qsort(texts, n, sizeof *texts, compare_texts);
+  for (size_t i = 0; i < n; i++) buffer_printf(&out, "%s\n", texts[i]);
+  w->run->content = buffer_steal(&out);
+  free(texts);
+  bytes_to_hex(w->head, sizeof w->head, w->run->head_hash);
+}
+
+/* The log must refold to the state that was lived. */
+static void check_refold(struct world *w) {
+  struct check *check = check_create();
+  struct check_result result;
+  for (size_t i = 0; i < w->run->log.count; i++)
+    if (!check_feed(check, &w->run->log.lines[i].line)) break;
+  check_finish(check, &result);
+  check_destroy(check);
+  char lived[2 * CHAIN_HASH_SIZE + 1];
+  if (!check_state_hash(w->d, lived)) abort();
+  if (!result.ok) problem(w, "the log does not check: %s", result.problem);
+  if (result.ok && strcmp(lived, result.state_hash) != 0)
+    problem(w, "%s", "the refolded state is not the one that was lived");
+}
+
+void sim_play(const struct sim_options *o, struct sim_run *ret_run) {
+  *ret_run = (struct sim_run){0};
+  struct world w = {.o = o, .run = ret_run, .d = debate_create(false), .now_ms = 1000000};
+  w.order = prng_for(o->order_seed, PURPOSE_ORDER, 0, 0);
+  w.kills = prng_for(o->order_seed, PURPOSE_KILLS, 0, 0);
+  w.dead_until = 4;
+  if (!w.d) abort();
+  begin(&w);
+  while (!ret_run->problem[0] && w.d->phase != PHASE_ENDED) {
+    if (must_die(&w)) die_and_resume(&w);
+    if (w.d->phase != PHASE_ENDED && !ret_run->problem[0]) step(&w);
+  }
+  if (!ret_run->problem[0]) check_refold(&w);
+  if (!ret_run->problem[0]) sim_judge_log(&ret_run->log, ret_run->problem);
+  keep_result(&w);
+  forget_flights(&w);
+  debate_destroy(w.d);
+}
+
+void sim_run_done(struct sim_run *run) {
+  for (size_t i = 0; i < run->log.count; i++) {
+    free(run->log.lines[i].data);
+    free(run->log.lines[i].agent);
+  }
+  free(run->log.lines);
+  free(run->content);
+  *run = (struct sim_run){0};
+}
