@@ -2,7 +2,8 @@
 
 #include <stdlib.h>
 
-enum { SLUG_SIZE = 128 };
+/* SQLite refuses texts of a billion bytes; nothing that is queued comes near it. */
+enum { SLUG_SIZE = 128, BATCH_MAX_BYTES = 256 * 1024 * 1024 };
 
 static size_t text_size(const char *text) {
   return text ? strlen(text) + 1 : 0;
@@ -71,6 +72,7 @@ enum status batch_make(const char *debate_id, const struct store_event *events, 
   if (change != STORE_ROW_NONE) size += row_size(row);
   for (size_t i = 0; i < count; i++)
     size += text_size(events[i].type) + text_size(events[i].agent) + events[i].data.len;
+  if (size > BATCH_MAX_BYTES) return STATUS_TOO_LARGE;
   struct batch *batch = malloc(size);
   if (!batch) return STATUS_NOMEM;
   *batch = (struct batch){.size = size, .count = count, .change = change};

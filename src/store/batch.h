@@ -20,7 +20,7 @@ struct batch {
   enum status result; /* STATUS_OK until it has failed for good */
 };
 
-/* STATUS_INVALID for a batch without events and change, STATUS_NOMEM. */
+/* STATUS_INVALID for a batch without events and change, STATUS_TOO_LARGE, STATUS_NOMEM. */
 MUST_CHECK enum status batch_make(const char *debate_id, const struct store_event *events,
                                   size_t count, enum store_row_change change,
                                   const struct store_debate *row, struct batch **ret_batch);

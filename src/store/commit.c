@@ -24,13 +24,13 @@ static const char *const commit_sql[COMMIT_STATEMENTS] = {
         "UPDATE debates SET status = ?8, outcome = ?9, completed_ms = ?12, duration_ms = ?13,"
         " rounds_used = ?14, confidence_ppm = ?15, cost_usd_micro = ?16, consensus_reached = ?17,"
         " degraded = ?18 WHERE num = ?1",
-#define INSERT_EVENTS              \
-  "INSERT OR ROLLBACK INTO events" \
-  " (debate, seq, type, ts_ms, round, agent, salt, digest, hash, data) VALUES "
+#define INTO_EVENTS \
+  "INTO events (debate, seq, type, ts_ms, round, agent, salt, digest, hash, data) VALUES "
 #define ONE_EVENT   "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 #define FOUR_EVENTS ONE_EVENT "," ONE_EVENT "," ONE_EVENT "," ONE_EVENT
-    [COMMIT_INSERT_EVENT] = INSERT_EVENTS ONE_EVENT,
-    [COMMIT_INSERT_EVENTS] = INSERT_EVENTS FOUR_EVENTS "," FOUR_EVENTS,
+    [COMMIT_INSERT_EVENT] = "INSERT " INTO_EVENTS ONE_EVENT,
+    /* OR ROLLBACK: taking back half a statement would need a copy of every page it touches. */
+    [COMMIT_INSERT_EVENTS] = "INSERT OR ROLLBACK " INTO_EVENTS FOUR_EVENTS "," FOUR_EVENTS,
 };
 
 static int on_wal(void *ctx, sqlite3 *db, const char *name, int pages) {
@@ -177,7 +177,7 @@ static void bind_event(sqlite3_stmt *s, int at, int64_t num, const struct store_
 /* Writes the events that were put off. */
 static int flush_events(struct commit *commit) {
   size_t count = commit->pending_count;
-  bool at_once = count == COMMIT_PENDING_MAX;
+  bool at_once = count == COMMIT_PENDING_MAX && !commit->careful;
   sqlite3_stmt *s = commit->statements[at_once ? COMMIT_INSERT_EVENTS : COMMIT_INSERT_EVENT];
   int rc = SQLITE_OK;
   for (size_t i = 0; rc == SQLITE_OK && i < count; i++) {
@@ -281,7 +281,9 @@ enum status commit_batches(struct commit *commit, struct batch *first, struct er
   int rc = transact(commit, first, write_quickly);
   if (is_final(rc)) {
     roll_back(commit);
+    commit->careful = true;
     rc = transact(commit, first, write_carefully);
+    commit->careful = false;
   }
   if (rc == SQLITE_OK) return STATUS_OK;
   enum status status = sqlite_error(commit->db, rc, err);

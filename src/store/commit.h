@@ -39,6 +39,7 @@ struct commit {
   struct known known;
   struct commit_event pending[COMMIT_PENDING_MAX];
   size_t pending_count;
+  bool careful;  /* one event a statement, so that a savepoint survives a wrong one */
   int wal_pages; /* in the write-ahead log after the last transaction */
 };
 

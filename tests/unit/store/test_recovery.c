@@ -442,6 +442,42 @@ static void a_deleted_debate_is_gone(void **state) {
   assert_int_equal(count_events(f, "d1"), 2);
 }
 
+/* A rule that our own check does not know: broken in the middle of a crowd, it fails one batch. */
+static void a_foreign_rule_fails_one_batch(void **state) {
+  struct fixture *f = *state;
+  fixture_open(f);
+  fixture_close(f);
+  run_sql(f->memory_path, "CREATE UNIQUE INDEX one_bad ON events (type) WHERE type = 'bad'");
+  fixture_open(f);
+  struct answers a;
+  struct gate gate;
+  answers_init(&a);
+  gate_init(&gate);
+  struct store_debate row = make_debate("task", 1);
+  struct store_event e = make_event(1, "{}"), bad[12];
+  assert_int_equal(store_append(f->store, "d0", &e, 1, STORE_ROW_INSERT, &row, gate_hold, &gate),
+                   STATUS_OK);
+  gate_wait_entered(&gate);
+  for (int i = 0; i < 12; i++) {
+    bad[i] = make_event((uint64_t)i + 1, "{}");
+    bad[i].type = i == 3 ? "bad" : "good";
+  }
+  const char *ids[] = {"d1", "d2", "d3"};
+  for (int i = 0; i < 3; i++) {
+    if (i == 2) bad[3].type = "good";
+    assert_int_equal(
+        store_append(f->store, ids[i], bad, 12, STORE_ROW_INSERT, &row, answers_add, &a),
+        STATUS_OK);
+  }
+  gate_release(&gate);
+  answers_wait(&a, 3);
+  assert_int_equal(a.statuses[0], STATUS_OK);
+  assert_int_equal(a.statuses[1], STATUS_CONFLICT);
+  assert_int_equal(a.statuses[2], STATUS_OK);
+  assert_int_equal(count_events(f, "d1"), 12);
+  assert_int_equal(count_events(f, "d3"), 12);
+}
+
 static void the_wal_stays_small(void **state) {
   struct fixture *f = *state;
   fixture_open(f);
@@ -490,6 +526,7 @@ int main(void) {
       TEST(every_transaction_has_a_number),
       TEST(the_command_line_does_no_harm),
       TEST(a_deleted_debate_is_gone),
+      TEST(a_foreign_rule_fails_one_batch),
       TEST(the_wal_stays_small),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
