@@ -1,0 +1,79 @@
+#include "cli/figure.h"
+
+#include <math.h>
+#include <stdio.h>
+
+/* The member `name` + `suffix`, or NULL. */
+static const json_t *member(const json_t *object, const char *name, const char *suffix) {
+  char key[64];
+  snprintf(key, sizeof key, "%s%s", name, suffix);
+  return json_object_get(object, key);
+}
+
+static int64_t scaled(const json_t *number) {
+  double value = json_number_value(number);
+  return json_is_number(number) && value >= 0 && value < 1e12 ? llround(value * 1e6) : -1;
+}
+
+int64_t figure_ppm(const json_t *object, const char *name) {
+  const json_t *ppm = member(object, name, "_ppm");
+  return json_is_integer(ppm) ? json_integer_value(ppm) : scaled(member(object, name, ""));
+}
+
+int64_t figure_usd_micro(const json_t *object, const char *name) {
+  const json_t *micro = member(object, name, "_usd_micro");
+  return json_is_integer(micro) ? json_integer_value(micro) : scaled(member(object, name, "_usd"));
+}
+
+void figure_append_percent(struct buffer *out, int64_t ppm) {
+  buffer_printf(out, "%lld %%", (long long)(ppm / 10000));
+}
+
+void figure_append_share(struct buffer *out, int64_t ppm) {
+  buffer_printf(out, "%lld.%02lld", (long long)(ppm / 1000000), (long long)(ppm % 1000000 / 10000));
+}
+
+void figure_append_count(struct buffer *out, int64_t count) {
+  char digits[32];
+  int len = snprintf(digits, sizeof digits, "%lld", (long long)count);
+  for (int i = 0; i < len; i++) {
+    if (i > 0 && (len - i) % 3 == 0 && digits[i - 1] != '-') buffer_append_char(out, ',');
+    buffer_append_char(out, digits[i]);
+  }
+}
+
+void figure_append_money(struct buffer *out, int64_t usd_micro) {
+  if (usd_micro < 0)
+    buffer_append_text(out, "price unknown");
+  else if (usd_micro == 0)
+    buffer_append_text(out, "$0");
+  else if (usd_micro >= 1000000)
+    buffer_printf(out, "$%lld.%02lld", (long long)(usd_micro / 1000000),
+                  (long long)(usd_micro % 1000000 / 10000));
+  else if (usd_micro < 100)
+    buffer_append_text(out, "< $0.0001");
+  else
+    buffer_printf(out, "$0.%04lld", (long long)(usd_micro / 100));
+}
+
+void figure_append_duration(struct buffer *out, int64_t ms) {
+  if (ms < 1000)
+    buffer_printf(out, "%lld ms", (long long)ms);
+  else if (ms < 60000)
+    buffer_printf(out, "%lld.%lld s", (long long)(ms / 1000), (long long)(ms % 1000 / 100));
+  else
+    buffer_printf(out, "%lld min %02lld s", (long long)(ms / 60000),
+                  (long long)(ms % 60000 / 1000));
+}
+
+void figure_append_ago(struct buffer *out, int64_t ms) {
+  int64_t minutes = ms / 60000;
+  if (minutes < 1)
+    buffer_append_text(out, "just now");
+  else if (minutes < 60)
+    buffer_printf(out, "%lld min ago", (long long)minutes);
+  else if (minutes < 48 * 60)
+    buffer_printf(out, "%lld h ago", (long long)(minutes / 60));
+  else
+    buffer_printf(out, "%lld days ago", (long long)(minutes / (24 * 60)));
+}

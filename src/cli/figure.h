@@ -1,0 +1,27 @@
+/* Numbers as people read them, and the reading of numbers from frames: a log counts in parts per
+ * million and micro-dollars under names that end so, the API adds 0..1 and dollars. Pure.
+ */
+#ifndef ARAGORA_CLI_FIGURE_H
+#define ARAGORA_CLI_FIGURE_H
+
+#include "base/json.h"
+
+/* `name`_ppm, else `name` as a number 0..1; in ppm. -1 when it is neither. */
+int64_t figure_ppm(const json_t *object, const char *name);
+/* `name`_usd_micro, else `name`_usd in dollars; in micro-dollars. -1 when unknown. */
+int64_t figure_usd_micro(const json_t *object, const char *name);
+
+/* "67 %", "100 %"; rounded down, as nothing may look reached that is not. */
+void figure_append_percent(struct buffer *out, int64_t ppm);
+/* "0.72" */
+void figure_append_share(struct buffer *out, int64_t ppm);
+/* "12,345" */
+void figure_append_count(struct buffer *out, int64_t count);
+/* "$0.0123", "$1.20", "$0"; "price unknown" when negative. */
+void figure_append_money(struct buffer *out, int64_t usd_micro);
+/* "340 ms", "12.3 s", "4 min 05 s" */
+void figure_append_duration(struct buffer *out, int64_t ms);
+/* "just now", "5 min ago", "3 h ago", "2 days ago" */
+void figure_append_ago(struct buffer *out, int64_t ms);
+
+#endif
