@@ -1,0 +1,408 @@
+/* The load driver of the benchmarks: one thread, epoll, plain sockets on loopback, so that what it
+ * costs itself stays far below what it measures. The server's own cost is read from
+ * /proc/PID/stat (user + system) around the work.
+ *
+ *   bench_drive debates PORT PID COUNT AT_ONCE BODY   starts debates, each with one subscriber that
+ *                                                     reads its events to debate_end
+ *   bench_drive http PORT PID CONNECTIONS SECONDS PATH
+ *   bench_drive ws PORT PID CONNECTIONS PATH          connects; idle memory
+ *   bench_drive fanout PORT PID SUBSCRIBERS BODY      all subscribe to one debate over WebSocket
+ *
+ * Prints one line of `key=value` figures.
+ */
+#include "base/bytes.h"
+#include "base/clock.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { READ_SIZE = 65536, INPUT_MAX = 1 << 20, LATENCIES_MAX = 1 << 21 };
+
+enum work { WORK_POST, WORK_EVENTS, WORK_HTTP, WORK_WS };
+
+struct client {
+  int fd;
+  enum work work;
+  struct buffer in;
+  size_t sent;
+  char *out; /* request under way, owned */
+  size_t out_len;
+  int64_t started_us;
+  bool open;     /* ws: the 101 came */
+  long messages; /* ws: frames seen */
+};
+
+static int epoll;
+static int port;
+static int pid;
+static const char *body;
+static long to_start, running, done_count, failed, bytes_in;
+static int64_t *latencies;
+static long latency_count;
+
+static void die(const char *what) {
+  perror(what);
+  exit(1);
+}
+
+static int64_t now_us(void) {
+  return clock_mono_us(&clock_system);
+}
+
+/* CPU of the server so far, in microseconds. */
+static double server_cpu_us(void) {
+  char path[64];
+  char text[1024];
+  snprintf(path, sizeof path, "/proc/%d/stat", pid);
+  FILE *f = fopen(path, "r");
+  if (!f) die(path);
+  size_t n = fread(text, 1, sizeof text - 1, f);
+  fclose(f);
+  text[n] = '\0';
+  char *p = strrchr(text, ')') + 2;
+  unsigned long user = 0;
+  unsigned long kernel = 0;
+  for (int field = 3; field < 14; field++) p = strchr(p, ' ') + 1;
+  if (sscanf(p, "%lu %lu", &user, &kernel) != 2) die("stat");
+  return (double)(user + kernel) * 1e6 / (double)sysconf(_SC_CLK_TCK);
+}
+
+/* A value of /proc/PID/status in KiB: "VmHWM", "VmRSS", "RssAnon". */
+static long server_kib(const char *key) {
+  char path[64];
+  char line[256];
+  long value = -1;
+  snprintf(path, sizeof path, "/proc/%d/status", pid);
+  FILE *f = fopen(path, "r");
+  if (!f) die(path);
+  while (fgets(line, sizeof line, f))
+    if (strncmp(line, key, strlen(key)) == 0) value = atol(line + strlen(key) + 1);
+  fclose(f);
+  return value;
+}
+
+static struct client *client_open(enum work work) {
+  struct client *c = calloc(1, sizeof *c);
+  struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+  int on = 1;
+  if (!c) die("calloc");
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  c->work = work;
+  buffer_init(&c->in, INPUT_MAX);
+  c->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (c->fd < 0) die("socket");
+  setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  if (connect(c->fd, (struct sockaddr *)&address, sizeof address) && errno != EINPROGRESS)
+    die("connect");
+  struct epoll_event ev = {.events = EPOLLIN | EPOLLOUT | EPOLLET, .data.ptr = c};
+  if (epoll_ctl(epoll, EPOLL_CTL_ADD, c->fd, &ev)) die("epoll_ctl");
+  c->started_us = now_us();
+  return c;
+}
+
+static void client_close(struct client *c) {
+  close(c->fd);
+  buffer_done(&c->in);
+  free(c->out);
+  free(c);
+}
+
+static void client_flush(struct client *c) {
+  while (c->out && c->sent < c->out_len) {
+    ssize_t n = send(c->fd, c->out + c->sent, c->out_len - c->sent, MSG_NOSIGNAL);
+    if (n < 0 && (errno == EAGAIN || errno == ENOTCONN)) return;
+    if (n < 0) die("send");
+    c->sent += (size_t)n;
+  }
+}
+
+static void client_send(struct client *c, char *text) {
+  free(c->out);
+  c->out = text;
+  c->out_len = strlen(text);
+  c->sent = 0;
+  client_flush(c);
+}
+
+static char *request(const char *method, const char *path, const char *extra, const char *payload) {
+  char *text;
+  if (asprintf(&text,
+               "%s %s HTTP/1.1\r\nHost: localhost\r\n%sContent-Type: application/json\r\n"
+               "Content-Length: %zu\r\n\r\n%s",
+               method, path, extra, payload ? strlen(payload) : 0, payload ? payload : "") < 0)
+    die("asprintf");
+  return text;
+}
+
+static void start_post(void) {
+  to_start--;
+  running++;
+  client_send(client_open(WORK_POST), request("POST", "/api/debates", "", body));
+}
+
+/* A whole response with Content-Length is in the buffer: its body, or NULL. */
+static char *whole_body(struct client *c, size_t *ret_total) {
+  char *head_end = c->in.len ? strstr(c->in.ptr, "\r\n\r\n") : NULL;
+  if (!head_end) return NULL;
+  char *length = strcasestr(c->in.ptr, "content-length:");
+  if (!length || length > head_end) return NULL;
+  size_t total = (size_t)(head_end + 4 - c->in.ptr) + (size_t)atol(length + 15);
+  if (c->in.len < total) return NULL;
+  *ret_total = total;
+  return head_end + 4;
+}
+
+static void debate_over(bool ok) {
+  running--;
+  done_count++;
+  if (!ok) failed++;
+  if (to_start > 0) start_post();
+}
+
+/* True when the client is finished with and was closed. */
+static bool on_post(struct client *c) {
+  size_t total;
+  char *text = whole_body(c, &total);
+  if (!text) return false;
+  char *id = strstr(text, "\"debate_id\"");
+  char path[200] = "";
+  if (id) {
+    id = strchr(id + 11, '"') + 1;
+    snprintf(path, sizeof path, "/api/debates/%.*s/events", (int)strcspn(id, "\""), id);
+  } else {
+    fprintf(stderr, "bench_drive: refused: %.200s\n", text);
+  }
+  int64_t started = c->started_us;
+  client_close(c);
+  if (!path[0]) {
+    debate_over(false);
+    return true;
+  }
+  struct client *events = client_open(WORK_EVENTS);
+  events->started_us = started;
+  client_send(events, request("GET", path, "Accept: text/event-stream\r\n", NULL));
+  return true;
+}
+
+static void note_latency(int64_t us) {
+  if (latency_count < LATENCIES_MAX) latencies[latency_count++] = us;
+}
+
+static bool on_events(struct client *c, bool eof) {
+  bool end = c->in.len && strstr(c->in.ptr, "\"type\":\"debate_end\"");
+  if (!end && !eof) {
+    /* Only a tail is kept: a marker may be cut between two reads. */
+    if (c->in.len > 64) buffer_consume(&c->in, c->in.len - 64);
+    return false;
+  }
+  note_latency(now_us() - c->started_us);
+  client_close(c);
+  debate_over(end);
+  return true;
+}
+
+static void on_http(struct client *c, const char *path) {
+  size_t total;
+  while (whole_body(c, &total)) {
+    buffer_consume(&c->in, total);
+    note_latency(now_us() - c->started_us);
+    done_count++;
+    c->started_us = now_us();
+    client_send(c, request("GET", path, "", NULL));
+  }
+}
+
+/* Counts the server's frames (unmasked, RFC 6455 section 5.2). */
+static void on_ws(struct client *c) {
+  if (!c->open) {
+    char *end = c->in.len ? strstr(c->in.ptr, "\r\n\r\n") : NULL;
+    if (!end) return;
+    if (strncmp(c->in.ptr, "HTTP/1.1 101", 12) != 0) {
+      fprintf(stderr, "bench_drive: %.100s\n", c->in.ptr);
+      failed++;
+    }
+    note_latency(now_us() - c->started_us);
+    buffer_consume(&c->in, (size_t)(end + 4 - c->in.ptr));
+    c->open = true;
+    done_count++;
+  }
+  for (;;) {
+    const unsigned char *p = (const unsigned char *)c->in.ptr;
+    if (c->in.len < 2) return;
+    size_t head = 2;
+    size_t length = p[1] & 127;
+    if (length == 126) {
+      if (c->in.len < 4) return;
+      length = (size_t)p[2] << 8 | p[3];
+      head = 4;
+    } else if (length == 127) {
+      die("a frame beyond 64 KiB");
+    }
+    if (c->in.len < head + length) return;
+    if (memmem(p + head, length, "\"type\":\"debate_end\"", 19)) running--;
+    buffer_consume(&c->in, head + length);
+    c->messages++;
+  }
+}
+
+/* Reads what is there. False when the connection ended. */
+static bool client_read(struct client *c) {
+  for (;;) {
+    if (!buffer_reserve(&c->in, READ_SIZE)) die("a response beyond 1 MiB");
+    ssize_t n = recv(c->fd, c->in.ptr + c->in.len, READ_SIZE, 0);
+    if (n < 0 && errno == EAGAIN) return true;
+    if (n <= 0) return false;
+    c->in.len += (size_t)n;
+    c->in.ptr[c->in.len] = '\0';
+    bytes_in += n;
+  }
+}
+
+static void handle(struct client *c, const char *path) {
+  client_flush(c);
+  bool open = client_read(c);
+  switch (c->work) {
+    case WORK_POST:
+      if (!on_post(c) && !open) die("closed before its answer");
+      break;
+    case WORK_EVENTS: on_events(c, !open); break;
+    case WORK_HTTP: on_http(c, path); break;
+    case WORK_WS: on_ws(c); break;
+  }
+}
+
+static void turn(const char *path, int timeout_ms) {
+  struct epoll_event events[512];
+  int n = epoll_wait(epoll, events, 512, timeout_ms);
+  for (int i = 0; i < n; i++) handle(events[i].data.ptr, path);
+}
+
+static int compare(const void *a, const void *b) {
+  int64_t x = *(const int64_t *)a;
+  int64_t y = *(const int64_t *)b;
+  return x < y ? -1 : x > y;
+}
+
+static double latency_ms(double quantile) {
+  if (!latency_count) return 0;
+  return (double)latencies[(long)((double)(latency_count - 1) * quantile)] / 1e3;
+}
+
+static void print(double wall_us, double cpu_us) {
+  struct rusage own;
+  getrusage(RUSAGE_SELF, &own);
+  double own_us = (double)(own.ru_utime.tv_sec + own.ru_stime.tv_sec) * 1e6 +
+                  (double)(own.ru_utime.tv_usec + own.ru_stime.tv_usec);
+  qsort(latencies, (size_t)latency_count, sizeof *latencies, compare);
+  printf(
+      "count=%ld failed=%ld wall_s=%.3f cpu_us=%.0f cpu_us_each=%.1f driver_cpu_us=%.0f "
+      "p50_ms=%.3f p99_ms=%.3f max_ms=%.3f peak_kib=%ld rss_kib=%ld anon_kib=%ld bytes=%ld\n",
+      done_count, failed, wall_us / 1e6, cpu_us, done_count ? cpu_us / (double)done_count : 0,
+      own_us, latency_ms(0.5), latency_ms(0.99), latency_ms(1), server_kib("VmHWM"),
+      server_kib("VmRSS"), server_kib("RssAnon"), bytes_in);
+}
+
+static void drive_debates(long count, long at_once) {
+  to_start = count;
+  for (long i = 0; i < at_once && to_start > 0; i++) start_post();
+  while (done_count < count) turn("", 1000);
+}
+
+static void drive_http(int connections, int seconds, const char *path) {
+  for (int i = 0; i < connections; i++)
+    client_send(client_open(WORK_HTTP), request("GET", path, "", NULL));
+  int64_t end = now_us() + (int64_t)seconds * 1000000;
+  while (now_us() < end) turn(path, 100);
+}
+
+static struct client *ws_open(const char *path) {
+  struct client *c = client_open(WORK_WS);
+  char *text;
+  if (asprintf(&text,
+               "GET %s HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+               "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+               path) < 0)
+    die("asprintf");
+  client_send(c, text);
+  return c;
+}
+
+static void drive_ws(long count, const char *path) {
+  for (long i = 0; i < count; i++) {
+    ws_open(path);
+    while (done_count <= i) turn("", 1000);
+  }
+}
+
+/* The debate's id comes from POST; every subscriber counts to its debate_end. */
+static void drive_fanout(long subscribers, long *ret_messages) {
+  struct client **clients = calloc((size_t)subscribers, sizeof(struct client *));
+  struct client *post = client_open(WORK_HTTP);
+  size_t total;
+  char *text = NULL;
+  char path[200];
+  if (!clients) die("calloc");
+  client_send(post, request("POST", "/api/debates", "", body));
+  while (!text) {
+    struct epoll_event ev;
+    if (epoll_wait(epoll, &ev, 1, 1000) > 0) {
+      client_flush(post);
+      client_read(post);
+      text = whole_body(post, &total);
+    }
+  }
+  char *id = strstr(text, "\"debate_id\"");
+  if (!id) die("refused");
+  id = strchr(id + 11, '"') + 1;
+  snprintf(path, sizeof path, "/ws/debates/%.*s", (int)strcspn(id, "\""), id);
+  running = subscribers;
+  for (long i = 0; i < subscribers; i++) clients[i] = ws_open(path);
+  while (running > 0 && !failed) turn("", 1000);
+  *ret_messages = 0;
+  for (long i = 0; i < subscribers; i++) *ret_messages += clients[i]->messages;
+  free(clients);
+}
+
+int main(int argc, char **argv) {
+  if (argc < 5) {
+    fprintf(stderr, "usage: bench_drive debates|http|ws|fanout PORT PID ...\n");
+    return 2;
+  }
+  struct rlimit files;
+  getrlimit(RLIMIT_NOFILE, &files);
+  files.rlim_cur = files.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &files);
+  port = atoi(argv[2]);
+  pid = atoi(argv[3]);
+  epoll = epoll_create1(EPOLL_CLOEXEC);
+  latencies = malloc(LATENCIES_MAX * sizeof *latencies);
+  if (epoll < 0 || !latencies) die("epoll");
+  double cpu = server_cpu_us();
+  int64_t start = now_us();
+  long messages = -1;
+  if (strcmp(argv[1], "debates") == 0 && argc == 7) {
+    body = argv[6];
+    drive_debates(atol(argv[4]), atol(argv[5]));
+  } else if (strcmp(argv[1], "http") == 0 && argc == 7) {
+    drive_http(atoi(argv[4]), atoi(argv[5]), argv[6]);
+  } else if (strcmp(argv[1], "ws") == 0 && argc == 6) {
+    drive_ws(atol(argv[4]), argv[5]);
+  } else if (strcmp(argv[1], "fanout") == 0 && argc == 6) {
+    body = argv[5];
+    drive_fanout(atol(argv[4]), &messages);
+    done_count = messages;
+  } else {
+    fprintf(stderr, "bench_drive: bad arguments\n");
+    return 2;
+  }
+  print((double)(now_us() - start), server_cpu_us() - cpu);
+  return failed > 0;
+}
