@@ -59,7 +59,7 @@ static void test_refuses_depth_without_recursion(void **state) {
 
 static void test_refuses_what_is_not_one_json_text(void **state) {
   (void)state;
-  static const struct bytes bad[] = {
+  const struct bytes bad[] = {
       BYTES_LITERAL(""),
       BYTES_LITERAL(" "),
       BYTES_LITERAL("{"),
