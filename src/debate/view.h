@@ -10,6 +10,7 @@
 /* What is kept beside the log. */
 struct view_extra {
   const char *id;
+  const char *status; /* of the row, shown until the log is closed ("pending"); or NULL */
   const char *slug;
   const char *metadata;  /* JSON text, or NULL */
   const char *head_hash; /* hexadecimal */
@@ -22,14 +23,19 @@ json_t *view_debate(const struct debate *debate, const struct view_extra *extra)
 json_t *view_messages(const struct debate *debate, const char *id, size_t limit, size_t offset);
 
 /* The frame of one event on the wire: {"type","debate_id","loop_id","timestamp","ts","seq",
- * "agent_seq","round","agent","data"} as one line of JSON into `out`. `data` is the event's,
- * with the names that existing clients read beside ours. `agent_seq` counts that agent's logged
- * events so far. Cheap: one pass, no intermediate object for what is copied unchanged. */
+ * "agent_seq","round","agent","data"} as one line of JSON into `out`. `data` is the event's as
+ * debate/outward.h shows it (`share_ppm: 600000` is `share: 0.6`), with the names that existing
+ * clients read beside ours; only two fields of the log look different: `agents` of debate_start is
+ * the names, with what the log says of each under `panel`, and `nonce` is left out. `agent_seq`
+ * counts that agent's logged events so far. Cheap: one pass, no intermediate object. STATUS_NOMEM
+ * also when `out` reached its maximum. */
 MUST_CHECK enum status view_frame(const char *debate_id, const struct event *event,
                                   uint64_t agent_seq, struct buffer *out);
 
-/* One event as the events page, events.jsonl and the JSON export show it, chain fields included. */
-json_t *view_event(const struct event *event, const uint8_t salt[32], const uint8_t digest[32],
-                   const uint8_t hash[32]);
+/* One event as the events page, events.jsonl and the JSON export show it, chain fields included:
+ * the log's own data, nothing renamed. `type` as stored, so that kinds of later versions verify.
+ * `salt` is NULL when the content was deleted: salt and data are null then. */
+json_t *view_event(const struct event *event, const char *type, const uint8_t salt[32],
+                   const uint8_t digest[32], const uint8_t hash[32]);
 
 #endif
