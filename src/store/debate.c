@@ -29,17 +29,48 @@ static void get_numbers(sqlite3_stmt *row, struct store_debate *d) {
   d->last_seq = (uint64_t)sqlite3_column_int64(row, 20);
 }
 
+enum { TEXTS = 10 };
+
+static void get_texts(struct store_debate *d, char **texts[TEXTS]) {
+  char **in_order[TEXTS] = {&d->id,     &d->tenant_id, &d->owner_id, &d->slug,    &d->task,
+                            &d->agents, &d->metadata,  &d->status,   &d->outcome, &d->consensus};
+  memcpy(texts, in_order, sizeof in_order);
+}
+
 enum status debate_from_row(sqlite3_stmt *row, struct store_debate *ret_debate) {
   struct store_debate d = {0};
-  char **texts[] = {&d.id,     &d.tenant_id, &d.owner_id, &d.slug,    &d.task,
-                    &d.agents, &d.metadata,  &d.status,   &d.outcome, &d.consensus};
-  for (int i = 0; i < 10; i++) {
+  char **texts[TEXTS];
+  get_texts(&d, texts);
+  for (int i = 0; i < TEXTS; i++) {
     if (sqlite3_column_type(row, i) == SQLITE_NULL) continue;
     const char *text = (const char *)sqlite3_column_text(row, i);
     if (text) *texts[i] = bytes_dup((struct bytes){text, (size_t)sqlite3_column_bytes(row, i)});
     if (*texts[i]) continue;
     store_debate_done(&d);
     return STATUS_NOMEM;
+  }
+  get_numbers(row, &d);
+  *ret_debate = d;
+  return STATUS_OK;
+}
+
+enum status debate_from_row_packed(sqlite3_stmt *row, struct store_debate *ret_debate) {
+  struct store_debate d = {0};
+  char **texts[TEXTS];
+  const char *from[TEXTS];
+  size_t sizes[TEXTS], size = 0;
+  get_texts(&d, texts);
+  for (int i = 0; i < TEXTS; i++) {
+    from[i] = (const char *)sqlite3_column_text(row, i);
+    sizes[i] = from[i] ? (size_t)sqlite3_column_bytes(row, i) + 1 : 0;
+    size += sizes[i];
+  }
+  char *at = from[0] ? malloc(size) : NULL;
+  if (!at) return STATUS_NOMEM;
+  for (int i = 0; i < TEXTS; i++) {
+    if (!from[i]) continue;
+    *texts[i] = memcpy(at, from[i], sizes[i]);
+    at += sizes[i];
   }
   get_numbers(row, &d);
   *ret_debate = d;
@@ -72,12 +103,12 @@ enum status store_get_debate(struct store *store, const struct principal *who,
   enum status status = reader_take(store->readers, &reader, err);
   if (status) return status;
   status = look_up(reader, READER_GET_BY_ID,
-                   "SELECT " DEBATE_COLUMNS(metadata) " FROM debates"
+                   "SELECT " DEBATE_COLUMNS("metadata", DEBATE_LAST_SEQ) " FROM debates"
                    " WHERE id = ?4 AND " VISIBLE_TO_PRINCIPAL,
                    who, id_or_slug, ret_debate, err);
   if (status == STATUS_NOT_FOUND)
     status = look_up(reader, READER_GET_BY_SLUG,
-                     "SELECT " DEBATE_COLUMNS(metadata) " FROM debates"
+                     "SELECT " DEBATE_COLUMNS("metadata", DEBATE_LAST_SEQ) " FROM debates"
                      " WHERE slug = ?4 AND " VISIBLE_TO_PRINCIPAL,
                      who, id_or_slug, ret_debate, err);
   reader_give(store->readers, reader);

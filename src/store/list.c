@@ -28,7 +28,7 @@ static const char *const where_total[3][2] = {
 
 void store_list_free(struct store_debate *rows, size_t count) {
   if (!rows) return;
-  for (size_t i = 0; i < count; i++) store_debate_done(&rows[i]);
+  for (size_t i = 0; i < count; i++) free(rows[i].id);
   free(rows);
 }
 
@@ -63,7 +63,7 @@ static enum status prepare_list(struct reader *reader, const struct principal *w
   char sql[1024];
   if (!reader->statements[slot])
     snprintf(sql, sizeof sql,
-             "SELECT " DEBATE_COLUMNS(NULL) " FROM debates %s%s"
+             "SELECT " DEBATE_COLUMNS("NULL", "0") " FROM debates %s%s"
              " ORDER BY created_ms DESC, id DESC LIMIT ?5 OFFSET ?6",
              where[scope][by_status], by_cursor ? " AND (created_ms, id) < (?7, ?8)" : "");
   sqlite3_stmt *s;
@@ -88,7 +88,7 @@ static enum status get_rows(struct reader *reader, const struct principal *who,
   size_t count = 0;
   int rc = SQLITE_ROW;
   while (!status && count < query->limit && (rc = sqlite3_step(s)) == SQLITE_ROW) {
-    status = debate_from_row(s, &rows[count]);
+    status = debate_from_row_packed(s, &rows[count]);
     if (!status) count++;
   }
   if (!status && rc != SQLITE_ROW && rc != SQLITE_DONE) status = sqlite_error(reader->db, rc, err);

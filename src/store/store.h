@@ -108,7 +108,8 @@ struct store_list_query {
   int64_t before_created_ms; /* cursor: rows older than (created, id); -1 = from the newest */
   const char *before_id;
 };
-/* Newest first. *ret_rows is an array of *ret_count for store_list_free; *ret_total counts all that
+/* Newest first. *ret_rows is an array of *ret_count for store_list_free (not for
+ * store_debate_done), without metadata (NULL) and last_seq (0); *ret_total counts all that
  * match without limit and offset (kept by the database, not counted by a scan). */
 MUST_CHECK enum status store_list_debates(struct store *store, const struct principal *who,
                                           const struct store_list_query *query,
