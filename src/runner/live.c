@@ -3,6 +3,7 @@
 #include "base/id.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "debate/live_text.h"
 #include "debate/result.h"
 #include "debate/view.h"
 #include "runner/internal.h"
@@ -34,6 +35,7 @@ struct asking {
   int step;           /* of the deadline below */
   int64_t started_us; /* of the turn, its repair included */
   bool tokens_shown;
+  struct live_text live_text; /* the answer's words out of the reply under way */
 };
 
 struct agent_count { /* for agent_seq */
@@ -447,18 +449,27 @@ static void on_attempt_start(void *ctx, const struct ask_attempt *attempt) {
   submit(live, batch);
 }
 
-static void on_token(void *ctx, int attempt, struct bytes text) {
+/* People see the words of an answer as they come; critiques and ballots mean nothing until they are
+ * whole, and are not shown. */
+static void on_token(void *ctx, int attempt, struct bytes piece) {
   struct asking *asking = ctx;
+  struct live *live = asking->live;
+  enum turn_kind kind = live->debate->turns[asking->turn].kind;
+  if (kind != TURN_PROPOSAL && kind != TURN_REVISION) return;
+  BUFFER_LATER struct buffer words;
+  buffer_init(&words, piece.len * 3 + 8);
+  live_text_feed(&asking->live_text, piece, &words);
+  if (!words.len) return;
   struct hub_token token = token_of(asking, attempt);
-  if (!asking->tokens_shown)
-    hub_token_start(asking->live->runner->hub, asking->live->row.id, &token);
+  if (!asking->tokens_shown) hub_token_start(live->runner->hub, live->row.id, &token);
   asking->tokens_shown = true;
-  hub_token_delta(asking->live->runner->hub, asking->live->row.id, &token, text);
+  hub_token_delta(live->runner->hub, live->row.id, &token, buffer_bytes(&words));
 }
 
 static void on_token_reset(void *ctx, int attempt) {
   struct asking *asking = ctx;
   struct hub_token token = token_of(asking, attempt);
+  asking->live_text = (struct live_text){0};
   if (asking->tokens_shown)
     hub_token_reset(asking->live->runner->hub, asking->live->row.id, &token, "the attempt failed");
   asking->tokens_shown = false;
@@ -611,6 +622,7 @@ static enum status ask_turn(struct live *live, struct batch *batch, int turn) {
   if (s) return s;
   asking->state = ASKING_ANNOUNCED;
   asking->tokens_shown = false;
+  asking->live_text = (struct live_text){0};
   struct ask_spec spec = {.binding = &asking->binding,
                           .agent = agent->name,
                           .agent_index = t->member,
