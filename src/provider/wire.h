@@ -21,12 +21,14 @@ void wire_request_done(struct wire_request *request);
 struct wire_reply {
   struct buffer text; /* text blocks only, never thinking */
   struct ask_usage usage;
+  int64_t cost_usd_micro;     /* as the vendor booked it (OpenRouter), -1 = it did not say */
   char *model;                /* as the vendor named it, or NULL */
   char *error;                /* the vendor's own words of an error record, or NULL */
   char *error_code;           /* its type or code, or NULL */
   enum outcome error_outcome; /* class of an error record that came under HTTP 200 */
   bool truncated, refused;
   bool content;    /* a content event came since the caller last cleared this: re-arms idle */
+  bool finished;   /* a finish reason came: the text is whole, its terminator may follow */
   bool terminated; /* the format's own terminator came: the answer is whole */
 };
 
@@ -55,10 +57,16 @@ bool wire_decoder_feed(struct wire_decoder *decoder, struct bytes piece);
 /* The body ended. True when the answer is whole. */
 bool wire_decoder_finish(struct wire_decoder *decoder);
 
+/* How a 2xx answer ended: `fed` is whether every feed was accepted, `whole` what finish said. */
+enum outcome wire_reply_outcome(const struct wire_reply *reply, bool fed, bool whole);
+
 /* Class of a non-2xx answer, with the vendor's words of its body (capped, scrubbed of `secret`) in
  * ret_detail, which is allocated. Sources: PROVIDERS 0.6 and each vendor's error page. */
 enum outcome wire_classify_error(int status_code, struct bytes body, const char *secret,
                                  char **ret_detail);
+
+/* The delay that an error's body asks for (google.rpc.RetryInfo), in milliseconds; -1 = none. */
+int64_t wire_error_retry_ms(struct bytes body);
 
 /* Removes the secret and anything that looks like a key (sk-..., Bearer ..., AIza...) from a text,
  * in place. */
