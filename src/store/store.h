@@ -78,9 +78,10 @@ typedef void store_done_fn(void *ctx, enum status status);
  * everything. Batches of one debate commit in the order of the calls. For STORE_ROW_UPDATE only
  * status, outcome, completed_ms, duration_ms, rounds_used, confidence_ppm, cost_usd_micro,
  * consensus_reached and degraded are written. Any thread. STATUS_FULL when the queue is over its
- * limit, STATUS_UNAVAILABLE while it closes, STATUS_INVALID and STATUS_TOO_LARGE for the batch itself:
- * nothing was taken. `done` gets STATUS_CONFLICT when a seq is not the log's next one, when the id to
- * insert is taken or the one to append to unknown, and for what was queued behind such a batch. */
+ * limit, STATUS_UNAVAILABLE while it closes, STATUS_INVALID and STATUS_TOO_LARGE for the batch
+ * itself: nothing was taken. `done` gets STATUS_CONFLICT when a seq is not the log's next one, when
+ * the id to insert is taken or the one to append to unknown, and for what was queued behind such a
+ * batch. */
 MUST_CHECK enum status store_append(struct store *store, const char *debate_id,
                                     const struct store_event *events, size_t count,
                                     enum store_row_change change, const struct store_debate *row,
@@ -97,8 +98,8 @@ MUST_CHECK enum status store_get_debate(struct store *store, const struct princi
                                         struct error *err);
 
 /* Calls each(ctx, event) for events with seq > after, in order, at most `limit` (0 = all), until it
- * returns false. The event is valid during the call, which must not wait and must not use the store:
- * it holds a connection and a state of the database. */
+ * returns false. The event is valid during the call, which must not wait and must not use the
+ * store: it holds a connection and a state of the database. */
 typedef bool store_event_fn(void *ctx, const struct store_event *event);
 MUST_CHECK enum status store_read_events(struct store *store, const struct principal *who,
                                          const char *debate_id, uint64_t after, size_t limit,
