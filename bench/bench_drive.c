@@ -7,6 +7,8 @@
  *   bench_drive http PORT PID CONNECTIONS SECONDS PATH
  *   bench_drive ws PORT PID CONNECTIONS PATH          connects; idle memory
  *   bench_drive fanout PORT PID SUBSCRIBERS BODY      all subscribe to one debate over WebSocket
+ *   bench_drive launch PORT COMMAND...                starts it; time to its first healthy answer
+ *   bench_drive stop PID                              SIGTERM; time until it is gone
  *
  * Prints one line of `key=value` figures.
  */
@@ -17,11 +19,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 enum { READ_SIZE = 65536, INPUT_MAX = 1 << 20, LATENCIES_MAX = 1 << 21 };
@@ -371,7 +376,63 @@ static void drive_fanout(long subscribers, long *ret_messages) {
   free(clients);
 }
 
+/* One blocking GET /api/health; true when it was answered with 200. */
+static bool healthy(void) {
+  char answer[64] = "";
+  const char ask[] = "GET /api/health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+  struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  bool ok = fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) == 0 &&
+            send(fd, ask, sizeof ask - 1, MSG_NOSIGNAL) > 0 && recv(fd, answer, 63, 0) > 12 &&
+            strncmp(answer + 9, "200", 3) == 0;
+  if (fd >= 0) close(fd);
+  return ok;
+}
+
+/* The program goes on after this one: bench/run stops it by the pid that is printed. */
+static int launch(char **command) {
+  int64_t start = now_us();
+  pid = fork();
+  if (pid < 0) die("fork");
+  if (pid == 0) {
+    setsid();
+    execv(command[0], command);
+    die(command[0]);
+  }
+  while (!healthy()) {
+    if (now_us() - start > 10000000) {
+      fprintf(stderr, "bench_drive: no healthy answer in 10 s\n");
+      return 1;
+    }
+    struct timespec pause = {0, 200000};
+    nanosleep(&pause, NULL);
+  }
+  printf("pid=%d start_ms=%.1f rss_kib=%ld anon_kib=%ld\n", pid, (double)(now_us() - start) / 1e3,
+         server_kib("VmRSS"), server_kib("RssAnon"));
+  return 0;
+}
+
+static int stop(void) {
+  int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+  if (fd < 0) die("pidfd_open");
+  int64_t start = now_us();
+  struct pollfd gone = {.fd = fd, .events = POLLIN};
+  kill(pid, SIGTERM);
+  int n = poll(&gone, 1, 60000);
+  printf("stop_ms=%.1f\n", (double)(now_us() - start) / 1e3);
+  return n == 1 ? 0 : 1;
+}
+
 int main(int argc, char **argv) {
+  if (argc == 3 && strcmp(argv[1], "stop") == 0) {
+    pid = atoi(argv[2]);
+    return stop();
+  }
+  if (argc >= 4 && strcmp(argv[1], "launch") == 0) {
+    port = atoi(argv[2]);
+    return launch(argv + 3);
+  }
   if (argc < 5) {
     fprintf(stderr, "usage: bench_drive debates|http|ws|fanout PORT PID ...\n");
     return 2;
