@@ -27,6 +27,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { READ_SIZE = 65536, INPUT_MAX = 1 << 20, LATENCIES_MAX = 1 << 21 };
