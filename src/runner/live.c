@@ -817,6 +817,7 @@ enum status live_begin(struct live *live, struct debate_config *config, bool que
 }
 
 void live_admit(struct live *live) {
+  if (live->state != LIVE_QUEUED) return; /* a fact ended it while it waited */
   struct batch *batch = batch_create(live);
   live->state = LIVE_RUNNING;
   if (!batch) {
