@@ -1,0 +1,40 @@
+#include "debate/fence.h"
+
+#include "base/utf8.h"
+#include "debate/prompt.h"
+
+#include <sodium.h>
+#include <strings.h>
+
+void fence_marker_of(struct bytes text, char ret_marker[FENCE_MARKER_SIZE]) {
+  uint8_t hash[crypto_hash_sha256_BYTES];
+  crypto_hash_sha256(hash, (const uint8_t *)(text.len ? text.ptr : ""), text.len);
+  bytes_to_hex(hash, (FENCE_MARKER_SIZE - 1) / 2, ret_marker);
+}
+
+void fence_append_without(struct buffer *out, const char *marker, struct bytes text) {
+  size_t size = strlen(marker);
+  size_t start = out->len;
+  if (!buffer_reserve(out, text.len)) return;
+  /* What is written so far is a stack: a marker is popped when its last byte arrives, so the bytes
+   * around it meet before the next one is looked at, and none can be left over. */
+  for (size_t i = 0; i < text.len; i++) {
+    out->ptr[out->len++] = text.ptr[i];
+    if (size && out->len - start >= size &&
+        strncasecmp(out->ptr + out->len - size, marker, size) == 0)
+      out->len -= size;
+  }
+  out->ptr[out->len] = '\0';
+}
+
+void prompt_append_fenced(struct buffer *out, const char *nonce, const char *label,
+                          const char *text, size_t max) {
+  struct bytes whole = bytes_of(text);
+  struct bytes shown = {whole.ptr, utf8_prefix(whole, max)};
+  bool cut = shown.len < whole.len;
+  if (label && *label) buffer_printf(out, "### %s%s", label, cut ? " " : "\n");
+  if (cut) buffer_printf(out, "(shortened: the first %zu of %zu bytes)\n", shown.len, whole.len);
+  buffer_printf(out, "<<<<< %s\n", nonce);
+  fence_append_without(out, nonce, shown);
+  buffer_printf(out, "\n>>>>> %s\n", nonce);
+}
