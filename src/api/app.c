@@ -1,0 +1,40 @@
+#include "api/app.h"
+
+#include "api/health.h"
+#include "api/state.h"
+#include "base/clock.h"
+#include "base/metrics.h"
+
+#include <stdlib.h>
+
+enum status api_create(const struct api_parts *parts, struct api **ret_api, struct error *err) {
+  struct api *api = calloc(1, sizeof *api);
+  if (api) {
+    api->parts = *parts;
+    api->started_us = clock_mono_us(&clock_system);
+    api->alive = http_shared_create(BYTES_LITERAL("{\"status\":\"ok\"}"), "application/json");
+    api->health = health_page_create();
+  }
+  if (!api || !api->alive || !api->health) {
+    api_destroy(api);
+    return error_set(err, STATUS_NOMEM, NULL, "out of memory");
+  }
+  metric_set(METRIC_INFO, (const char *const[]){ARAGORA_VERSION}, 1);
+  *ret_api = api;
+  return STATUS_OK;
+}
+
+void api_destroy(struct api *api) {
+  if (!api) return;
+  http_shared_unref(api->alive);
+  health_page_destroy(api->health);
+  free(api);
+}
+
+void api_set_server(struct api *api, const struct http_server *server) {
+  api->server = server;
+}
+
+double api_uptime_s(const struct api *api) {
+  return (double)(clock_mono_us(&clock_system) - api->started_us) / 1e6;
+}

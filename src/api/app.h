@@ -1,0 +1,43 @@
+/* The API: everything that its handlers reach, and the table of its routes.
+ *
+ * The owner (`aragora server`) makes the parts, then this, then the HTTP server with the tables
+ * below and this as `app`, and tells it the server. Handlers run on HTTP threads, on the pool and
+ * on the loop; what they share here is immutable or has its own lock.
+ */
+#ifndef ARAGORA_API_APP_H
+#define ARAGORA_API_APP_H
+
+#include "base/options.h"
+#include "http/server.h"
+#include "hub/hub.h"
+#include "provider/agents.h"
+#include "runner/runner.h"
+#include "store/store.h"
+
+struct api;
+
+struct api_parts { /* borrowed; they outlive the API */
+  struct loop *loop;
+  struct pool *pool;
+  struct store *store;
+  struct hub *hub;
+  struct runner *runner;
+  const struct agent_table *agents;
+  const struct options *options;
+};
+
+/* STATUS_NOMEM. */
+MUST_CHECK enum status api_create(const struct api_parts *parts, struct api **ret_api,
+                                  struct error *err);
+/* After the HTTP server was destroyed and the pool and the loop have stopped. NULL is fine. */
+void api_destroy(struct api *api);
+/* Before http_server_start. For the counts of WebSockets in health. */
+void api_set_server(struct api *api, const struct http_server *server);
+
+extern const struct http_route api_routes[];
+extern const size_t api_route_count;
+extern const struct http_ws_route api_ws_routes[];
+extern const size_t api_ws_route_count;
+extern const struct http_ws_ops api_ws_ops;
+
+#endif

@@ -1,0 +1,112 @@
+/* One debate: the whole object, its messages, cancelling it. */
+#include "api/handlers.h"
+#include "api/loaded_debate.h"
+#include "api/params.h"
+#include "api/reply.h"
+#include "api/state.h"
+
+#include <stdlib.h>
+
+enum { MESSAGES_LIMIT = 50, MESSAGES_LIMIT_MAX = 200, REASON_BYTES_MAX = 500 };
+
+static enum status load(struct http_request *request, struct api *api,
+                        struct loaded_debate *ret_loaded, struct error *err) {
+  const char *id;
+  struct principal who = api_principal(request);
+  enum status s = params_debate_id(request, &id, err);
+  return s ? s : loaded_debate_read(api->parts.store, &who, id, ret_loaded, err);
+}
+
+/* GET /api/debates/{id}, by id or slug */
+void handle_debate_show(struct http_request *request, void *app) {
+  struct loaded_debate loaded;
+  struct error err = {0};
+  enum status s = load(request, app, &loaded, &err);
+  if (s) {
+    reply_failure(request, s, &err, NULL);
+    return;
+  }
+  json_t *body = loaded_debate_view(&loaded);
+  loaded_debate_done(&loaded);
+  reply_json(request, 200, body, NULL);
+}
+
+/* GET /api/debates/{id}/messages?limit&offset */
+void handle_debate_messages(struct http_request *request, void *app) {
+  struct loaded_debate loaded;
+  struct error err = {0};
+  enum status s = load(request, app, &loaded, &err);
+  if (s) {
+    reply_failure(request, s, &err, NULL);
+    return;
+  }
+  int64_t limit = params_int(request, "limit", MESSAGES_LIMIT, 1, MESSAGES_LIMIT_MAX);
+  int64_t offset = params_int(request, "offset", 0, 0, INT64_MAX);
+  json_t *body = view_messages(loaded.debate, loaded.row.id, (size_t)limit, (size_t)offset);
+  loaded_debate_done(&loaded);
+  reply_json(request, 200, body, NULL);
+}
+
+struct cancelling {
+  struct http_request *request;
+  char *debate_id;
+};
+
+static void on_cancelled(void *ctx, enum status status) {
+  struct cancelling *c = ctx;
+  struct error err = {0};
+  if (status == STATUS_OK) {
+    reply_json(c->request, 200,
+               json_pack("{s:b, s:s, s:s, s:s}", "success", 1, "id", c->debate_id, "debate_id",
+                         c->debate_id, "status", "cancelled"),
+               NULL);
+  } else {
+    error_set(&err, status, NULL, "%s",
+              status == STATUS_CONFLICT    ? "the debate has already ended"
+              : status == STATUS_NOT_FOUND ? "no such debate"
+                                           : "the debate could not be cancelled");
+    reply_failure(c->request, status, &err, NULL);
+  }
+  free(c->debate_id);
+  free(c);
+}
+
+/* The caller's reason: {"reason": "..."} or no body at all. */
+static enum status read_reason(const struct http_request *request, json_t **ret_body,
+                               const char **ret_reason, struct error *err) {
+  struct bytes body = http_request_body(request);
+  *ret_reason = NULL;
+  if (body.len == 0) return STATUS_OK;
+  enum status s = json_parse(body, ret_body, err);
+  if (s) return s;
+  *ret_reason = json_get_text(*ret_body, "reason", NULL);
+  if (*ret_reason && strlen(*ret_reason) > REASON_BYTES_MAX)
+    return error_set(err, STATUS_INVALID, "reason", "must be at most %d bytes", REASON_BYTES_MAX);
+  return STATUS_OK;
+}
+
+/* POST /api/debates/{id}/cancel */
+void handle_debate_cancel(struct http_request *request, void *app) {
+  struct api *api = app;
+  struct error err = {0};
+  struct store_debate row = {0};
+  JSON_LATER json_t *body = NULL;
+  struct principal who = api_principal(request);
+  const char *id;
+  const char *reason;
+  enum status s = params_debate_id(request, &id, &err);
+  if (!s) s = read_reason(request, &body, &reason, &err);
+  if (!s) s = store_get_debate(api->parts.store, &who, id, &row, &err);
+  struct cancelling *c = s ? NULL : calloc(1, sizeof *c);
+  if (!s && !c) s = STATUS_NOMEM;
+  if (s) {
+    store_debate_done(&row);
+    reply_failure(request, s, &err, NULL);
+    return;
+  }
+  c->request = request;
+  c->debate_id = row.id;
+  row.id = NULL;
+  store_debate_done(&row);
+  runner_cancel(api->parts.runner, &who, c->debate_id, reason, on_cancelled, c);
+}

@@ -1,0 +1,14 @@
+/* A debate as lists show it, without reading its log. Any thread. */
+#ifndef ARAGORA_API_DEBATE_ROW_H
+#define ARAGORA_API_DEBATE_ROW_H
+
+#include "base/json.h"
+#include "store/store.h"
+
+/* NULL when memory is short. */
+json_t *debate_row_object(const struct store_debate *row);
+
+/* Unix milliseconds as ISO text; null when negative. */
+json_t *debate_row_time(int64_t ms);
+
+#endif

@@ -1,0 +1,30 @@
+/* The handlers, by resource; what each answers stands in its file. `app` is struct api. Those of
+ * routes with `pool` may block. */
+#ifndef ARAGORA_API_HANDLERS_H
+#define ARAGORA_API_HANDLERS_H
+
+#include "http/server.h"
+
+/* debate_create.c */
+void handle_debate_create(struct http_request *request, void *app);
+void handle_debate_create_deprecated(struct http_request *request, void *app);
+/* debates.c; pool */
+void handle_debates_list(struct http_request *request, void *app);
+/* debate.c; pool */
+void handle_debate_show(struct http_request *request, void *app);
+void handle_debate_messages(struct http_request *request, void *app);
+void handle_debate_cancel(struct http_request *request, void *app);
+/* debate_events.c; pool */
+void handle_debate_events(struct http_request *request, void *app);
+/* agents.c */
+void handle_agents_list(struct http_request *request, void *app);
+/* health.c */
+void handle_health_show(struct http_request *request, void *app);
+void handle_health_alive(struct http_request *request, void *app);
+void handle_health_ready(struct http_request *request, void *app);
+/* metrics_page.c */
+void handle_metrics_show(struct http_request *request, void *app);
+/* root.c */
+void handle_root_show(struct http_request *request, void *app);
+
+#endif

@@ -1,0 +1,142 @@
+#include "api/health_body.h"
+
+#include "base/clock.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+struct findings {
+  bool usable;    /* both databases answer */
+  bool writable;  /* and take writes */
+  bool accepting; /* new debates are admitted */
+  int64_t memory_us, elo_us;
+  char problem[320]; /* of the databases, "" = none */
+  size_t agents, available;
+  bool only_demo; /* no agent but the demo ones can be asked */
+  int64_t websockets;
+  int64_t started_us;
+};
+
+static void count_agents(const struct agent_table *table, struct findings *f) {
+  f->only_demo = true;
+  for (size_t i = 0; i < table->count; i++) {
+    const struct agent_binding *a = &table->agents[i];
+    f->agents++;
+    f->available += a->available;
+    if (a->available && a->wire != WIRE_DEMO) f->only_demo = false;
+  }
+}
+
+static struct findings look(struct api *api) {
+  struct findings f = {.started_us = clock_mono_us(&clock_system)};
+  struct error err = {0};
+  f.usable = store_ping(api->parts.store, &f.memory_us, &f.elo_us, &err) == STATUS_OK;
+  if (!f.usable) snprintf(f.problem, sizeof f.problem, "%s", err.message);
+  f.writable = store_writable(api->parts.store);
+  f.accepting = runner_stats(api->parts.runner).accepting;
+  if (api->server) f.websockets = http_ws_stats(api->server).active;
+  count_agents(api->parts.agents, &f);
+  return f;
+}
+
+/* Resident memory in MB of 10^6 bytes, or -1 where /proc does not say. */
+static double resident_mb(void) {
+  FILE *file = fopen("/proc/self/statm", "re");
+  char line[128] = "";
+  if (!file) return -1;
+  bool got = fgets(line, sizeof line, file) != NULL;
+  fclose(file);
+  char *end;
+  strtoll(line, &end, 10);
+  long long pages = got ? strtoll(end, &end, 10) : 0;
+  return pages > 0 ? (double)pages * (double)sysconf(_SC_PAGESIZE) / 1e6 : -1;
+}
+
+static json_t *milliseconds(int64_t us) {
+  return json_real((double)(us / 10) / 1e2);
+}
+
+static json_t *database_check(const struct findings *f, int64_t us) {
+  if (!f->usable) return json_pack("{s:b, s:s}", "healthy", 0, "error", f->problem);
+  return json_pack("{s:b, s:o}", "healthy", 1, "latency_ms", milliseconds(us));
+}
+
+/* One boolean a provider: whether any of its agents can be asked. */
+static json_t *providers_of(const struct agent_table *table) {
+  json_t *out = json_object();
+  for (size_t i = 0; i < table->count; i++) {
+    const struct agent_binding *a = &table->agents[i];
+    if (a->wire == WIRE_DEMO) continue;
+    bool known = json_is_true(json_object_get(out, a->provider));
+    json_object_set_new(out, a->provider, json_boolean(known || a->available));
+  }
+  return out;
+}
+
+static const char *const no_keys =
+    "No provider key is set: debates run with built-in demo agents and their answers mean nothing. "
+    "Set ANTHROPIC_API_KEY, OPENAI_API_KEY or another provider's key.";
+
+static json_t *checks_of(const struct api *api, const struct findings *f) {
+  json_t *providers = json_pack("{s:b, s:b, s:I, s:o}", "healthy", 1, "any_available",
+                                !f->only_demo, "available_count", (json_int_t)f->available,
+                                "providers", providers_of(api->parts.agents));
+  if (providers && f->only_demo) json_object_set_new(providers, "warning", json_string(no_keys));
+  return json_pack("{s:o, s:o, s:{s:b}, s:o, s:{s:b, s:I}}", "database",
+                   database_check(f, f->memory_us), "elo_system", database_check(f, f->elo_us),
+                   "filesystem", "healthy", f->writable, "ai_providers", providers, "websocket",
+                   "healthy", 1, "active_clients", (json_int_t)f->websockets);
+}
+
+static json_t *components_of(const struct findings *f) {
+  double mb = resident_mb();
+  const char *database = f->usable ? f->writable ? "healthy" : "degraded" : "unhealthy";
+  return json_pack("{s:{s:s, s:o}, s:{s:s, s:I, s:I}, s:{s:s, s:o}, s:{s:s, s:I}}", "database",
+                   "status", database, "latency_ms",
+                   f->usable ? milliseconds(f->memory_us) : json_null(), "agents", "status",
+                   f->only_demo ? "degraded" : "healthy", "available", (json_int_t)f->available,
+                   "total", (json_int_t)f->agents, "memory", "status", "healthy", "usage_mb",
+                   mb < 0 ? json_null() : json_real((double)(int64_t)(mb * 10) / 10), "websocket",
+                   "status", "healthy", "connections", (json_int_t)f->websockets);
+}
+
+static json_t *warnings_of(const struct findings *f) {
+  json_t *out = json_array();
+  if (f->only_demo) json_array_append_new(out, json_string(no_keys));
+  if (f->usable && !f->writable)
+    json_array_append_new(out, json_string("The database cannot be written: the disk is full or "
+                                           "read-only. New debates are refused."));
+  if (!f->accepting)
+    json_array_append_new(out, json_string("The server is shutting down: no new debates."));
+  return out;
+}
+
+static json_t *body_of(const struct api *api, const struct findings *f) {
+  char now[CLOCK_ISO_SIZE];
+  clock_format_iso(clock_wall_ms(&clock_system), now);
+  struct runner_stats stats = runner_stats(api->parts.runner);
+  json_int_t uptime = (json_int_t)api_uptime_s(api);
+  bool healthy = f->usable && f->writable && f->accepting;
+  json_t *body = json_pack(
+      "{s:s, s:s, s:I, s:I, s:s, s:o, s:I, s:I, s:o, s:o, s:o, s:{s:b, s:b, s:b, s:b}}", "status",
+      !f->usable ? "unhealthy"
+      : healthy  ? "healthy"
+                 : "degraded",
+      "version", ARAGORA_VERSION, "uptime", uptime, "uptime_seconds", uptime, "timestamp", now,
+      "response_time_ms", milliseconds(clock_mono_us(&clock_system) - f->started_us),
+      "active_debates", (json_int_t)stats.running, "queued_debates", (json_int_t)stats.queued,
+      "warnings", warnings_of(f), "checks", checks_of(api, f), "components", components_of(f),
+      "services", "database", f->usable, "elo_system", f->usable, "ai_providers", !f->only_demo,
+      "websocket", 1);
+  if (body && f->only_demo) json_object_set_new(body, "warning", json_string(no_keys));
+  return body;
+}
+
+struct http_shared *health_body_make(struct api *api, int *ret_http_status) {
+  struct findings f = look(api);
+  JSON_LATER json_t *body = body_of(api, &f);
+  FREE_LATER char *text = body ? json_dumps(body, JSON_COMPACT | JSON_REAL_PRECISION(10)) : NULL;
+  *ret_http_status = f.usable ? 200 : 503;
+  return text ? http_shared_create(bytes_of(text), "application/json") : NULL;
+}

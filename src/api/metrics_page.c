@@ -1,0 +1,42 @@
+/* GET /api/metrics and /metrics: Prometheus text, or JSON for who asks for it. */
+#include "api/handlers.h"
+#include "api/params.h"
+#include "api/reply.h"
+#include "api/state.h"
+#include "base/metrics.h"
+
+enum { METRICS_BYTES_MAX = 4 << 20 };
+
+static json_t *metrics_json(const struct api *api) {
+  struct runner_stats stats = runner_stats(api->parts.runner);
+  struct hub_stats hub = hub_stats(api->parts.hub);
+  int64_t sockets = api->server ? http_ws_stats(api->server).active : 0;
+  return json_pack("{s:f, s:{s:I, s:I, s:I, s:I, s:I, s:I}, s:{s:I, s:I, s:I}, s:{s:I, s:I, s:I}}",
+                   "uptime_seconds", api_uptime_s(api), "debates", "total",
+                   (json_int_t)metric_get(METRIC_DEBATES, NULL), "completed",
+                   (json_int_t)metric_get(METRIC_DEBATES_COMPLETED, NULL), "failed",
+                   (json_int_t)metric_get(METRIC_DEBATES_FAILED, NULL), "cancelled",
+                   (json_int_t)metric_get(METRIC_DEBATES_CANCELLED, NULL), "running",
+                   (json_int_t)stats.running, "queued", (json_int_t)stats.queued, "streams",
+                   "websockets", (json_int_t)sockets, "subscribers", (json_int_t)hub.subscribers,
+                   "debates", (json_int_t)hub.debates, "store", "commits",
+                   (json_int_t)metric_get(METRIC_STORE_COMMITS, NULL), "events",
+                   (json_int_t)metric_get(METRIC_STORE_EVENTS, NULL), "errors",
+                   (json_int_t)metric_get(METRIC_STORE_ERRORS, NULL));
+}
+
+void handle_metrics_show(struct http_request *request, void *app) {
+  const char *format = http_request_query(request, "format");
+  if (params_only_json(request) || (format && strcmp(format, "json") == 0)) {
+    reply_json(request, 200, metrics_json(app), NULL);
+    return;
+  }
+  BUFFER_LATER struct buffer text;
+  buffer_init(&text, METRICS_BYTES_MAX);
+  enum status s = metrics_render(&text);
+  if (s)
+    reply_failure(request, s, NULL, NULL);
+  else
+    http_respond(request, 200, "text/plain; version=0.0.4; charset=utf-8", buffer_bytes(&text),
+                 NULL);
+}

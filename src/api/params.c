@@ -1,0 +1,60 @@
+#include "api/params.h"
+
+#include "base/id.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <strings.h>
+
+bool params_parse_u64(const char *text, uint64_t *ret_value) {
+  uint64_t value = 0;
+  if (!*text) return false;
+  for (const char *p = text; *p; p++) {
+    if (*p < '0' || *p > '9') return false;
+    if (__builtin_mul_overflow(value, 10u, &value) ||
+        __builtin_add_overflow(value, (uint64_t)(*p - '0'), &value))
+      return false;
+  }
+  *ret_value = value;
+  return true;
+}
+
+int64_t params_int(const struct http_request *request, const char *name, int64_t fallback,
+                   int64_t min, int64_t max) {
+  const char *text = http_request_query(request, name);
+  if (!text || !*text) return fallback;
+  char *end;
+  errno = 0;
+  long long value = strtoll(text, &end, 10); /* out of range clamps, as the contract has it */
+  if (*end || end == text) return fallback;
+  return value < min ? min : value > max ? max : value;
+}
+
+enum status params_debate_id(const struct http_request *request, const char **ret_id,
+                             struct error *err) {
+  const char *id = http_request_param(request, "id");
+  if (!id || !id_valid(bytes_of(id), ID_DEBATE_MAX))
+    return error_set(err, STATUS_INVALID, "id",
+                     "a debate id has 1 to %d letters, digits, '-' and '_'", ID_DEBATE_MAX);
+  *ret_id = id;
+  return STATUS_OK;
+}
+
+uint64_t params_since(const struct http_request *request, bool *ret_given) {
+  uint64_t since = 0;
+  const char *text = http_request_header(request, "Last-Event-ID");
+  *ret_given = text && params_parse_u64(text, &since);
+  if (*ret_given) return since;
+  text = http_request_query(request, "since");
+  *ret_given = text && params_parse_u64(text, &since);
+  return *ret_given ? since : 0;
+}
+
+bool params_only_json(const struct http_request *request) {
+  const char *accept = http_request_header(request, "Accept");
+  if (!accept) return false;
+  accept += strspn(accept, " \t");
+  size_t len = strcspn(accept, "; \t");
+  return len == strlen("application/json") && strncasecmp(accept, "application/json", len) == 0 &&
+         !strchr(accept, ',');
+}

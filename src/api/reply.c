@@ -1,0 +1,85 @@
+#include "api/reply.h"
+
+#include "base/json.h"
+#include "base/log.h"
+
+#include <stdlib.h>
+
+enum {
+  REAL_DIGITS = 15, /* every decimal of up to 15 digits survives a double and comes back short */
+  EXTRA_HEADERS_MAX = 8,
+};
+
+static const struct row {
+  enum status status;
+  int http;
+  const char *code;
+  bool masked; /* our own fault: the words stay in the log */
+} rows[] = {
+    {STATUS_NOMEM, 503, "SERVICE_UNAVAILABLE", true},
+    {STATUS_INVALID, 400, "VALIDATION_ERROR", false},
+    {STATUS_NOT_FOUND, 404, "NOT_FOUND", false},
+    {STATUS_CONFLICT, 409, "CONFLICT", false},
+    {STATUS_TOO_LARGE, 413, "PAYLOAD_TOO_LARGE", false},
+    {STATUS_FULL, 503, "SERVICE_UNAVAILABLE", false},
+    {STATUS_IO, 503, "SERVICE_UNAVAILABLE", false},
+    {STATUS_CORRUPT, 500, "INTERNAL_ERROR", true},
+    {STATUS_UNSUPPORTED, 501, "FEATURE_UNAVAILABLE", false},
+    {STATUS_TIMEOUT, 504, "TIMEOUT", false},
+    {STATUS_CANCELLED, 503, "SERVICE_UNAVAILABLE", false},
+    {STATUS_DENIED, 403, "FORBIDDEN", false},
+    {STATUS_UNAVAILABLE, 503, "SERVICE_UNAVAILABLE", false},
+    {STATUS_INTERNAL, 500, "INTERNAL_ERROR", true},
+};
+
+static const struct row *find_row(enum status status) {
+  size_t last = sizeof rows / sizeof *rows - 1;
+  for (size_t i = 0; i < last; i++)
+    if (rows[i].status == status) return &rows[i];
+  return &rows[last];
+}
+
+int reply_status_code(enum status status, const char **ret_code) {
+  const struct row *row = find_row(status);
+  *ret_code = row->code;
+  return row->http;
+}
+
+void reply_json(struct http_request *request, int status_code, json_t *body,
+                const char *const *headers) {
+  FREE_LATER char *text =
+      body ? json_dumps(body, JSON_COMPACT | JSON_REAL_PRECISION(REAL_DIGITS)) : NULL;
+  json_decref(body);
+  if (text)
+    http_respond(request, status_code, "application/json", bytes_of(text), headers);
+  else
+    http_respond_error(request, 503, "SERVICE_UNAVAILABLE", NULL, "out of memory");
+}
+
+static json_t *failure_body(const struct http_request *request, const struct row *row,
+                            const struct error *err) {
+  const char *words = row->masked            ? "An error occurred"
+                      : err && *err->message ? err->message
+                                             : status_name(row->status);
+  json_t *body = json_pack("{s:o, s:s, s:s}", "error", json_text(bytes_of(words)), "code",
+                           row->code, "request_id", http_request_id(request));
+  if (body && err && *err->field)
+    json_object_set_new(body, "field", json_text(bytes_of(err->field)));
+  return body;
+}
+
+void reply_failure(struct http_request *request, enum status status, const struct error *err,
+                   const char *const *headers) {
+  const struct row *row = find_row(status);
+  const char *all[EXTRA_HEADERS_MAX + 2];
+  size_t count = 0;
+  for (; headers && *headers && count < EXTRA_HEADERS_MAX; headers++) all[count++] = *headers;
+  if (row->http == 503) all[count++] = "Retry-After: 1";
+  all[count] = NULL;
+  if (row->http >= 500 && status != STATUS_FULL && status != STATUS_UNAVAILABLE) {
+    struct log_context context = {http_request_id(request), NULL};
+    log_error("api", &context, "path=%s status=%s error=\"%s\"", http_request_path(request),
+              status_name(status), err ? err->message : "");
+  }
+  reply_json(request, row->http, failure_body(request, row, err), all);
+}

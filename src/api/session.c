@@ -1,0 +1,128 @@
+#include "api/session.h"
+
+#include "api/history.h"
+#include "api/notices.h"
+#include "api/params.h"
+#include "api/reply.h"
+
+#include <stdlib.h>
+
+struct session *session_create(struct api *api, struct principal who) {
+  struct session *s = calloc(1, sizeof *s);
+  if (!s) return NULL;
+  s->api = api;
+  s->who = who;
+  atomic_init(&s->refs, 1);
+  id_generate(s->client_id);
+  return s;
+}
+
+struct session *session_ref(struct session *s) {
+  atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
+  return s;
+}
+
+void session_unref(struct session *s) {
+  if (atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) != 1) return;
+  store_debate_done(&s->first);
+  free(s->debates);
+  free(s);
+}
+
+const char *session_only_debate(const struct session *s) {
+  return s->debate_count == 1 ? s->debates[0].id : NULL;
+}
+
+/* ---- subscriptions ---- */
+
+static size_t find(const struct session *s, const char *id) {
+  size_t i = 0;
+  while (i < s->debate_count && strcmp(s->debates[i].id, id) != 0) i++;
+  return i;
+}
+
+static bool note(struct session *s, const char *id) {
+  size_t len = strlen(id);
+  if (s->debate_count == SESSION_DEBATES_MAX || len >= sizeof s->debates->id) return false;
+  struct session_debate *grown = realloc(s->debates, (s->debate_count + 1) * sizeof *grown);
+  if (!grown) return false;
+  s->debates = grown;
+  memcpy(grown[s->debate_count++].id, id, len + 1);
+  return true;
+}
+
+bool session_unsubscribe(struct session *s, const char *debate_id) {
+  size_t i = find(s, debate_id);
+  if (i == s->debate_count) return false;
+  http_ws_detach(s->ws, s->debates[i].id);
+  s->debates[i] = s->debates[--s->debate_count];
+  return true;
+}
+
+void session_subscribe(struct session *s, const struct store_debate *row, uint64_t since) {
+  struct frame_source source;
+  session_unsubscribe(s, row->id);
+  if (!note(s, row->id)) {
+    notice_warn(s->ws, row->id, "TOO_MANY_SUBSCRIPTIONS",
+                "This connection listens to as many debates as it may");
+    return;
+  }
+  if (since > row->last_seq) since = row->last_seq; /* nobody can have seen what is not there yet */
+  if (history_subscribe(s->api, s->who, row->id, since, false, &source)) {
+    s->debate_count--;
+    notice_warn(s->ws, row->id, "SERVICE_UNAVAILABLE", "out of memory");
+    return;
+  }
+  notice_send(s->ws, "sync", row->id, notice_sync_data(row));
+  http_ws_attach(s->ws, source, row->id);
+}
+
+/* ---- the connection ---- */
+
+/* The debate that the URL names: /ws/debates/{id} or ?debate=; NULL = none. */
+static const char *named_debate(const struct http_request *request) {
+  const char *id = http_request_param(request, "id");
+  if (!id) id = http_request_query(request, "debate");
+  return id && *id ? id : NULL;
+}
+
+/* Pool thread. */
+static int session_admit(struct http_request *request, void *app, void **ret_ctx,
+                         struct error *err) {
+  struct api *api = app;
+  const char *code;
+  const char *id = named_debate(request);
+  bool given;
+  struct session *s = session_create(api, api_principal(request));
+  enum status status = s ? STATUS_OK : error_set(err, STATUS_NOMEM, NULL, "out of memory");
+  if (!status && id && !id_valid(bytes_of(id), ID_DEBATE_MAX))
+    status = error_set(err, STATUS_INVALID, "id", "no valid debate id");
+  if (!status && id) status = store_get_debate(api->parts.store, &s->who, id, &s->first, err);
+  if (status) {
+    if (s) session_unref(s);
+    return reply_status_code(status, &code);
+  }
+  s->first_since = params_since(request, &given);
+  *ret_ctx = s;
+  return 101;
+}
+
+static void session_open(struct http_websocket *ws, void *ctx) {
+  struct session *s = ctx;
+  s->ws = ws;
+  notice_greet(ws, s->client_id);
+  if (s->first.id) session_subscribe(s, &s->first, s->first_since);
+  store_debate_done(&s->first);
+}
+
+static void session_message(struct http_websocket *ws, void *ctx, struct bytes text) {
+  session_take_message(ctx, text);
+}
+
+static void session_close(struct http_websocket *ws, void *ctx) {
+  struct session *s = ctx;
+  s->ws = NULL;
+  session_unref(s);
+}
+
+const struct http_ws_ops api_ws_ops = {session_admit, session_open, session_message, session_close};

@@ -1,0 +1,30 @@
+/* What the files of this room share: the API's own struct. Not for other rooms. */
+#ifndef ARAGORA_API_STATE_H
+#define ARAGORA_API_STATE_H
+
+#include "api/app.h"
+#include "base/principal.h"
+
+#include <pthread.h>
+
+struct health_page;
+
+struct api {
+  struct api_parts parts;
+  const struct http_server *server; /* set before the first request */
+  int64_t started_us;               /* monotonic */
+  struct http_shared *alive;        /* the answer of /healthz */
+  struct health_page *health;
+};
+
+/* On whose behalf a request acts: until accounts exist, the one who owns everything. Its texts live
+ * as long as the process. */
+static inline struct principal api_principal(const struct http_request *request) {
+  (void)request;
+  return PRINCIPAL_LOCAL;
+}
+
+/* Seconds since api_create. */
+double api_uptime_s(const struct api *api);
+
+#endif

@@ -1,0 +1,37 @@
+#include "api/stored_event.h"
+
+#include "debate/view.h"
+
+enum status stored_event_read(const struct store_event *stored, struct event *ret_event,
+                              struct error *err) {
+  json_t *data = NULL;
+  if (!stored->data.ptr) {
+    data = json_object();
+    if (!data) return error_set(err, STATUS_NOMEM, NULL, "out of memory");
+  } else if (json_parse(stored->data, &data, NULL) || !json_is_object(data)) {
+    json_decref(data);
+    return error_set(err, STATUS_CORRUPT, NULL, "event %llu of a log holds no object",
+                     (unsigned long long)stored->seq);
+  }
+  *ret_event = (struct event){stored->seq,   event_kind_parse(stored->type),
+                              stored->ts_ms, stored->round,
+                              stored->agent, data};
+  return STATUS_OK;
+}
+
+enum status stored_event_frame(const struct store_event *stored, const char *debate_id,
+                               uint64_t agent_seq, struct buffer *scratch, struct frame **ret_frame,
+                               struct error *err) {
+  struct event event;
+  enum status s = stored_event_read(stored, &event, err);
+  if (s) return s;
+  buffer_clear(scratch);
+  struct frame *frame = NULL;
+  bool end = event.kind == EVENT_DEBATE_END;
+  if (view_frame(debate_id, &event, agent_seq, scratch) == STATUS_OK)
+    frame = frame_create(buffer_bytes(scratch), event.seq, end || event.kind == EVENT_ERROR, end);
+  json_decref(event.data);
+  if (!frame) return error_set(err, STATUS_NOMEM, NULL, "out of memory");
+  *ret_frame = frame;
+  return STATUS_OK;
+}
