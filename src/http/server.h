@@ -26,7 +26,8 @@ struct http_route {
   const char *path;
   http_handler *handle;
   bool pool;           /* runs on the handler pool: it may block */
-  bool cheap;          /* probe: not in the access log, exempt from limits */
+  bool cheap;          /* probe: not in the access log, exempt from limits; answered inline unless
+                          `pool` is set too */
   const char *role;    /* "public", "user", "admin": enforced once accounts exist */
   const char *summary; /* one line, for the documentation */
 };
@@ -48,20 +49,22 @@ struct http_options {
 /* Decides about a WebSocket upgrade and owns its messages. All on the loop thread but `admit`. */
 struct http_websocket;
 struct http_ws_ops {
-  /* HTTP thread, before the 101. `path` and query through the request. Returns 101 to accept, with
-   * *ret_ctx for the connection, or an HTTP error status having filled *err. May not block: a store
-   * look-up is done by the pool, so a route with `pool` set on the table's WS row runs it there. */
+  /* HTTP thread, or the pool where the route says so, before the 101. `path` and query through the
+   * request. Returns 101 to accept, with *ret_ctx for the connection, or an HTTP error status
+   * having filled *err. */
   int (*admit)(struct http_request *request, void *app, void **ret_ctx, struct error *err);
   void (*open)(struct http_websocket *ws, void *ctx);
   /* One whole text message of the client, valid UTF-8. */
   void (*message)(struct http_websocket *ws, void *ctx, struct bytes text);
-  /* The connection is gone; the last callback. */
+  /* The connection is gone; the last callback, also for one that was admitted and left before
+   * `open`. */
   void (*close)(struct http_websocket *ws, void *ctx);
 };
 
 struct http_ws_route {
   const char *path;    /* "/ws/debates/{id}" */
   bool any_on_ws_port; /* also every unmatched path on the second port */
+  bool pool;           /* `admit` runs on the handler pool: it may block */
 };
 
 MUST_CHECK enum status http_server_create(struct loop *loop, struct pool *pool,

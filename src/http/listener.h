@@ -1,0 +1,32 @@
+/* A listening socket on the loop. We accept ourselves, so that several sockets share one daemon
+ * and its threads, and so that running out of descriptors makes us wait instead of spin.
+ */
+#ifndef ARAGORA_HTTP_LISTENER_H
+#define ARAGORA_HTTP_LISTENER_H
+
+#include "io/loop.h"
+
+#include <sys/socket.h>
+
+struct http_server;
+
+struct listener {
+  int fd; /* -1 = none */
+  int port;
+  bool is_ws;
+  struct http_server *server;
+  uv_poll_t poll;          /* loop thread */
+  struct loop_timer *rest; /* while descriptors are short */
+  bool polling;            /* the handle is open */
+};
+
+/* Binds and listens. STATUS_IO "port 8080 is in use" and the like; STATUS_UNSUPPORTED where the
+ * address family or address does not exist on this machine. */
+MUST_CHECK enum status listener_open(struct listener *l, const char *address, int port,
+                                     struct error *err);
+/* Loop thread. */
+void listener_start(struct listener *l);
+/* Loop thread: stops accepting and closes the socket. */
+void listener_stop(struct listener *l);
+
+#endif

@@ -1,0 +1,550 @@
+#include "http/server.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "http/dispatch.h"
+#include "http/respond.h"
+#include "http/server_state.h"
+#include "http/sse_sink.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <utlist.h>
+
+enum {
+  SERVER_TICK_MS = 1000,
+  SERVER_FLUSH_MS = 1000, /* at a stop, for answers that are written already */
+  SERVER_WS_WAIT_MS = 1000,
+};
+
+int server_now_s(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
+  return (int)t.tv_sec;
+}
+
+int64_t server_now_ms(void) {
+  return clock_mono_us(&clock_system) / 1000;
+}
+
+/* --- once a second, on the loop, while there is a connection --- */
+
+static void server_tick(void *arg);
+
+static void server_tick_again(void *arg) {
+  struct http_server *s = arg;
+  if (atomic_load(&s->stopping)) return;
+  s->tick = loop_timer_start(s->loop, SERVER_TICK_MS, server_tick, s);
+}
+
+void server_start_ticking(struct http_server *server) {
+  if (server->ticking) return;
+  server->ticking = true;
+  loop_post(server->loop, server_tick_again, server);
+}
+
+/* Ends connections whose head or body did not come whole in time. libmicrohttpd's own timeout is
+ * for silence; a byte now and then resets it. */
+static void server_cut_slow(struct http_server *s, int now_s) {
+  struct http_connection *c;
+  DL_FOREACH(s->connections, c) {
+    int deadline = atomic_load_explicit(&c->deadline_s, memory_order_relaxed);
+    if (deadline != 0 && now_s >= deadline) shutdown(c->fd, SHUT_RDWR);
+  }
+}
+
+static void server_tick(void *arg) {
+  struct http_server *s = arg;
+  s->tick = NULL;
+  int64_t now_ms = server_now_ms();
+  sse_tick(s, now_ms);
+  ws_tick(s, now_ms);
+  pthread_mutex_lock(&s->lock);
+  server_cut_slow(s, server_now_s());
+  s->ticking = s->connections || s->ws.count > 0;
+  bool again = s->ticking;
+  pthread_mutex_unlock(&s->lock);
+  if (again) server_tick_again(s);
+}
+
+/* --- connections --- */
+
+static void server_format_peer(const struct sockaddr *a, char out[SERVER_PEER_SIZE]) {
+  out[0] = '\0';
+  if (a->sa_family == AF_INET) {
+    inet_ntop(AF_INET, &((const struct sockaddr_in *)a)->sin_addr, out, SERVER_PEER_SIZE);
+    return;
+  }
+  const struct in6_addr *v6 = &((const struct sockaddr_in6 *)a)->sin6_addr;
+  if (IN6_IS_ADDR_V4MAPPED(v6)) {
+    inet_ntop(AF_INET, &v6->s6_addr[12], out, SERVER_PEER_SIZE);
+  } else {
+    inet_ntop(AF_INET6, v6, out, SERVER_PEER_SIZE);
+  }
+}
+
+static struct http_connection *connection_create(struct http_server *s,
+                                                 struct MHD_Connection *mhd) {
+  const union MHD_ConnectionInfo *fd =
+      MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
+  const union MHD_ConnectionInfo *peer =
+      MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+  struct http_connection *c = fd && peer ? calloc(1, sizeof *c) : NULL;
+  if (!c) return NULL;
+  c->fd = fd->connect_fd;
+  server_format_peer(peer->client_addr, c->peer);
+  struct sockaddr_storage own;
+  socklen_t len = sizeof own;
+  if (s->options.ws_port != 0 && getsockname(c->fd, (struct sockaddr *)&own, &len) == 0) {
+    int port = ntohs(own.ss_family == AF_INET ? ((struct sockaddr_in *)&own)->sin_port
+                                              : ((struct sockaddr_in6 *)&own)->sin6_port);
+    c->on_ws_port = port == http_server_ws_port(s);
+  }
+  atomic_init(&c->deadline_s, server_now_s() + SERVER_HEAD_TIMEOUT_S);
+  return c;
+}
+
+static void server_on_connection(void *cls, struct MHD_Connection *mhd, void **socket_context,
+                                 enum MHD_ConnectionNotificationCode code) {
+  struct http_server *s = cls;
+  if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+    struct http_connection *c = connection_create(s, mhd);
+    *socket_context = c;
+    if (!c) return;
+    pthread_mutex_lock(&s->lock);
+    DL_APPEND(s->connections, c);
+    server_start_ticking(s);
+    pthread_mutex_unlock(&s->lock);
+    return;
+  }
+  struct http_connection *c = *socket_context;
+  if (!c) return;
+  pthread_mutex_lock(&s->lock);
+  DL_DELETE(s->connections, c);
+  pthread_mutex_unlock(&s->lock);
+  free(c);
+}
+
+static struct http_connection *server_connection(struct MHD_Connection *mhd) {
+  const union MHD_ConnectionInfo *info =
+      MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+  return info ? info->socket_context : NULL;
+}
+
+static void connection_set_deadline(struct MHD_Connection *mhd, int seconds) {
+  struct http_connection *c = server_connection(mhd);
+  if (!c) return;
+  atomic_store_explicit(&c->deadline_s, seconds > 0 ? server_now_s() + seconds : 0,
+                        memory_order_relaxed);
+}
+
+/* --- requests --- */
+
+static void *server_on_target(void *cls, const char *target, struct MHD_Connection *mhd) {
+  struct http_server *s = cls;
+  struct http_connection *c = server_connection(mhd);
+  struct http_request *r = c ? request_create(s, c, mhd, target) : NULL;
+  if (r) atomic_fetch_add(&s->in_flight, 1);
+  return r;
+}
+
+static const char *request_method_label(const struct http_request *r) {
+  static const char *const known[] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"};
+  for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+    if (strcmp(r->method, known[i]) == 0) return known[i];
+  }
+  return "other";
+}
+
+/* The answer is decided: one line of the log and the two series. */
+static void request_account(const struct http_request *r) {
+  int64_t us = clock_mono_us(&clock_system) - r->started_us;
+  const char *endpoint = "unmatched";
+  if (r->route) endpoint = r->route->path;
+  if (r->ws_route) endpoint = r->ws_route->path;
+  char status[12];
+  snprintf(status, sizeof status, "%d", r->status);
+  const char *const labels[] = {request_method_label(r), endpoint, status};
+  metric_add(METRIC_HTTP_REQUESTS, labels, 1);
+  metric_observe_us(METRIC_HTTP_DURATION, labels, us);
+  if (r->route && r->route->cheap) return;
+  struct log_context context = {r->id, NULL};
+  log_info("http", &context, "request method=%s path=%s status=%d duration_ms=%lld.%03lld",
+           r->method, r->path, r->status, (long long)(us / 1000), (long long)(us % 1000));
+}
+
+/* Sends what was answered. HTTP thread. */
+static enum MHD_Result request_queue(struct http_request *r) {
+  r->phase = REQUEST_SENT;
+  request_account(r);
+  if (!r->response) return MHD_NO;
+  enum MHD_Result result = MHD_queue_response(r->mhd, (unsigned)r->status, r->response);
+  if (!r->lent) MHD_destroy_response(r->response);
+  r->response = NULL;
+  return result;
+}
+
+static void server_unpark(struct http_request *r) {
+  pthread_mutex_lock(&r->server->lock);
+  if (r->next || r->prev) {
+    DL_DELETE(r->server->suspended, r);
+    r->next = r->prev = NULL;
+    if (atomic_load(&r->server->stopping)) pthread_cond_broadcast(&r->server->changed);
+  }
+  pthread_mutex_unlock(&r->server->lock);
+}
+
+/* The handler has not answered yet: the connection waits without a thread. */
+static void request_park(struct http_request *r) {
+  pthread_mutex_lock(&r->server->lock);
+  DL_APPEND(r->server->suspended, r);
+  pthread_mutex_unlock(&r->server->lock);
+  MHD_suspend_connection(r->mhd);
+  int running = REQUEST_RUNNING;
+  if (!atomic_compare_exchange_strong(&r->state, &running, REQUEST_SUSPENDED)) {
+    MHD_resume_connection(r->mhd); /* answered while it parked */
+  }
+}
+
+/* A request given up at shutdown is still answered. Its handler may yet call respond, which drops
+ * what it brings, so that this answer must not touch what respond_send writes. */
+static enum MHD_Result request_queue_abandoned(struct http_request *r) {
+  static const char body[] =
+      "{\"error\":\"The server is shutting down\",\"code\":\"SERVICE_UNAVAILABLE\"}";
+  struct MHD_Response *response =
+      MHD_create_response_from_buffer(sizeof body - 1, (void *)body, MHD_RESPMEM_PERSISTENT);
+  r->phase = REQUEST_SENT;
+  if (!response) return MHD_NO;
+  MHD_add_response_header(response, "Content-Type", "application/json");
+  MHD_add_response_header(response, "X-Request-ID", r->id);
+  MHD_add_response_header(response, "Connection", "close");
+  enum MHD_Result result = MHD_queue_response(r->mhd, 503, response);
+  MHD_destroy_response(response);
+  return result;
+}
+
+static enum MHD_Result request_continue(struct http_request *r) {
+  switch (atomic_load(&r->state)) {
+    case REQUEST_ANSWERED: server_unpark(r); return request_queue(r);
+    case REQUEST_ABANDONED: server_unpark(r); return request_queue_abandoned(r);
+    default: return MHD_YES;
+  }
+}
+
+/* More of the body. False ends the connection: it is far over the limit. */
+static bool request_take_body(struct http_request *r, const char *data, size_t len) {
+  if (r->early_status || !buffer_append(&r->body, data, len)) {
+    request_refuse(r, 413, "PAYLOAD_TOO_LARGE", "Content too large");
+    buffer_done(&r->body);
+    r->drained += len;
+  }
+  return r->drained <= r->server->options.max_body_bytes + REQUEST_DRAIN_MAX;
+}
+
+static enum MHD_Result request_dispatch(struct http_request *r) {
+  r->phase = REQUEST_DISPATCHED;
+  connection_set_deadline(r->mhd, 0);
+  dispatch(r);
+  if (atomic_load(&r->state) == REQUEST_ANSWERED) return request_queue(r);
+  request_park(r);
+  return MHD_YES;
+}
+
+static enum MHD_Result server_on_request(void *cls, struct MHD_Connection *mhd, const char *url,
+                                         const char *method, const char *version,
+                                         const char *upload_data, size_t *upload_data_size,
+                                         void **request_cls) {
+  struct http_request *r = *request_cls;
+  if (!r) return MHD_NO;
+  switch (r->phase) {
+    case REQUEST_HEAD:
+      r->phase = REQUEST_BODY;
+      connection_set_deadline(mhd, SERVER_BODY_TIMEOUT_S);
+      request_read_head(r, method, version);
+      /* An answer before the body ends the connection, so only a body that is far too long, or
+       * whose end cannot be trusted, is not read first. */
+      return r->early_status && r->close ? request_dispatch(r) : MHD_YES;
+    case REQUEST_BODY:
+      if (*upload_data_size == 0) return request_dispatch(r);
+      if (!request_take_body(r, upload_data, *upload_data_size)) return MHD_NO;
+      *upload_data_size = 0;
+      return MHD_YES;
+    case REQUEST_DISPATCHED: return request_continue(r);
+    case REQUEST_SENT: break;
+  }
+  return MHD_NO;
+}
+
+static void server_on_completed(void *cls, struct MHD_Connection *mhd, void **request_cls,
+                                enum MHD_RequestTerminationCode code) {
+  struct http_server *s = cls;
+  struct http_request *r = *request_cls;
+  if (!r) return;
+  *request_cls = NULL;
+  connection_set_deadline(mhd, SERVER_IDLE_TIMEOUT_S + SERVER_HEAD_TIMEOUT_S);
+  server_unpark(r);
+  if (atomic_load(&r->state) == REQUEST_ANSWERED) respond_drop(r);
+  request_unref(r);
+  if (atomic_fetch_sub(&s->in_flight, 1) == 1 && atomic_load(&s->stopping)) {
+    pthread_mutex_lock(&s->lock);
+    pthread_cond_broadcast(&s->changed);
+    pthread_mutex_unlock(&s->lock);
+  }
+}
+
+/* --- creating --- */
+
+static enum status server_add_routes(struct http_server *s, const struct http_route *routes,
+                                     size_t route_count, const struct http_ws_route *ws_routes,
+                                     size_t ws_route_count, struct error *err) {
+  enum status status = router_create(&s->routes, err);
+  if (!status) status = router_create(&s->ws_routes, err);
+  for (size_t i = 0; !status && i < route_count; i++) {
+    status = router_add(s->routes, routes[i].method, routes[i].path, &routes[i], err);
+  }
+  for (size_t i = 0; !status && i < ws_route_count; i++) {
+    status = router_add(s->ws_routes, "GET", ws_routes[i].path, &ws_routes[i], err);
+    if (ws_routes[i].any_on_ws_port) s->ws_any = &ws_routes[i];
+  }
+  return status;
+}
+
+enum status http_server_create(struct loop *loop, struct pool *pool,
+                               const struct http_options *options, const struct http_route *routes,
+                               size_t route_count, const struct http_ws_route *ws_routes,
+                               size_t ws_route_count, const struct http_ws_ops *ws_ops, void *app,
+                               struct http_server **ret_server, struct error *err) {
+  struct http_server *s = calloc(1, sizeof *s);
+  if (!s) return error_set(err, STATUS_NOMEM, NULL, "out of memory");
+  s->loop = loop;
+  s->pool = pool;
+  s->options = *options;
+  s->ws_ops = ws_ops;
+  s->app = app;
+  pthread_mutex_init(&s->lock, NULL);
+  pthread_condattr_t monotonic;
+  pthread_condattr_init(&monotonic);
+  pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+  pthread_cond_init(&s->changed, &monotonic);
+  pthread_condattr_destroy(&monotonic);
+  ws_table_init(&s->ws);
+  for (size_t i = 0; i < SERVER_LISTENERS_MAX; i++) s->listeners[i].fd = -1;
+  enum status status = guard_init(&s->guard, options->allowed_origins, options->guard_local, err);
+  if (!status) {
+    status = address_limits_create(options->ws_connections_per_minute,
+                                   options->ws_connections_per_address, &s->ws_limits);
+  }
+  if (!status) {
+    status = server_add_routes(s, routes, route_count, ws_routes, ws_route_count, err);
+  }
+  if (status) {
+    http_server_destroy(s);
+    return status;
+  }
+  *ret_server = s;
+  return STATUS_OK;
+}
+
+void http_server_destroy(struct http_server *server) {
+  if (!server) return;
+  for (size_t i = 0; i < server->listener_count; i++) {
+    if (server->listeners[i].fd >= 0) listener_stop(&server->listeners[i]);
+  }
+  router_destroy(server->routes);
+  router_destroy(server->ws_routes);
+  address_limits_destroy(server->ws_limits);
+  guard_done(&server->guard);
+  ws_table_done(&server->ws);
+  pthread_cond_destroy(&server->changed);
+  pthread_mutex_destroy(&server->lock);
+  free(server);
+}
+
+/* --- starting --- */
+
+static enum status server_listen(struct http_server *s, const char *address, int port, bool is_ws,
+                                 struct error *err) {
+  struct listener *l = &s->listeners[s->listener_count];
+  enum status status = listener_open(l, address, port, err);
+  if (status) return status;
+  l->server = s;
+  l->is_ws = is_ws;
+  s->listener_count++;
+  return STATUS_OK;
+}
+
+/* One port: the host that was asked for, or both loopbacks, of which ::1 may be missing. */
+static enum status server_listen_port(struct http_server *s, int port, bool is_ws,
+                                      struct error *err) {
+  const char *host = s->options.host;
+  if (host)
+    return server_listen(s, strcmp(host, "localhost") == 0 ? "127.0.0.1" : host, port, is_ws, err);
+  enum status status = server_listen(s, "127.0.0.1", port, is_ws, err);
+  if (status) return status;
+  int bound = s->listeners[s->listener_count - 1].port;
+  status = server_listen(s, "::1", bound, is_ws, err);
+  return status == STATUS_UNSUPPORTED ? STATUS_OK : status;
+}
+
+static void server_start_listeners(void *arg) {
+  struct http_server *s = arg;
+  for (size_t i = 0; i < s->listener_count; i++) listener_start(&s->listeners[i]);
+}
+
+static bool server_start_daemon(struct http_server *s) {
+  unsigned flags = MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME |
+                   MHD_ALLOW_UPGRADE | MHD_USE_NO_LISTEN_SOCKET;
+  unsigned workers = s->options.workers > 0 ? (unsigned)s->options.workers : 1;
+  unsigned most = s->options.max_connections > 0 ? (unsigned)s->options.max_connections : 1024;
+  /* Its stricter mode refuses a missing Host in its own words and with a broken body; everything
+   * that mode refuses, request_read_head does. */
+  s->daemon = MHD_start_daemon(
+      flags, 0, NULL, NULL, server_on_request, s, MHD_OPTION_CONNECTION_LIMIT,
+      most < workers ? workers : most, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+      (size_t)SERVER_CONNECTION_MEMORY_BYTES, MHD_OPTION_CONNECTION_TIMEOUT,
+      (unsigned)SERVER_IDLE_TIMEOUT_S, MHD_OPTION_NOTIFY_CONNECTION, server_on_connection, s,
+      MHD_OPTION_NOTIFY_COMPLETED, server_on_completed, s, MHD_OPTION_URI_LOG_CALLBACK,
+      server_on_target, s, workers > 1 ? MHD_OPTION_THREAD_POOL_SIZE : MHD_OPTION_END, workers,
+      MHD_OPTION_END);
+  return s->daemon != NULL;
+}
+
+enum status http_server_start(struct http_server *server, struct error *err) {
+  enum status status = server_listen_port(server, server->options.port, false, err);
+  if (!status && server->options.ws_port != 0) {
+    int port = server->options.ws_port > 0 ? server->options.ws_port : 0;
+    status = server_listen_port(server, port, true, err);
+  }
+  if (status) return status;
+  if (!server_start_daemon(server)) {
+    return error_set(err, STATUS_IO, NULL, "cannot start the HTTP threads");
+  }
+  loop_post(server->loop, server_start_listeners, server);
+  return STATUS_OK;
+}
+
+static int server_port_of(const struct http_server *s, bool is_ws) {
+  for (size_t i = 0; i < s->listener_count; i++) {
+    if (s->listeners[i].is_ws == is_ws) return s->listeners[i].port;
+  }
+  return 0;
+}
+
+int http_server_port(const struct http_server *server) {
+  return server_port_of(server, false);
+}
+
+int http_server_ws_port(const struct http_server *server) {
+  return server_port_of(server, true);
+}
+
+/* --- stopping --- */
+
+static bool server_loop_done(struct http_server *s) {
+  return s->loop_done;
+}
+
+static bool server_ws_gone(struct http_server *s) {
+  return s->ws.count == 0;
+}
+
+static bool server_requests_gone(struct http_server *s) {
+  return atomic_load(&s->in_flight) == 0;
+}
+
+static bool server_nothing_parked(struct http_server *s) {
+  return s->suspended == NULL;
+}
+
+static bool server_pauses_over(struct http_server *s) {
+  return s->pauses == 0;
+}
+
+/* Waits for what `done` says, at most until `deadline_ms`. `done` runs under the lock. */
+static void server_wait(struct http_server *s, bool (*done)(struct http_server *s),
+                        int64_t deadline_ms) {
+  struct timespec until = {deadline_ms / 1000, deadline_ms % 1000 * 1000000};
+  pthread_mutex_lock(&s->lock);
+  while (!done(s) && pthread_cond_timedwait(&s->changed, &s->lock, &until) == 0) continue;
+  pthread_mutex_unlock(&s->lock);
+}
+
+static void server_signal_loop_done(struct http_server *s) {
+  pthread_mutex_lock(&s->lock);
+  s->loop_done = true;
+  pthread_cond_broadcast(&s->changed);
+  pthread_mutex_unlock(&s->lock);
+}
+
+static void server_stop_on_loop(void *arg) {
+  struct http_server *s = arg;
+  for (size_t i = 0; i < s->listener_count; i++) listener_stop(&s->listeners[i]);
+  ws_close_all(s, false);
+  server_signal_loop_done(s);
+}
+
+static void server_end_on_loop(void *arg) {
+  struct http_server *s = arg;
+  ws_close_all(s, true);
+  loop_timer_cancel(s->tick);
+  s->tick = NULL;
+  server_signal_loop_done(s);
+}
+
+/* Runs fn on the loop and waits for it. */
+static void server_on_loop(struct http_server *s, void (*fn)(void *arg)) {
+  pthread_mutex_lock(&s->lock);
+  s->loop_done = false;
+  pthread_mutex_unlock(&s->lock);
+  loop_post(s->loop, fn, s);
+  server_wait(s, server_loop_done, INT64_MAX / 2000);
+}
+
+/* A reference to one parked request that has not been given up yet, or NULL. */
+static struct http_request *server_take_parked(struct http_server *s) {
+  struct http_request *r;
+  pthread_mutex_lock(&s->lock);
+  DL_FOREACH(s->suspended, r) {
+    int parked = REQUEST_SUSPENDED;
+    if (atomic_compare_exchange_strong(&r->state, &parked, REQUEST_ABANDONED)) {
+      request_ref(r);
+      break;
+    }
+  }
+  pthread_mutex_unlock(&s->lock);
+  return r;
+}
+
+static void server_abandon_parked(struct http_server *s) {
+  struct http_request *r;
+  while ((r = server_take_parked(s)) != NULL) {
+    MHD_resume_connection(r->mhd);
+    request_unref(r);
+  }
+}
+
+void http_server_stop(struct http_server *server, int64_t grace_ms) {
+  struct http_server *s = server;
+  int64_t begun_ms = server_now_ms();
+  atomic_store(&s->stopping, true);
+  server_on_loop(s, server_stop_on_loop);
+  sse_end_all(s);
+  server_wait(s, server_requests_gone, begun_ms + grace_ms);
+  server_abandon_parked(s);
+  /* libmicrohttpd must not be stopped while a connection is parked. */
+  server_wait(s, server_nothing_parked, server_now_ms() + SERVER_FLUSH_MS);
+  server_wait(s, server_requests_gone, server_now_ms() + SERVER_FLUSH_MS);
+  if (s->daemon) MHD_stop_daemon(s->daemon);
+  s->daemon = NULL;
+  int64_t ws_deadline_ms = begun_ms + SERVER_WS_WAIT_MS;
+  server_wait(s, server_ws_gone, ws_deadline_ms);
+  server_on_loop(s, server_end_on_loop);
+  server_wait(s, server_ws_gone, INT64_MAX / 2000);
+  server_wait(s, server_pauses_over, INT64_MAX / 2000);
+  /* Once more: nothing that was posted for the server runs after this. */
+  server_on_loop(s, server_end_on_loop);
+}

@@ -1,0 +1,75 @@
+/* What the files of this room share: the server and its parts. Not for other rooms. */
+#ifndef ARAGORA_HTTP_SERVER_STATE_H
+#define ARAGORA_HTTP_SERVER_STATE_H
+
+#include "http/address_limits.h"
+#include "http/guard.h"
+#include "http/listener.h"
+#include "http/router.h"
+#include "http/server.h"
+#include "http/ws_sink.h"
+
+#include <microhttpd.h>
+#include <pthread.h>
+
+enum {
+  SERVER_CONNECTION_MEMORY_BYTES = 16 << 10, /* a request's head must fit */
+  SERVER_IDLE_TIMEOUT_S = 60,                /* a connection on which nothing happens */
+  SERVER_HEAD_TIMEOUT_S = 30,                /* a head that drips */
+  SERVER_BODY_TIMEOUT_S = 120,               /* a body that drips */
+  SERVER_LISTENERS_MAX = 4,
+  SERVER_PEER_SIZE = 46, /* INET6_ADDRSTRLEN */
+};
+
+/* A TCP connection while libmicrohttpd has it. Guarded by server->lock, but `deadline_s`. */
+struct http_connection {
+  struct http_connection *next, *prev;
+  int fd;
+  atomic_int deadline_s; /* monotonic; when the head or body under way must be whole; 0 = none */
+  bool on_ws_port;
+  char peer[SERVER_PEER_SIZE];
+};
+
+struct sse_sink;
+
+struct http_server {
+  struct loop *loop;
+  struct pool *pool;
+  struct http_options options;
+  struct guard guard;
+  struct router *routes;    /* rows: struct http_route */
+  struct router *ws_routes; /* rows: struct http_ws_route */
+  const struct http_ws_route *ws_any;
+  const struct http_ws_ops *ws_ops;
+  void *app;
+  struct MHD_Daemon *daemon;
+  struct address_limits *ws_limits;
+  atomic_bool stopping;
+
+  /* Guards what follows; never held while a source, the daemon or a handler is called. */
+  pthread_mutex_t lock;
+  pthread_cond_t changed;
+  struct http_connection *connections;
+  struct http_request *suspended; /* requests whose handler answers later */
+  struct sse_sink *streams;       /* oldest heartbeat first */
+  size_t pauses;                  /* timers of sse_sink under way on the loop */
+  atomic_int in_flight; /* requests begun and not completed; `changed` tells when stopping */
+  bool loop_done;       /* an answer of the loop for http_server_stop */
+  bool ticking;         /* a tick is posted or its timer runs */
+
+  /* loop thread */
+  struct listener listeners[SERVER_LISTENERS_MAX];
+  size_t listener_count;
+  struct loop_timer *tick;
+  struct ws_table ws;
+};
+
+/* Any thread: deadlines, heartbeats and the like are looked at once a second while there is a
+ * connection; an idle server has no timer. With server->lock held. */
+void server_start_ticking(struct http_server *server);
+
+/* The monotonic clock: seconds, a few ms late but cheap, and milliseconds. */
+int server_now_s(void);
+int64_t server_now_ms(void);
+
+#endif
