@@ -88,13 +88,19 @@ static bool known(const struct scrub *scrub, const char *text) {
   return false;
 }
 
+static bool begins_with_family(const char *name) {
+  for (size_t i = 0; families[i]; i++)
+    if (strncasecmp(name, families[i], strlen(families[i])) == 0) return true;
+  return false;
+}
+
 /* A name that stands here first keeps its flags: companies before the debate's own providers. */
-static void add_names(struct scrub *scrub, const char *const *names, bool family, bool mild) {
-  for (size_t i = 0; names && names[i] && scrub->count < NAMES_MAX; i++) {
+static void add_names(struct scrub *scrub, const char *const *names, bool mild) {
+  for (size_t i = 0; names && names[i] && i < NAMES_MAX; i++) {
     size_t len = strlen(names[i]);
     if (len < NAME_MIN || known(scrub, names[i])) continue;
-    scrub->names[scrub->count++] =
-        (struct scrub_name){.text = names[i], .len = len, .family = family, .mild = mild};
+    scrub->names[scrub->count++] = (struct scrub_name){
+        .text = names[i], .len = len, .family = begins_with_family(names[i]), .mild = mild};
   }
 }
 
@@ -129,9 +135,9 @@ enum status scrub_init(struct scrub *scrub, const char *const *names, const char
   for (size_t i = 0; names && names[i] && i < NAMES_MAX; i++) count++;
   *scrub = (struct scrub){.names = calloc(count, sizeof *scrub->names)};
   if (!scrub->names) return STATUS_NOMEM;
-  add_names(scrub, companies, false, true);
-  add_names(scrub, families, true, false);
-  add_names(scrub, names, false, false);
+  add_names(scrub, companies, true);
+  add_names(scrub, families, false);
+  add_names(scrub, names, false);
   index_names(scrub);
   spare_names_in(scrub, bytes_of(task));
   spare_names_in(scrub, bytes_of(context));

@@ -168,8 +168,7 @@ static void test_prose_is_no_answer(void **state) {
       "{\"answer\":\"cut in the middle",
       "{\"answer\":\"x\",\"answer\":\"y\",\"answer_key\":\"\"}",
       "{'answer':'x','answer_key':''}",
-      "{\"answer\": TEXT, \"answer_key\": TEXT, \"key_claims\": [TEXT, ...], \"confidence\": "
-      "NUMBER}",
+      "{\"answer\": TEXT, \"answer_key\": TEXT, \"confidence\": NUMBER}",
       "ANSWER: a\nANSWER: b\nCONFIDENCE: 0.5", /* which of them? */
       "ANSWER:\nCONFIDENCE: 0.5",
       "answer: a\nconfidence: 0.5",
