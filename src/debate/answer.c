@@ -1,5 +1,6 @@
 /* An attempt's result as the events that record it. */
 #include "debate/debate.h"
+#include "debate/maker.h"
 #include "debate/topology.h"
 
 #include <stdio.h>
@@ -7,6 +8,13 @@
 
 json_t *debate_fact_data(const char *reason) {
   return json_pack("{s:o}", "reason", json_text_or_null(reason));
+}
+
+/* A vendor may count what it likes; sums over a whole debate must stay integers that the log holds
+ * (2^53). Negative is "unknown" and stays so. */
+static int64_t bounded(int64_t value) {
+  const int64_t most = 1000000000000;
+  return value < most ? value : most;
 }
 
 /* What a label stands for, as the log names it. */
@@ -25,30 +33,44 @@ enum status debate_begin_attempt(const struct debate *d, int turn,
   int labels[DEBATE_MEMBERS_MAX];
   debate_turn_id(d, t, id);
   int count = topology_labels(d, t, labels);
+  struct maker m = {false};
   json_t *map = json_array();
-  for (int i = 0; i < count; i++) json_array_append_new(map, label_target(d, t, labels[i]));
-  return drafts_add(
-      drafts, EVENT_ATTEMPT_START, t->round, debate_turn_agent(d, t)->name,
-      json_pack("{s:s, s:s, s:i, s:b, s:s, s:s, s:I, s:o, s:o}", "turn", id, "kind",
-                turn_kind_names[t->kind], "attempt", t->attempts + 1, "repair",
-                t->bad_reply != NULL, "provider", begin->provider, "model", begin->model,
-                "reserved_tokens", (json_int_t)begin->reserved_tokens, "reserved_usd_micro",
-                json_int_or_null(begin->reserved_usd_micro), "labels", map));
+  for (int i = 0; i < count; i++) maker_add(&m, map, label_target(d, t, labels[i]));
+  json_t *data = json_pack("{s:s, s:s, s:i, s:b, s:o, s:o, s:I, s:o, s:o}", "turn", id, "kind",
+                           turn_kind_names[t->kind], "attempt", t->attempts + 1, "repair",
+                           t->bad_reply != NULL, "provider", json_text(bytes_of(begin->provider)),
+                           "model", json_text(bytes_of(begin->model)), "reserved_tokens",
+                           (json_int_t)bounded(begin->reserved_tokens), "reserved_usd_micro",
+                           json_int_or_null(bounded(begin->reserved_usd_micro)), "labels", map);
+  return drafts_add(drafts, EVENT_ATTEMPT_START, t->round, debate_turn_agent(d, t)->name,
+                    maker_done(&m, data));
 }
 
-/* Tokens that the attempt is booked at: its usage, or its reserve where none may ever arrive. */
+static bool usage_known(const struct attempt_result *r) {
+  return r->input >= 0 || r->cache_read >= 0 || r->cache_write >= 0 || r->output >= 0;
+}
+
+/* No usage came and the vendor may have billed all the same: the reserve is booked. */
+static bool booked_at_reserve(const struct attempt_result *r) {
+  return !usage_known(r) && (r->outcome == OUTCOME_CANCELLED || r->outcome == OUTCOME_UNKNOWN ||
+                             r->outcome == OUTCOME_OK);
+}
+
 static int64_t booked_tokens(const struct turn *t, const struct attempt_result *r) {
+  if (booked_at_reserve(r)) return t->reserved_tokens;
   const int64_t parts[] = {r->input, r->cache_read, r->cache_write, r->output};
   int64_t sum = 0;
-  bool known = false;
-  for (size_t i = 0; i < 4; i++) {
-    if (parts[i] < 0) continue;
-    sum += parts[i];
-    known = true;
-  }
-  if (known) return sum;
-  bool cut = r->outcome == OUTCOME_CANCELLED || r->outcome == OUTCOME_UNKNOWN;
-  return cut || r->outcome == OUTCOME_OK ? t->reserved_tokens : 0;
+  for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+    if (parts[i] > 0) sum += bounded(parts[i]);
+  return sum;
+}
+
+/* What the vendor said; else what the tokens are booked at. A refused attempt costs nothing, and
+ * without a price table nothing is known. */
+static int64_t booked_cost(const struct turn *t, const struct attempt_result *r) {
+  if (r->cost_usd_micro >= 0) return bounded(r->cost_usd_micro);
+  if (booked_at_reserve(r)) return t->reserved_usd_micro;
+  return !usage_known(r) && t->reserved_usd_micro >= 0 ? 0 : -1;
 }
 
 static enum status add_attempt_end(const struct debate *d, const struct turn *t,
@@ -64,16 +86,20 @@ static enum status add_attempt_end(const struct debate *d, const struct turn *t,
       json_text(bytes_of(r->model)), "fallback", r->fallback, "truncated", r->truncated,
       "upstream_status", r->upstream_status ? json_integer(r->upstream_status) : json_null(),
       "detail", json_text(bytes_of(r->detail)), "request_id", json_text(bytes_of(r->request_id)),
-      "usage", "input", json_int_or_null(r->input), "cache_read", json_int_or_null(r->cache_read),
-      "cache_write", json_int_or_null(r->cache_write), "output", json_int_or_null(r->output),
-      "reasoning", json_int_or_null(r->reasoning), "tokens", (json_int_t)booked_tokens(t, r),
-      "cost_usd_micro", json_int_or_null(r->cost_usd_micro), "ttft_ms",
-      json_int_or_null(r->ttft_ms), "latency_ms", json_int_or_null(r->latency_ms));
-  if (data && reply_error) {
-    json_object_set_new(data, "reply", json_text(r->text));
-    json_object_set_new(data, "reply_error", json_text(bytes_of(reply_error)));
+      "usage", "input", json_int_or_null(bounded(r->input)), "cache_read",
+      json_int_or_null(bounded(r->cache_read)), "cache_write",
+      json_int_or_null(bounded(r->cache_write)), "output", json_int_or_null(bounded(r->output)),
+      "reasoning", json_int_or_null(bounded(r->reasoning)), "tokens",
+      (json_int_t)booked_tokens(t, r), "cost_usd_micro", json_int_or_null(booked_cost(t, r)),
+      "ttft_ms", json_int_or_null(bounded(r->ttft_ms)), "latency_ms",
+      json_int_or_null(bounded(r->latency_ms)));
+  struct maker m = {false};
+  if (reply_error) {
+    maker_put(&m, data, "reply", json_text(r->text));
+    maker_put(&m, data, "reply_error", json_text(bytes_of(reply_error)));
   }
-  return drafts_add(drafts, EVENT_ATTEMPT_END, t->round, debate_turn_agent(d, t)->name, data);
+  return drafts_add(drafts, EVENT_ATTEMPT_END, t->round, debate_turn_agent(d, t)->name,
+                    maker_done(&m, data));
 }
 
 static enum status add_agent_error(const struct debate *d, const struct turn *t,
@@ -116,7 +142,10 @@ enum status debate_close_unknown(const struct debate *d, struct drafts *drafts) 
                                .ttft_ms = -1,
                                .latency_ms = -1};
     enum status s = add_attempt_end(d, t, &r, OUTCOME_UNKNOWN, NULL, drafts);
-    if (s) return s;
+    if (s) {
+      drafts_done(drafts);
+      return s;
+    }
   }
   return STATUS_OK;
 }
@@ -132,23 +161,25 @@ static json_t *content_head(const struct debate *d, const struct turn *t, const 
   return json_pack("{s:s, s:b, s:b}", "turn", id, "repaired", repaired, "truncated", r->truncated);
 }
 
-static void set_answer(json_t *data, const struct reply *reply) {
+static void put_answer(struct maker *m, json_t *data, const struct reply *reply) {
   json_t *claims = json_array();
   for (int i = 0; i < reply->claim_count; i++)
-    json_array_append_new(claims, json_text(bytes_of(reply->claims[i])));
-  json_object_set_new(data, "answer", json_text(bytes_of(reply->answer ? reply->answer : "")));
-  json_object_set_new(data, "answer_key", json_text(bytes_of(reply->key ? reply->key : "")));
-  json_object_set_new(data, "key_claims", claims);
-  json_object_set_new(data, "confidence_ppm", json_int_or_null(reply->confidence_ppm));
+    maker_add(m, claims, json_text(bytes_of(reply->claims[i])));
+  maker_put(m, data, "answer", json_text(bytes_of(reply->answer ? reply->answer : "")));
+  maker_put(m, data, "answer_key", json_text(bytes_of(reply->key ? reply->key : "")));
+  maker_put(m, data, "key_claims", claims);
+  maker_put(m, data, "confidence_ppm", json_int_or_null(reply->confidence_ppm));
 }
 
 static enum status add_proposal(const struct debate *d, const struct turn *t,
                                 const struct reply *reply, const struct attempt_result *r,
                                 struct drafts *drafts) {
+  struct maker m = {false};
   json_t *data = content_head(d, t, reply, r);
-  json_object_set_new(data, "kind", json_string("proposal"));
-  set_answer(data, reply);
-  return drafts_add(drafts, EVENT_AGENT_MESSAGE, t->round, debate_turn_agent(d, t)->name, data);
+  maker_put(&m, data, "kind", json_string("proposal"));
+  put_answer(&m, data, reply);
+  return drafts_add(drafts, EVENT_AGENT_MESSAGE, t->round, debate_turn_agent(d, t)->name,
+                    maker_done(&m, data));
 }
 
 /* PROTOCOL 1.4: an answer changed when both keys are non-empty and differ, and where either is
@@ -159,7 +190,7 @@ static bool counts_as_changed(const struct member *m, const struct reply *reply)
   return keyed ? strcmp(m->key, reply->key) != 0 : true;
 }
 
-static json_t *revision_responses(const struct debate *d, const struct turn *t,
+static json_t *revision_responses(struct maker *m, const struct debate *d, const struct turn *t,
                                   const struct reply *reply, const char **ret_because) {
   int open[PROMPT_ITEMS_MAX];
   int count = topology_open_items(d, t->member, open);
@@ -170,9 +201,9 @@ static json_t *revision_responses(const struct debate *d, const struct turn *t,
     const struct reply_verdict *v = &reply->verdicts[i];
     if (v->item < 0 || v->item >= count) continue;
     const struct item *item = &d->items[open[v->item]];
-    json_array_append_new(
-        out, json_pack("{s:s, s:b, s:o}", "item", item->id, "accept", v->accept, "reason",
-                       json_text(bytes_of(v->reason ? v->reason : ""))));
+    maker_add(m, out,
+              json_pack("{s:s, s:b, s:o}", "item", item->id, "accept", v->accept, "reason",
+                        json_text(bytes_of(v->reason ? v->reason : ""))));
     if (v->accept && item->severity_ppm > heaviest) {
       heaviest = item->severity_ppm;
       *ret_because = item->id;
@@ -184,26 +215,28 @@ static json_t *revision_responses(const struct debate *d, const struct turn *t,
 static enum status add_revision(const struct debate *d, const struct turn *t,
                                 const struct reply *reply, const struct attempt_result *r,
                                 struct drafts *drafts) {
-  const struct member *m = &d->members[t->member];
+  const struct member *old = &d->members[t->member];
   const char *because;
-  json_t *responses = revision_responses(d, t, reply, &because);
+  struct maker m = {false};
+  json_t *responses = revision_responses(&m, d, t, reply, &because);
   json_t *data = content_head(d, t, reply, r);
-  bool changed = counts_as_changed(m, reply);
-  json_object_set_new(data, "kind", json_string("revision"));
-  set_answer(data, reply);
+  bool changed = counts_as_changed(old, reply);
+  maker_put(&m, data, "kind", json_string("revision"));
+  put_answer(&m, data, reply);
   if (!reply->changed) {
-    json_object_set_new(data, "answer", json_text(bytes_of(m->text)));
-    json_object_set_new(data, "answer_key", json_text(bytes_of(m->key)));
+    maker_put(&m, data, "answer", json_text(bytes_of(old->text)));
+    maker_put(&m, data, "answer_key", json_text(bytes_of(old->key)));
   }
-  json_object_set_new(data, "stance", json_string(reply->changed ? "changed" : "held"));
-  json_object_set_new(data, "changed", json_boolean(changed));
-  json_object_set_new(data, "because", json_text_or_null(changed ? because : NULL));
-  json_object_set_new(data, "responses", responses);
-  return drafts_add(drafts, EVENT_AGENT_MESSAGE, t->round, debate_turn_agent(d, t)->name, data);
+  maker_put(&m, data, "stance", json_string(reply->changed ? "changed" : "held"));
+  maker_put(&m, data, "changed", json_boolean(changed));
+  maker_put(&m, data, "because", json_text_or_null(changed ? because : NULL));
+  maker_put(&m, data, "responses", responses);
+  return drafts_add(drafts, EVENT_AGENT_MESSAGE, t->round, debate_turn_agent(d, t)->name,
+                    maker_done(&m, data));
 }
 
-static json_t *critique_items(const struct turn *t, const struct reply *reply, int label,
-                              int target) {
+static json_t *critique_items(struct maker *m, const struct turn *t, const struct reply *reply,
+                              int label, int target) {
   json_t *items = json_array();
   int number = 0;
   for (int i = 0; i < reply->reply_item_count; i++) {
@@ -211,8 +244,8 @@ static json_t *critique_items(const struct turn *t, const struct reply *reply, i
     if (item->label != label) continue;
     char id[ITEM_ID_SIZE];
     snprintf(id, sizeof id, "%d.%d.%d.%d", t->round, t->member, target, number++);
-    json_array_append_new(
-        items,
+    maker_add(
+        m, items,
         json_pack("{s:s, s:o, s:o, s:I, s:o, s:o}", "id", id, "claim",
                   json_text(bytes_of(item->claim)), "problem", json_text(bytes_of(item->problem)),
                   "severity_ppm", (json_int_t)item->severity_ppm, "why",
@@ -230,12 +263,13 @@ static enum status add_critiques(const struct debate *d, const struct turn *t,
   for (int target = 0; target < d->config.member_count; target++) {
     for (int label = 0; label < count; label++) {
       if (labels[label] != target) continue;
+      struct maker m = {false};
       json_t *data = content_head(d, t, reply, r);
-      json_object_set_new(data, "target", json_string(d->config.members[target].name));
-      json_object_set_new(data, "items", critique_items(t, reply, label, target));
-      json_object_set_new(data, "dropped", json_integer(reply->dropped_items));
-      enum status s =
-          drafts_add(drafts, EVENT_CRITIQUE, t->round, debate_turn_agent(d, t)->name, data);
+      maker_put(&m, data, "target", json_string(d->config.members[target].name));
+      maker_put(&m, data, "items", critique_items(&m, t, reply, label, target));
+      maker_put(&m, data, "dropped", json_integer(reply->dropped_items));
+      enum status s = drafts_add(drafts, EVENT_CRITIQUE, t->round, debate_turn_agent(d, t)->name,
+                                 maker_done(&m, data));
       if (s) return s;
     }
   }
@@ -249,15 +283,17 @@ static enum status add_vote(const struct debate *d, const struct turn *t, const 
   struct positions positions;
   debate_positions(d, &positions);
   int own = positions.of_member[t->member];
+  struct maker m = {false};
   json_t *ranking = json_array();
   for (int i = 0; i < reply->ranking_count; i++)
-    json_array_append_new(ranking, label_target(d, t, labels[reply->ranking[i]]));
+    maker_add(&m, ranking, label_target(d, t, labels[reply->ranking[i]]));
   json_t *data = content_head(d, t, reply, r);
-  json_object_set_new(data, "ranking", ranking);
-  json_object_set_new(data, "own", label_target(d, t, own));
-  json_object_set_new(data, "self_first", json_boolean(labels[reply->ranking[0]] == own));
-  json_object_set_new(data, "confidence_ppm", json_int_or_null(reply->confidence_ppm));
-  return drafts_add(drafts, EVENT_VOTE, t->round, debate_turn_agent(d, t)->name, data);
+  maker_put(&m, data, "ranking", ranking);
+  maker_put(&m, data, "own", label_target(d, t, own));
+  maker_put(&m, data, "self_first", json_boolean(labels[reply->ranking[0]] == own));
+  maker_put(&m, data, "confidence_ppm", json_int_or_null(reply->confidence_ppm));
+  return drafts_add(drafts, EVENT_VOTE, t->round, debate_turn_agent(d, t)->name,
+                    maker_done(&m, data));
 }
 
 static enum status add_judgment(const struct debate *d, const struct turn *t,
@@ -265,22 +301,24 @@ static enum status add_judgment(const struct debate *d, const struct turn *t,
                                 struct drafts *drafts) {
   int labels[DEBATE_MEMBERS_MAX];
   int count = topology_labels(d, t, labels);
+  struct maker m = {false};
   json_t *scores = json_array();
   for (int i = 0; i < count; i++) {
     json_t *row = json_pack("{s:o}", "position", label_target(d, t, labels[i]));
     for (int s = 0; s < SCORE_COUNT; s++) {
       char name[32];
       snprintf(name, sizeof name, "%s_ppm", score_names[s]);
-      json_object_set_new(row, name, json_int_or_null(reply->scores_ppm[i][s]));
+      maker_put(&m, row, name, json_int_or_null(reply->scores_ppm[i][s]));
     }
-    json_array_append_new(scores, row);
+    maker_add(&m, scores, row);
   }
   json_t *data = content_head(d, t, reply, r);
-  json_object_set_new(data, "kind", json_string("judgment"));
-  set_answer(data, reply);
-  json_object_set_new(data, "choice", label_target(d, t, labels[reply->choice]));
-  json_object_set_new(data, "scores", scores);
-  return drafts_add(drafts, EVENT_AGENT_MESSAGE, t->round, debate_turn_agent(d, t)->name, data);
+  maker_put(&m, data, "kind", json_string("judgment"));
+  put_answer(&m, data, reply);
+  maker_put(&m, data, "choice", label_target(d, t, labels[reply->choice]));
+  maker_put(&m, data, "scores", scores);
+  return drafts_add(drafts, EVENT_AGENT_MESSAGE, t->round, debate_turn_agent(d, t)->name,
+                    maker_done(&m, data));
 }
 
 static enum status add_content(const struct debate *d, const struct turn *t,
@@ -321,9 +359,8 @@ static enum status answer_whole(const struct debate *d, const struct turn *t,
   return s;
 }
 
-enum status debate_answer(const struct debate *d, int turn, const struct attempt_result *r,
-                          struct drafts *drafts) {
-  const struct turn *t = &d->turns[turn];
+static enum status record_answer(const struct debate *d, const struct turn *t,
+                                 const struct attempt_result *r, struct drafts *drafts) {
   /* What arrives after a fact is recorded and booked, and not used. */
   if (d->fact) return add_attempt_end(d, t, r, r->outcome, NULL, drafts);
   if (r->outcome == OUTCOME_OK) return answer_whole(d, t, r, drafts);
@@ -331,4 +368,11 @@ enum status debate_answer(const struct debate *d, int turn, const struct attempt
   if (s || !r->final) return s;
   return add_agent_error(d, t, r->outcome, r->detail, r->upstream_status, r->provider, r->model,
                          drafts);
+}
+
+enum status debate_answer(const struct debate *d, int turn, const struct attempt_result *r,
+                          struct drafts *drafts) {
+  enum status s = record_answer(d, &d->turns[turn], r, drafts);
+  if (s) drafts_done(drafts);
+  return s;
 }

@@ -2,6 +2,9 @@
 
 #include <sodium.h>
 
+/* Far above what a name needs; a head that did not fit must never verify. */
+enum { HEAD_MAX = 1 << 20 };
+
 void chain_digest(const uint8_t salt[CHAIN_SALT_SIZE], struct bytes canonical_data,
                   uint8_t ret_digest[CHAIN_HASH_SIZE]) {
   crypto_hash_sha256_state sha;
@@ -17,7 +20,7 @@ void chain_extend(const uint8_t previous[CHAIN_HASH_SIZE], uint64_t seq, const c
   char hex[2 * CHAIN_HASH_SIZE + 1];
   bytes_to_hex(digest, CHAIN_HASH_SIZE, hex);
   BUFFER_LATER struct buffer head;
-  buffer_init(&head, 4096);
+  buffer_init(&head, HEAD_MAX);
   buffer_append_text(&head, "{\"agent\":");
   if (agent)
     buffer_append_json_string(&head, bytes_of(agent));
@@ -37,6 +40,10 @@ void chain_extend(const uint8_t previous[CHAIN_HASH_SIZE], uint64_t seq, const c
   buffer_append_text(&head, ",\"type\":");
   buffer_append_json_string(&head, bytes_of(type));
   buffer_append_char(&head, '}');
+  if (head.overflow) {
+    memset(ret_hash, 0, CHAIN_HASH_SIZE);
+    return;
+  }
   crypto_hash_sha256_state sha;
   crypto_hash_sha256_init(&sha);
   crypto_hash_sha256_update(&sha, previous, CHAIN_HASH_SIZE);

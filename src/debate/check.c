@@ -1,5 +1,7 @@
 #include "debate/check.h"
 
+#include "debate/maker.h"
+
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -63,10 +65,12 @@ static bool made_by_engine(enum event_kind kind) {
 static bool check_engine(struct check *c, const struct check_line *line, enum event_kind kind) {
   struct commands commands;
   if (debate_next(c->debate, &commands)) return wrong(c, line, "the state gives no next step");
-  bool same = commands.append.count == 1 && commands.append.items[0].kind == kind &&
-              commands.append.items[0].round == line->round;
+  const struct draft *said = commands.append.items;
+  bool same = commands.append.count == 1 && said->kind == kind && said->round == line->round &&
+              !line->agent == !said->agent &&
+              (!said->agent || strcmp(line->agent, said->agent) == 0);
   if (same) {
-    FREE_LATER char *again = json_canonical_dup(commands.append.items[0].data);
+    FREE_LATER char *again = json_canonical_dup(said->data);
     same = again && bytes_equal(bytes_of(again), line->data);
   }
   commands_done(&commands);
@@ -116,76 +120,104 @@ void check_finish(struct check *c, struct check_result *ret_result) {
 /* ---- the dump ---- */
 
 static json_t *dump_member(const struct member *m) {
-  return json_pack("{s:b, s:o, s:o, s:i, s:i, s:o, s:o, s:I}", "valid", m->valid, "text",
-                   json_text_or_null(m->text), "key", json_text_or_null(m->key), "text_since",
-                   m->text_since, "key_since", m->key_since, "first_text",
+  return json_pack("{s:b, s:o, s:o, s:i, s:i, s:o, s:o, s:o, s:o, s:b, s:I}", "valid", m->valid,
+                   "text", json_text_or_null(m->text), "key", json_text_or_null(m->key),
+                   "text_since", m->text_since, "key_since", m->key_since, "first_text",
                    json_text_or_null(m->first_text), "first_key", json_text_or_null(m->first_key),
-                   "confidence", (json_int_t)m->confidence_ppm);
+                   "next_text", json_text_or_null(m->next_text), "next_key",
+                   json_text_or_null(m->next_key), "next_changed", m->next_changed, "confidence",
+                   (json_int_t)m->confidence_ppm);
 }
 
 static json_t *dump_turn(const struct debate *d, const struct turn *t) {
   char id[TURN_ID_SIZE];
   debate_turn_id(d, t, id);
-  return json_pack("{s:s, s:i, s:i, s:b, s:b, s:i, s:i, s:b, s:I, s:I, s:I}", "id", id, "status",
-                   t->status, "outcome", t->outcome, "repaired", t->repaired, "truncated",
-                   t->truncated, "attempts", t->attempts, "unknowns", t->unknowns, "open",
-                   t->attempt_open, "in", (json_int_t)t->tokens_in, "out",
-                   (json_int_t)t->tokens_out, "cost", (json_int_t)t->cost_usd_micro);
+  return json_pack(
+      "{s:s, s:i, s:i, s:b, s:b, s:i, s:i, s:i, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:o,"
+      " s:o, s:o, s:o, s:o}",
+      "id", id, "status", t->status, "outcome", t->outcome, "repaired", t->repaired, "truncated",
+      t->truncated, "targets_seen", (int)t->targets_seen, "attempts", t->attempts, "unknowns",
+      t->unknowns, "open", t->attempt_open, "reserved_tokens", (json_int_t)t->reserved_tokens,
+      "reserved_usd_micro", (json_int_t)t->reserved_usd_micro, "in", (json_int_t)t->tokens_in,
+      "out", (json_int_t)t->tokens_out, "cost", (json_int_t)t->cost_usd_micro, "ttft",
+      (json_int_t)t->ttft_ms, "latency", (json_int_t)t->latency_ms, "upstream_status",
+      t->upstream_status, "provider", json_text_or_null(t->provider), "model",
+      json_text_or_null(t->model), "detail", json_text_or_null(t->detail), "bad_reply",
+      json_text_or_null(t->bad_reply), "bad_reply_error", json_text_or_null(t->bad_reply_error));
 }
 
 static json_t *dump_item(const struct item *item) {
-  return json_pack("{s:s, s:i, s:i, s:i, s:I, s:o}", "id", item->id, "critic", item->critic,
-                   "target", item->target, "state", (int)item->state, "severity",
-                   (json_int_t)item->severity_ppm, "reason", json_text_or_null(item->reason));
+  return json_pack("{s:s, s:i, s:i, s:i, s:I, s:o, s:o, s:o, s:o, s:o}", "id", item->id, "critic",
+                   item->critic, "target", item->target, "state", (int)item->state, "severity",
+                   (json_int_t)item->severity_ppm, "claim", json_text_or_null(item->claim),
+                   "problem", json_text_or_null(item->problem), "why", json_text_or_null(item->why),
+                   "fix", json_text_or_null(item->fix), "reason", json_text_or_null(item->reason));
 }
 
-static json_t *dump_lists(const struct debate *d) {
+static json_t *dump_step(const struct step_of_trajectory *step) {
+  return json_pack("{s:i, s:i, s:i, s:s}", "member", step->member, "round", step->round, "stance",
+                   (int)step->stance, "because", step->because);
+}
+
+static json_t *dump_vote(struct maker *m, const struct vote *vote, int positions) {
+  json_t *ranking = json_array();
+  for (int p = 0; p < positions; p++) maker_add(m, ranking, json_integer(vote->ranking[p]));
+  return json_pack("{s:i, s:o, s:I}", "member", vote->member, "ranking", ranking, "confidence",
+                   (json_int_t)vote->confidence_ppm);
+}
+
+static json_t *dump_degradation(const struct degradation *row) {
+  return json_pack("{s:s, s:s, s:s, s:o}", "agent", row->agent, "turn", row->turn, "cause",
+                   row->cause, "detail", json_text(bytes_of(row->detail)));
+}
+
+static json_t *dump_lists(struct maker *m, const struct debate *d) {
   json_t *members = json_array();
   json_t *turns = json_array();
   json_t *items = json_array();
   json_t *trajectory = json_array();
   json_t *votes = json_array();
   json_t *degradations = json_array();
-  for (int i = 0; i < d->config.member_count; i++)
-    json_array_append_new(members, dump_member(&d->members[i]));
-  for (int i = d->step_first; i < d->turn_count; i++)
-    json_array_append_new(turns, dump_turn(d, &d->turns[i]));
-  for (int i = 0; i < d->item_count; i++) json_array_append_new(items, dump_item(&d->items[i]));
-  for (int i = 0; i < d->trajectory_count; i++)
-    json_array_append_new(
-        trajectory, json_pack("{s:i, s:i, s:i, s:s}", "member", d->trajectory[i].member, "round",
-                              d->trajectory[i].round, "stance", (int)d->trajectory[i].stance,
-                              "because", d->trajectory[i].because));
   struct positions positions;
   debate_positions(d, &positions);
-  for (int i = 0; i < d->vote_count; i++) {
-    json_t *ranking = json_array();
-    for (int p = 0; p < positions.count; p++)
-      json_array_append_new(ranking, json_integer(d->votes[i].ranking[p]));
-    json_array_append_new(
-        votes, json_pack("{s:i, s:o, s:I}", "member", d->votes[i].member, "ranking", ranking,
-                         "confidence", (json_int_t)d->votes[i].confidence_ppm));
-  }
+  for (int i = 0; i < d->config.member_count; i++)
+    maker_add(m, members, dump_member(&d->members[i]));
+  for (int i = d->step_first; i < d->turn_count; i++)
+    maker_add(m, turns, dump_turn(d, &d->turns[i]));
+  for (int i = 0; i < d->item_count; i++) maker_add(m, items, dump_item(&d->items[i]));
+  for (int i = 0; i < d->trajectory_count; i++)
+    maker_add(m, trajectory, dump_step(&d->trajectory[i]));
+  for (int i = 0; i < d->vote_count; i++)
+    maker_add(m, votes, dump_vote(m, &d->votes[i], positions.count));
   for (int i = 0; i < d->degradation_count; i++)
-    json_array_append_new(degradations,
-                          json_pack("{s:s, s:s, s:o}", "turn", d->degradations[i].turn, "cause",
-                                    d->degradations[i].cause, "detail",
-                                    json_text(bytes_of(d->degradations[i].detail))));
+    maker_add(m, degradations, dump_degradation(&d->degradations[i]));
   return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "members", members, "turns", turns, "items",
                    items, "trajectory", trajectory, "votes", votes, "degradations", degradations);
 }
 
-bool check_state_hash(const struct debate *d, char ret_hex[2 * CHAIN_HASH_SIZE + 1]) {
-  json_t *dump = json_pack(
-      "{s:s, s:i, s:i, s:s, s:i, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:o, s:O?, s:O?, s:O?}",
+static json_t *dump(const struct debate *d) {
+  struct maker m = {false};
+  json_t *out = json_pack(
+      "{s:s, s:i, s:i, s:s, s:i, s:i, s:i, s:i, s:b, s:b, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:I,"
+      " s:I, s:I, s:I, s:I, s:o, s:o, s:O?, s:O?, s:O?}",
       "phase", phase_names[d->phase], "round", d->round, "fact", d->fact, "stop",
-      stop_reason_names[d->stop_reason], "judge_choice", d->judge_choice, "attempts", d->attempts,
-      "resumes", d->resumes, "seq", (json_int_t)d->last_seq, "elapsed", (json_int_t)d->elapsed_ms,
-      "in", (json_int_t)d->tokens_in, "out", (json_int_t)d->tokens_out, "cost",
-      (json_int_t)d->cost_usd_micro, "lists", dump_lists(d), "consensus", d->consensus, "end",
-      d->end, "error", d->error);
-  FREE_LATER char *text = dump ? json_canonical_dup(dump) : NULL;
-  json_decref(dump);
+      stop_reason_names[d->stop_reason], "step", d->step_number, "judge_next", d->judge_next,
+      "judge_choice", d->judge_choice, "judge_used", d->judge_used, "vote_held", d->vote_held,
+      "changed_in_round", d->changed_in_round, "attempts", d->attempts, "resumes", d->resumes,
+      "seq", (json_int_t)d->last_seq, "started", (json_int_t)d->started_ms, "last",
+      (json_int_t)d->last_ms, "ended", (json_int_t)d->ended_ms, "elapsed",
+      (json_int_t)d->elapsed_ms, "in", (json_int_t)d->tokens_in, "out", (json_int_t)d->tokens_out,
+      "cost", (json_int_t)d->cost_usd_micro, "committed_tokens", (json_int_t)d->committed_tokens,
+      "committed_usd_micro", (json_int_t)d->committed_usd_micro, "config",
+      debate_config_to_json(&d->config), "lists", dump_lists(&m, d), "consensus", d->consensus,
+      "end", d->end, "error", d->error);
+  return maker_done(&m, out);
+}
+
+bool check_state_hash(const struct debate *d, char ret_hex[2 * CHAIN_HASH_SIZE + 1]) {
+  json_t *state = dump(d);
+  FREE_LATER char *text = state ? json_canonical_dup(state) : NULL;
+  json_decref(state);
   if (!text) return false;
   uint8_t hash[CHAIN_HASH_SIZE];
   crypto_hash_sha256(hash, (const unsigned char *)text, strlen(text));

@@ -21,7 +21,7 @@ struct check_result {
   bool ok;
   uint64_t events;
   uint64_t bad_seq; /* the first wrong event; 0 = none */
-  char problem[256];
+  char problem[320];
   bool deleted;     /* content was deleted: the chain holds, nothing could be refolded */
   bool unsupported; /* a newer version: the chain holds, nothing could be refolded */
   bool ended;       /* the log is closed by debate_end */

@@ -1,5 +1,7 @@
 #include "debate/config.h"
 
+#include "debate/maker.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,26 +31,27 @@ void debate_config_done(struct debate_config *config) {
 static json_t *agent_to_json(const struct debate_agent *a, bool judge) {
   json_t *out = json_pack("{s:s, s:s, s:s, s:s, s:b}", "name", a->name, "type", a->type, "provider",
                           a->provider, "model", a->model, "demo", a->demo);
-  if (!out) return NULL;
-  if (judge)
-    json_object_set_new(out, "in_panel", json_boolean(a->in_panel));
-  else {
-    json_object_set_new(out, "role", json_text(bytes_of(a->role)));
-    json_object_set_new(out, "weight_ppm", json_integer(a->weight_ppm));
+  struct maker m = {false};
+  if (judge) {
+    maker_put(&m, out, "in_panel", json_boolean(a->in_panel));
+  } else {
+    maker_put(&m, out, "role", json_text(bytes_of(a->role)));
+    maker_put(&m, out, "weight_ppm", json_integer(a->weight_ppm));
   }
-  return out;
+  return maker_done(&m, out);
 }
 
 json_t *debate_config_to_json(const struct debate_config *c) {
   char seed[24];
   snprintf(seed, sizeof seed, "%" PRIu64, c->seed);
+  struct maker m = {false};
   json_t *agents = json_array();
   for (int i = 0; i < c->member_count; i++)
-    json_array_append_new(agents, agent_to_json(&c->members[i], false));
+    maker_add(&m, agents, agent_to_json(&c->members[i], false));
   json_t *judges = json_array();
   for (int i = 0; i < c->judge_count; i++)
-    json_array_append_new(judges, agent_to_json(&c->judges[i], true));
-  return json_pack(
+    maker_add(&m, judges, agent_to_json(&c->judges[i], true));
+  json_t *out = json_pack(
       "{s:i, s:i, s:i, s:i, s:o, s:o, s:s, s:s, s:s, s:i, s:I, s:b, s:i, s:I, s:I, s:o, s:o, s:I,"
       " s:I, s:s, s:s, s:b, s:o, s:o}",
       "v", LOG_VERSION, "engine", c->engine_version, "rules", c->rules_version, "prompts",
@@ -61,6 +64,7 @@ json_t *debate_config_to_json(const struct debate_config *c) {
       json_int_or_null(c->budget_tokens), "max_output_tokens", (json_int_t)c->max_output_tokens,
       "context_bytes", (json_int_t)c->context_bytes, "seed", seed, "nonce", c->nonce, "demo",
       c->demo, "agents", agents, "judges", judges);
+  return maker_done(&m, out);
 }
 
 static enum status corrupt(struct error *err, const char *field) {

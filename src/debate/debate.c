@@ -111,13 +111,16 @@ static int member_index(const struct debate *d, const char *name) {
   return -1;
 }
 
-/* The open turn of the current step that an event is about. */
+/* The turn of the current step that an event is about, and whose agent and round it bears. */
 static struct turn *find_turn(struct debate *d, const struct event *ev) {
   const char *id = json_get_text(ev->data, "turn", "");
   char have[TURN_ID_SIZE];
   for (int i = d->step_first; i < d->turn_count; i++) {
-    debate_turn_id(d, &d->turns[i], have);
-    if (strcmp(have, id) == 0) return &d->turns[i];
+    struct turn *t = &d->turns[i];
+    debate_turn_id(d, t, have);
+    if (strcmp(have, id) != 0) continue;
+    bool its = ev->agent && strcmp(ev->agent, debate_turn_agent(d, t)->name) == 0;
+    return its && ev->round == t->round ? t : NULL;
   }
   return NULL;
 }
@@ -222,25 +225,41 @@ static void adopt_revisions(struct debate *d) {
   }
 }
 
+static enum status note_stance(struct debate *d, int member, int stance, const char *because) {
+  if (!grow(&d->trajectory, d->trajectory_count, &d->trajectory_cap, sizeof *d->trajectory))
+    return STATUS_NOMEM;
+  struct step_of_trajectory step = {.member = member, .round = d->round};
+  step.stance = stance;
+  snprintf(step.because, sizeof step.because, "%s", because ? because : "");
+  int at = d->trajectory_count++;
+  for (; at > 0 && d->trajectory[at - 1].round == d->round && d->trajectory[at - 1].member > member;
+       at--)
+    d->trajectory[at] = d->trajectory[at - 1];
+  d->trajectory[at] = step;
+  return STATUS_OK;
+}
+
 /* A fact ended the debate: once no attempt is open, the turns that have no answer are over. */
-static void settle_fact(struct debate *d) {
-  if (attempt_open(d)) return;
+static enum status settle_fact(struct debate *d) {
+  if (attempt_open(d)) return STATUS_OK;
   for (int i = d->step_first; i < d->turn_count; i++) {
-    if (d->turns[i].status != TURN_OPEN) continue;
-    d->turns[i].status = TURN_FAILED;
-    d->turns[i].outcome = fact_outcome(d->fact);
+    struct turn *t = &d->turns[i];
+    if (t->status != TURN_OPEN) continue;
+    t->status = TURN_FAILED;
+    t->outcome = fact_outcome(d->fact);
+    enum status s =
+        t->kind == TURN_REVISION ? note_stance(d, t->member, STANCE_FAILED, "") : STATUS_OK;
+    if (s) return s;
   }
   if (d->phase == PHASE_REVISE) adopt_revisions(d);
   d->phase = d->stop_reason == STOP_NONE ? PHASE_STOP : PHASE_DECIDE;
+  return STATUS_OK;
 }
 
 /* Moves to the next phase where no event has to be appended in between. */
 static enum status settle(struct debate *d) {
   if (d->phase == PHASE_NEW || d->phase >= PHASE_DECIDE) return STATUS_OK;
-  if (d->fact) {
-    settle_fact(d);
-    return STATUS_OK;
-  }
+  if (d->fact) return settle_fact(d);
   if (!step_complete(d)) return STATUS_OK;
   switch (d->phase) {
     case PHASE_PROPOSE: d->phase = PHASE_STOP; return STATUS_OK;
@@ -297,6 +316,7 @@ int debate_steps_left(const struct debate *d) {
     case PHASE_PROPOSE: return 1 + 2 * rounds + vote;
     case PHASE_CRITIQUE: return 2 + 2 * (rounds - d->round) + vote;
     case PHASE_REVISE: return 1 + 2 * (rounds - d->round) + vote;
+    case PHASE_JUDGE: return d->config.judge_count - d->judge_next + 1;
     default: return 1;
   }
 }
@@ -388,7 +408,7 @@ static enum status apply_attempt_end(struct debate *d, const struct event *ev, s
   const char *reply = json_get_text(ev->data, "reply", NULL);
   if (!s && reply) s = set_text(&t->bad_reply, reply);
   if (!s && reply) s = set_text(&t->bad_reply_error, json_get_text(ev->data, "reply_error", ""));
-  if (!s && outcome == OUTCOME_OK && json_get_bool(ev->data, "fallback", false)) {
+  if (!s && outcome == OUTCOME_OK && !d->fact && json_get_bool(ev->data, "fallback", false)) {
     char detail[256];
     snprintf(detail, sizeof detail, "%s %s answered instead", t->provider, t->model);
     s = degrade(d, t, "fallback", detail);
@@ -447,20 +467,6 @@ static enum status answer_items(struct debate *d, int member, const json_t *resp
   return STATUS_OK;
 }
 
-static enum status note_stance(struct debate *d, int member, int stance, const char *because) {
-  if (!grow(&d->trajectory, d->trajectory_count, &d->trajectory_cap, sizeof *d->trajectory))
-    return STATUS_NOMEM;
-  struct step_of_trajectory step = {.member = member, .round = d->round};
-  step.stance = stance;
-  snprintf(step.because, sizeof step.because, "%s", because ? because : "");
-  int at = d->trajectory_count++;
-  for (; at > 0 && d->trajectory[at - 1].round == d->round && d->trajectory[at - 1].member > member;
-       at--)
-    d->trajectory[at] = d->trajectory[at - 1];
-  d->trajectory[at] = step;
-  return STATUS_OK;
-}
-
 static enum status apply_revision(struct debate *d, const struct event *ev, struct turn *t) {
   struct member *m = &d->members[t->member];
   bool changed = json_get_bool(ev->data, "changed", false);
@@ -469,16 +475,22 @@ static enum status apply_revision(struct debate *d, const struct event *ev, stru
   if (!s && says_changed) s = set_text(&m->next_text, json_get_text(ev->data, "answer", ""));
   if (!s && says_changed) s = set_text(&m->next_key, json_get_text(ev->data, "answer_key", ""));
   if (s) return s;
-  m->next_changed = changed;
+  m->next_changed = says_changed && changed;
   int64_t confidence = json_get_int(ev->data, "confidence_ppm", -1);
   if (confidence >= 0) m->confidence_ppm = confidence;
-  s = note_stance(d, t->member, changed ? STANCE_CHANGED : STANCE_HELD,
+  s = note_stance(d, t->member, m->next_changed ? STANCE_CHANGED : STANCE_HELD,
                   json_get_text(ev->data, "because", ""));
   return s ? s : mark_quality(d, t, ev);
 }
 
+/* "p0" to "p14", and nothing else. */
 static int position_index(const char *id) {
-  return id && id[0] == 'p' && id[1] >= '0' && id[1] <= '9' ? atoi(id + 1) : -1;
+  char name[16];
+  for (int p = 0; id && p < DEBATE_MEMBERS_MAX; p++) {
+    snprintf(name, sizeof name, "p%d", p);
+    if (strcmp(id, name) == 0) return p;
+  }
+  return -1;
 }
 
 static enum status apply_message(struct debate *d, const struct event *ev, struct error *err) {

@@ -219,7 +219,8 @@ struct attempt_result {
 };
 /* attempt_end and, when the turn ended with it, its content events or agent_error; after a first
  * reply that does not parse only attempt_end with the raw reply, and the turn stays open. After a
- * fact nothing of a late answer is used. Append the drafts in one transaction. */
+ * fact nothing of a late answer is used. Append the drafts in one transaction. On failure the drafts
+ * are emptied, here and in debate_close_unknown. */
 MUST_CHECK enum status debate_answer(const struct debate *debate, int turn,
                                      const struct attempt_result *result, struct drafts *drafts);
 /* For each attempt that a crash left open: attempt_end {unknown} at its reserve. */
@@ -229,7 +230,7 @@ MUST_CHECK enum status debate_fail_turn(const struct debate *debate, int turn, e
                                         const char *detail, struct drafts *drafts);
 
 /* The data of facts from outside. */
-json_t *debate_fact_data(const char *reason); /* {"reason": ...} or {} for NULL */
+json_t *debate_fact_data(const char *reason); /* {"reason": ...}, null for NULL */
 
 void debate_positions(const struct debate *debate, struct positions *ret_positions);
 /* Steps that may still be asked, this one included; for shares of the time that is left. */

@@ -105,10 +105,20 @@ static bool single(uint32_t set) {
   return (set & (set - 1)) == 0;
 }
 
+/* Of samples, the lowest number: with one left out, not always the first position. */
+static int first_held(const struct decide_input *in, uint32_t set) {
+  int first = __builtin_ctz(set);
+  for (int p = first + 1; p < in->k; p++)
+    if (set >> p & 1 &&
+        __builtin_ctz(in->positions[p].holders) < __builtin_ctz(in->positions[first].holders))
+      first = p;
+  return first;
+}
+
 /* The tie rules in their order, each on what the one before left. -1 when a tie remains. */
 static int break_tie(const struct tally *t, uint32_t set) {
   const struct decide_input *in = t->in;
-  if (!single(set) && in->basis == DECIDE_BY_SAMPLES) return __builtin_ctz(set);
+  if (!single(set) && in->basis == DECIDE_BY_SAMPLES) return first_held(in, set);
   if (!single(set)) set = keep_pairwise_winner(in, set);
   if (!single(set) && in->rule != RULE_WEIGHTED) set = keep_highest(set, in->k, t->borda);
   if (!single(set)) set = keep_outsiders_choice(in, set);

@@ -1,4 +1,5 @@
 /* What the log asks for next. Everything here is decided by the state alone. */
+#include "debate/maker.h"
 #include "debate/result.h"
 #include "debate/topology.h"
 
@@ -39,11 +40,12 @@ static enum stop_reason stop_test(const struct debate *d) {
 }
 
 static enum status append_round_start(const struct debate *d, struct drafts *drafts) {
+  struct maker m = {false};
   json_t *agents = json_array();
   for (int i = 0; i < d->config.member_count; i++)
-    if (d->members[i].valid) json_array_append_new(agents, json_string(d->config.members[i].name));
-  return drafts_add(drafts, EVENT_ROUND_START, d->round + 1, NULL,
-                    json_pack("{s:s, s:o}", "phase", "critique", "agents", agents));
+    if (d->members[i].valid) maker_add(&m, agents, json_string(d->config.members[i].name));
+  json_t *data = json_pack("{s:s, s:o}", "phase", "critique", "agents", agents);
+  return drafts_add(drafts, EVENT_ROUND_START, d->round + 1, NULL, maker_done(&m, data));
 }
 
 static enum status next_after_step(const struct debate *d, struct drafts *drafts) {

@@ -1,5 +1,7 @@
 #include "debate/result.h"
 
+#include "debate/maker.h"
+
 #include <stdio.h>
 
 static const char *const basis_names[] = {"vote", "holders", "judge", "samples", "none", "none"};
@@ -63,15 +65,15 @@ static json_t *position_name(int position) {
   return json_string(name);
 }
 
-static json_t *holder_names(const struct debate *d, uint32_t holders) {
+static json_t *holder_names(struct maker *m, const struct debate *d, uint32_t holders) {
   json_t *names = json_array();
   for (int i = 0; i < d->config.member_count; i++)
-    if (holders >> i & 1) json_array_append_new(names, json_string(d->config.members[i].name));
+    if (holders >> i & 1) maker_add(m, names, json_string(d->config.members[i].name));
   return names;
 }
 
-static json_t *positions_json(const struct debate *d, const struct positions *positions,
-                              const struct decision *decision) {
+static json_t *positions_json(struct maker *m, const struct debate *d,
+                              const struct positions *positions, const struct decision *decision) {
   json_t *out = json_array();
   for (int p = 0; p < positions->count; p++) {
     const struct member *speaker = &d->members[positions->speaker[p]];
@@ -79,10 +81,10 @@ static json_t *positions_json(const struct debate *d, const struct positions *po
         "{s:o, s:o, s:o, s:s, s:o, s:i, s:o, s:o, s:i}", "id", position_name(p), "key",
         json_text(bytes_of(speaker->key)), "text", json_text(bytes_of(speaker->text)), "speaker",
         d->config.members[positions->speaker[p]].name, "holders",
-        holder_names(d, positions->of[p].holders), "first_choices", decision->first_choices[p],
+        holder_names(m, d, positions->of[p].holders), "first_choices", decision->first_choices[p],
         "first_ppm", json_int_or_null(decision->first_ppm[p]), "borda_ppm",
         json_int_or_null(decision->borda_ppm[p]), "since", positions->of[p].since);
-    json_array_append_new(out, row);
+    maker_add(m, out, row);
   }
   return out;
 }
@@ -95,21 +97,22 @@ static uint32_t supporters(const struct debate *d, const struct positions *posit
   return set;
 }
 
-static json_t *dissent_json(const struct debate *d, uint32_t support) {
+static json_t *dissent_json(struct maker *m, const struct debate *d, uint32_t support) {
   json_t *out = json_array();
   for (int i = 0; i < d->config.member_count; i++) {
-    const struct member *m = &d->members[i];
-    if (!m->valid || support >> i & 1) continue;
-    json_array_append_new(
-        out, json_pack("{s:s, s:o, s:o}", "agent", d->config.members[i].name, "answer",
-                       json_text(bytes_of(m->text)), "answer_key", json_text(bytes_of(m->key))));
+    const struct member *member = &d->members[i];
+    if (!member->valid || support >> i & 1) continue;
+    maker_add(m, out,
+              json_pack("{s:s, s:o, s:o}", "agent", d->config.members[i].name, "answer",
+                        json_text(bytes_of(member->text)), "answer_key",
+                        json_text(bytes_of(member->key))));
   }
   return out;
 }
 
 /* The vote that the sealed first answers alone would have given: positions by key, and the share of
  * the largest. Answers without a key cannot be counted. */
-static json_t *round0_json(const struct debate *d, const char *winning_key) {
+static json_t *round0_json(struct maker *m, const struct debate *d, const char *winning_key) {
   int n = d->config.member_count;
   uint32_t holders[DEBATE_MEMBERS_MAX] = {0};
   int speaker[DEBATE_MEMBERS_MAX];
@@ -133,10 +136,10 @@ static json_t *round0_json(const struct debate *d, const char *winning_key) {
     int most = leader < 0 ? 0 : __builtin_popcount(holders[leader]);
     tied = size == most ? true : size > most ? false : tied;
     if (size > most) leader = p;
-    json_array_append_new(
-        positions,
+    maker_add(
+        m, positions,
         json_pack("{s:o, s:o, s:I}", "key", json_text(bytes_of(d->members[speaker[p]].first_key)),
-                  "holders", holder_names(d, holders[p]), "share_ppm",
+                  "holders", holder_names(m, d, holders[p]), "share_ppm",
                   (json_int_t)size * PPM / valid));
   }
   bool led = leader >= 0 && !tied;
@@ -152,14 +155,15 @@ static json_t *round0_json(const struct debate *d, const char *winning_key) {
                    "changed_by_debate", changed, "reason", json_text_or_null(reason));
 }
 
-static json_t *leave_one_out_json(const struct debate *d, const struct decide_input *in,
-                                  const struct decision *decision) {
+static json_t *leave_one_out_json(struct maker *m, const struct debate *d,
+                                  const struct decide_input *in, const struct decision *decision) {
   int flips[DEBATE_MEMBERS_MAX];
   decide_leave_one_out(in, decision, flips);
   json_t *out = json_array();
   for (int i = 0; i < in->n; i++)
-    json_array_append_new(out, json_pack("{s:s, s:o}", "agent", d->config.members[i].name, "flips",
-                                         flips[i] < 0 ? json_null() : json_boolean(flips[i])));
+    maker_add(m, out,
+              json_pack("{s:s, s:o}", "agent", d->config.members[i].name, "flips",
+                        flips[i] < 0 ? json_null() : json_boolean(flips[i])));
   return out;
 }
 
@@ -170,7 +174,7 @@ static int self_first_count(const struct debate *d, const struct positions *posi
   return count;
 }
 
-json_t *result_consensus(const struct debate *d) {
+static json_t *consensus_json(struct maker *m, const struct debate *d) {
   struct decide_input in;
   struct decision decision;
   struct positions positions;
@@ -196,23 +200,31 @@ json_t *result_consensus(const struct debate *d) {
       speaker ? json_text(bytes_of(speaker->key)) : json_null(), "share_ppm",
       json_int_or_null(decision.share_ppm), "margin_ppm", json_int_or_null(decision.margin_ppm),
       "strength", strength_names[decision.strength], "positions",
-      positions_json(d, &positions, &decision), "supporting_agents", holder_names(d, support),
-      "dissent", dissent_json(d, support), "round0", round0_json(d, winning_key), "leave_one_out",
-      leave_one_out_json(d, &in, &decision), "self_first", self_first_count(d, &positions), "judge",
-      judge, "judge_in_panel", judged && d->config.judges[d->judge_used].in_panel, "judge_failed",
+      positions_json(m, d, &positions, &decision), "supporting_agents", holder_names(m, d, support),
+      "dissent", dissent_json(m, d, support), "round0", round0_json(m, d, winning_key),
+      "leave_one_out", leave_one_out_json(m, d, &in, &decision), "self_first",
+      self_first_count(d, &positions), "judge", judge, "judge_in_panel",
+      judged && d->config.judges[d->judge_used].in_panel, "judge_failed",
       d->config.rule == RULE_JUDGE && d->config.judge_count > 0 && d->vote_held);
 }
 
+json_t *result_consensus(const struct debate *d) {
+  struct maker m = {false};
+  json_t *data = consensus_json(&m, d);
+  return maker_done(&m, data);
+}
+
 json_t *result_error(const struct debate *d) {
+  struct maker m = {false};
   json_t *causes = json_array();
   for (int i = d->step_first; i < d->turn_count; i++) {
     const struct turn *t = &d->turns[i];
     if (t->status != TURN_FAILED || t->kind != TURN_PROPOSAL) continue;
-    json_array_append_new(
-        causes, json_pack("{s:s, s:s, s:o, s:o}", "agent", debate_turn_agent(d, t)->name, "outcome",
-                          outcome_name(t->outcome), "detail",
-                          json_text(bytes_of(t->detail ? t->detail : "")), "upstream_status",
-                          t->upstream_status ? json_integer(t->upstream_status) : json_null()));
+    maker_add(&m, causes,
+              json_pack("{s:s, s:s, s:o, s:o}", "agent", debate_turn_agent(d, t)->name, "outcome",
+                        outcome_name(t->outcome), "detail",
+                        json_text(bytes_of(t->detail ? t->detail : "")), "upstream_status",
+                        t->upstream_status ? json_integer(t->upstream_status) : json_null()));
   }
   int valid = result_valid_count(d);
   int need = result_quorum(d);
@@ -227,7 +239,8 @@ json_t *result_error(const struct debate *d) {
   const char *code = d->fact == FACT_DEADLINE ? "DEADLINE"
                      : d->fact == FACT_BUDGET ? "BUDGET_EXHAUSTED"
                                               : "QUORUM_NOT_REACHED";
-  return json_pack("{s:s, s:s, s:o}", "code", code, "message", message, "causes", causes);
+  json_t *data = json_pack("{s:s, s:s, s:o}", "code", code, "message", message, "causes", causes);
+  return maker_done(&m, data);
 }
 
 static const char *end_outcome(const struct debate *d) {
@@ -240,29 +253,32 @@ static const char *end_outcome(const struct debate *d) {
   return json_get_bool(d->consensus, "reached", false) ? "consensus" : "no_consensus";
 }
 
-static json_t *degradations_json(const struct debate *d) {
+static json_t *degradations_json(struct maker *m, const struct debate *d) {
   json_t *out = json_array();
   for (int i = 0; i < d->degradation_count; i++) {
     const struct degradation *row = &d->degradations[i];
-    json_array_append_new(
-        out, json_pack("{s:s, s:s, s:s, s:o}", "agent", row->agent, "turn", row->turn, "cause",
-                       row->cause, "detail", json_text(bytes_of(row->detail))));
+    maker_add(m, out,
+              json_pack("{s:s, s:s, s:s, s:o}", "agent", row->agent, "turn", row->turn, "cause",
+                        row->cause, "detail", json_text(bytes_of(row->detail))));
   }
-  if (d->consensus && !json_get_bool(d->consensus, "quorum_met", true))
-    json_array_append_new(
-        out, json_pack("{s:s, s:s, s:s, s:s}", "agent", "", "turn", "", "cause", "ballot_quorum",
-                       "detail", "too few valid ballots for a decision"));
+  /* Where a fact ended the debate no vote was held, or none that anything depends on. */
+  if (d->consensus && !d->fact && !json_get_bool(d->consensus, "quorum_met", true))
+    maker_add(m, out,
+              json_pack("{s:s, s:s, s:s, s:s}", "agent", "", "turn", "", "cause", "ballot_quorum",
+                        "detail", "too few valid ballots for a decision"));
   return out;
 }
 
 json_t *result_end(const struct debate *d) {
   const char *status = d->error ? "failed" : d->fact == FACT_CANCELLED ? "cancelled" : "completed";
-  json_t *degradations = degradations_json(d);
-  return json_pack("{s:s, s:s, s:b, s:o, s:s, s:i, s:i, s:I, s:I, s:o, s:I}", "outcome",
-                   end_outcome(d), "status", status, "degraded",
-                   (int)(json_array_size(degradations) > 0), "degradations", degradations,
-                   "stop_reason", stop_reason_names[d->stop_reason], "rounds", d->round, "attempts",
-                   d->attempts, "tokens_in", (json_int_t)d->tokens_in, "tokens_out",
-                   (json_int_t)d->tokens_out, "cost_usd_micro", json_int_or_null(d->cost_usd_micro),
-                   "elapsed_ms", (json_int_t)(d->elapsed_ms + d->last_ms - d->elapsed_from_ms));
+  struct maker m = {false};
+  json_t *degradations = degradations_json(&m, d);
+  json_t *data = json_pack(
+      "{s:s, s:s, s:b, s:o, s:s, s:i, s:i, s:I, s:I, s:o, s:I}", "outcome", end_outcome(d),
+      "status", status, "degraded", (int)(json_array_size(degradations) > 0), "degradations",
+      degradations, "stop_reason", stop_reason_names[d->stop_reason], "rounds", d->round,
+      "attempts", d->attempts, "tokens_in", (json_int_t)d->tokens_in, "tokens_out",
+      (json_int_t)d->tokens_out, "cost_usd_micro", json_int_or_null(d->cost_usd_micro),
+      "elapsed_ms", (json_int_t)(d->elapsed_ms + d->last_ms - d->elapsed_from_ms));
+  return maker_done(&m, data);
 }

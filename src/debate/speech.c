@@ -8,14 +8,6 @@
 
 enum { MESSAGE_ID_SIZE = TURN_ID_SIZE + ID_AGENT_MAX_TEXT };
 
-void maker_put(struct maker *m, json_t *object, const char *key, json_t *value) {
-  if (json_object_set_new(object, key, value)) m->failed = true;
-}
-
-void maker_add(struct maker *m, json_t *array, json_t *value) {
-  if (json_array_append_new(array, value)) m->failed = true;
-}
-
 json_t *speech_time(int64_t ms) {
   char iso[CLOCK_ISO_SIZE];
   if (ms <= 0) return json_null();

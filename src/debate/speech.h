@@ -3,14 +3,7 @@
 #define ARAGORA_DEBATE_SPEECH_H
 
 #include "debate/debate.h"
-
-/* Collects values; one that could not be made marks the whole as failed, so that a long row of
- * calls is checked once. Takes the reference of `value`, which may be NULL. */
-struct maker {
-  bool failed;
-};
-void maker_put(struct maker *m, json_t *object, const char *key, json_t *value);
-void maker_add(struct maker *m, json_t *array, json_t *value);
+#include "debate/maker.h"
 
 /* The object of one event of the history, under the names that clients read. */
 json_t *speech_message(struct maker *m, const struct debate *debate, const struct event *event);

@@ -27,8 +27,9 @@ struct world {
   size_t dead_until; /* the next kill, in events */
 };
 
-static void problem(struct world *w, const char *format, const char *detail) {
-  if (!w->run->problem[0]) snprintf(w->run->problem, sizeof w->run->problem, format, detail);
+static void problem(struct world *w, const char *what, const char *detail) {
+  if (!w->run->problem[0])
+    snprintf(w->run->problem, sizeof w->run->problem, "%s%s", what, detail);
 }
 
 /* ---- the configuration, from the seed ---- */
@@ -120,11 +121,11 @@ static void append(struct world *w, const struct draft *draft) {
   chain_extend(w->head, c->seq, c->type, c->ts_ms, c->round, c->agent, c->digest, c->hash);
   memcpy(w->head, c->hash, sizeof w->head);
   w->run->log.count++;
-  if (debate_apply(w->d, &ev, &err)) problem(w, "the fold refuses its own event: %s", err.message);
+  if (debate_apply(w->d, &ev, &err)) problem(w, "the fold refuses its own event: ", err.message);
   if (w->o->verbose)
     printf("%4llu %8lld %-16s %-8s %.160s\n", (unsigned long long)ev.seq, (long long)ev.ts_ms,
            l->type, ev.agent ? ev.agent : "-", data);
-  if (w->run->log.count > EVENTS_MAX) problem(w, "%s", "the debate does not end");
+  if (w->run->log.count > EVENTS_MAX) problem(w, "the debate does not end", "");
 }
 
 static void append_all(struct world *w, struct drafts *drafts) {
@@ -152,9 +153,9 @@ static void die_and_resume(struct world *w) {
     const struct check_line *c = &w->run->log.lines[i].line;
     json_t *data = NULL;
     if (json_parse(c->data, &data, &err))
-      problem(w, "a stored event does not parse: %s", err.message);
+      problem(w, "a stored event does not parse: ", err.message);
     struct event ev = {c->seq, event_kind_parse(c->type), c->ts_ms, c->round, c->agent, data};
-    if (debate_apply(w->d, &ev, &err)) problem(w, "the log does not refold: %s", err.message);
+    if (debate_apply(w->d, &ev, &err)) problem(w, "the log does not refold: ", err.message);
     json_decref(data);
   }
   w->run->kills++;
@@ -193,7 +194,7 @@ static void ask(struct world *w, int turn) {
   w->run->prompts++;
   char wrong[400];
   sim_judge_prompt(w->d, turn, &prompt, wrong);
-  if (wrong[0]) problem(w, "%s", wrong);
+  if (wrong[0]) problem(w, wrong, "");
   struct flight *f = NULL;
   for (int i = 0; i < FLIGHTS_MAX && !f; i++)
     if (!w->flights[i].used) f = &w->flights[i];
@@ -265,7 +266,7 @@ static void note_fact(struct world *w) {
 static void wait(struct world *w) {
   struct flight *f = first_to_arrive(w);
   if (!f) {
-    problem(w, "%s", "nothing is under way and the debate has not ended");
+    problem(w, "nothing is under way and the debate has not ended", "");
     return;
   }
   if (w->fact_at_ms >= 0 && w->fact_at_ms <= f->arrives_ms) {
@@ -351,9 +352,9 @@ static void check_refold(struct world *w) {
   check_destroy(check);
   char lived[2 * CHAIN_HASH_SIZE + 1];
   if (!check_state_hash(w->d, lived)) abort();
-  if (!result.ok) problem(w, "the log does not check: %s", result.problem);
+  if (!result.ok) problem(w, "the log does not check: ", result.problem);
   if (result.ok && strcmp(lived, result.state_hash) != 0)
-    problem(w, "%s", "the refolded state is not the one that was lived");
+    problem(w, "the refolded state is not the one that was lived", "");
 }
 
 void sim_play(const struct sim_options *o, struct sim_run *ret_run) {
