@@ -42,6 +42,8 @@ struct http_call {
   struct http_client *client;
   struct host *host;
   struct http_call *prev, *next; /* of the host's queue or running list */
+  struct http_call *fresh_next;
+  bool fresh; /* in the client's fresh list */
   CURL *easy;
   struct curl_slist *headers;
   char *url;
@@ -67,7 +69,8 @@ struct http_client {
    * six through a uv_poll_t. */
   int epoll_fd;
   uv_poll_t *watch;
-  struct host *hosts; /* as many as there are base URLs: a list will do */
+  struct host *hosts;      /* as many as there are base URLs: a list will do */
+  struct http_call *fresh; /* read from in this turn, and ops.read_end not yet called */
   size_t queued;
   CURL *idle_easy[IDLE_EASY_MAX];
   size_t idle_easy_count;
@@ -91,6 +94,10 @@ static size_t on_body(char *data, size_t size, size_t n, void *arg) {
     return CURL_WRITEFUNC_ERROR;
   }
   call->body_bytes += len;
+  if (!call->fresh && call->ops->read_end) {
+    call->fresh = true;
+    LL_PREPEND2(call->client->fresh, call, fresh_next);
+  }
   bool go_on = call->ops->data(call->ctx, (struct bytes){data, len});
   if (call->state == CALL_DOOMED) return CURL_WRITEFUNC_ERROR;
   if (!go_on) call->stopped = true;
@@ -215,6 +222,8 @@ static void call_free(struct http_call *call) {
 
 /* Out of curl and of the running list. The easy handle stays with the call, for its headers. */
 static void call_withdraw(struct http_call *call) {
+  if (call->fresh) LL_DELETE2(call->client->fresh, call, fresh_next);
+  call->fresh = false;
   curl_multi_remove_handle(call->client->multi, call->easy);
   DL_DELETE(call->host->running, call);
   call->host->running_count--;
@@ -319,8 +328,18 @@ static void deliver_ends(struct http_client *client) {
   }
 }
 
+static void deliver_read_ends(struct http_client *client) {
+  while (client->fresh) {
+    struct http_call *call = client->fresh;
+    LL_DELETE2(client->fresh, call, fresh_next);
+    call->fresh = false;
+    if (call->state == CALL_RUNNING) call->ops->read_end(call->ctx);
+  }
+}
+
 /* What had to wait while curl was on the stack. */
 static void after_curl(struct http_client *client) {
+  deliver_read_ends(client);
   if (client->after_work) {
     client->after_work = false;
     for (struct host *host = client->hosts; host; host = host->next) {
@@ -558,6 +577,10 @@ const char *http_call_header(struct http_call *call, const char *name) {
   if (!call->easy || curl_easy_header(call->easy, name, 0, CURLH_HEADER, -1, &header) != CURLHE_OK)
     return NULL;
   return header->value;
+}
+
+bool http_call_waiting(const struct http_call *call) {
+  return call->state == CALL_QUEUED;
 }
 
 int64_t http_call_queued_us(const struct http_call *call) {

@@ -30,6 +30,9 @@ struct http_call_ops {
   void (*head)(void *ctx, struct http_call *call, int status_code);
   /* A piece of the body; false stops the call with HTTP_CALL_STOPPED. */
   bool (*data)(void *ctx, struct bytes piece);
+  /* The pieces of one read have been handed over, or NULL. Other calls may be started and any
+   * cancelled here, this one too. */
+  void (*read_end)(void *ctx);
   /* The last callback; the call is freed when it returns. `detail` says what curl said. */
   void (*done)(void *ctx, struct http_call *call, enum http_call_end end, const char *detail);
 };
@@ -66,6 +69,8 @@ void http_call_cancel(struct http_call *call);
 
 /* A response header's value in any case of name, or NULL. Valid in head and done. */
 const char *http_call_header(struct http_call *call, const char *name);
+/* True while the call is in our queue: nothing of it has been sent. */
+bool http_call_waiting(const struct http_call *call);
 /* Microseconds the call waited in our queue. */
 int64_t http_call_queued_us(const struct http_call *call);
 

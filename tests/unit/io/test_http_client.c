@@ -17,14 +17,14 @@ static struct tiny_server *server;
 static char url[64];
 
 struct result {
-  int heads, status, dones;
+  int heads, status, dones, pieces, read_ends;
   enum http_call_end end;
   struct buffer body;
   char detail[200];
   char header[64];
   char sent_to[16];
   bool refuse_data;
-  bool cancel_in_data, cancel_in_head;
+  bool cancel_in_data, cancel_in_head, cancel_in_read_end;
   struct http_call *call;
   int *left; /* stops the loop at 0 */
 };
@@ -47,6 +47,7 @@ static void on_head(void *ctx, struct http_call *call, int status_code) {
 
 static bool on_data(void *ctx, struct bytes piece) {
   struct result *r = ctx;
+  r->pieces++;
   buffer_append_bytes(&r->body, piece);
   if (r->cancel_in_data) {
     http_call_cancel(r->call);
@@ -65,7 +66,17 @@ static void on_done(void *ctx, struct http_call *call, enum http_call_end end, c
   finish(r);
 }
 
-static const struct http_call_ops ops = {on_head, on_data, on_done};
+static void on_read_end(void *ctx) {
+  struct result *r = ctx;
+  r->read_ends++;
+  assert_int_equal(r->dones, 0);
+  if (r->cancel_in_read_end) {
+    http_call_cancel(r->call);
+    finish(r);
+  }
+}
+
+static const struct http_call_ops ops = {on_head, on_data, on_read_end, on_done};
 
 static void result_init(struct result *r) {
   *r = (struct result){0};
@@ -334,6 +345,33 @@ static void test_cancel_in_head_and_outside(void **state) {
   close_all();
 }
 
+static void answer_chunks(void *ctx, struct tiny_peer *peer, struct bytes request, int number) {
+  (void)ctx;
+  (void)request;
+  (void)number;
+  tiny_send(peer, BYTES_LITERAL("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+                                "1\r\na\r\n1\r\nb\r\n1\r\nc\r\n0\r\n\r\n"));
+}
+
+static void test_one_read_end_a_read(void **state) {
+  (void)state;
+  struct result r;
+  open_all(answer_chunks, NULL, 4, 4);
+  run_one(&r, url, 5000);
+  assert_int_equal(r.end, HTTP_CALL_COMPLETE);
+  assert_string_equal(r.body.ptr, "abc");
+  assert_int_equal(r.pieces, 3);
+  assert_int_equal(r.read_ends, 1);
+  buffer_done(&r.body);
+  result_init(&r);
+  r.cancel_in_read_end = true;
+  assert_int_equal(start_call(&r, url, 5000), STATUS_OK);
+  loop_run(loop);
+  assert_int_equal(r.dones, 0);
+  buffer_done(&r.body);
+  close_all();
+}
+
 static void test_destroy_with_calls_left(void **state) {
   (void)state;
   struct result r[4];
@@ -356,6 +394,7 @@ int main(void) {
       cmocka_unit_test(test_the_queue_above_curl),
       cmocka_unit_test(test_cancel_frees_the_place_and_the_connection),
       cmocka_unit_test(test_cancel_in_head_and_outside),
+      cmocka_unit_test(test_one_read_end_a_read),
       cmocka_unit_test(test_destroy_with_calls_left),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
