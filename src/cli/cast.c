@@ -35,11 +35,8 @@ static enum status add(struct cast *cast, const json_t *row) {
 enum status cast_read(struct cast *cast, const json_t *data) {
   cast_done(cast);
   cast->columns = COLUMNS_MIN;
-  /* Names alone come first in the frames of servers that serve older clients; who they are stands
-   * beside them. */
-  const json_t *agents = json_object_get(data, "agents");
-  const json_t *details = json_object_get(data, "agents_detail");
-  if (json_is_array(details)) agents = details;
+  const json_t *agents = json_object_get(data, "panel");
+  if (!json_is_array(agents)) agents = json_object_get(data, "agents"); /* mere names */
   const json_t *row;
   size_t i;
   json_array_foreach(agents, i, row) if (add(cast, row)) return STATUS_NOMEM;

@@ -21,7 +21,7 @@ struct cast {
 };
 
 void cast_done(struct cast *cast);
-/* From the data of debate_start; agents may be objects or mere names. STATUS_NOMEM. */
+/* From the data of a debate_start frame. STATUS_NOMEM. */
 MUST_CHECK enum status cast_read(struct cast *cast, const json_t *data);
 /* Place of the name, or -1. */
 int cast_find(const struct cast *cast, const char *name);

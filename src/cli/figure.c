@@ -3,26 +3,17 @@
 #include <math.h>
 #include <stdio.h>
 
-/* The member `name` + `suffix`, or NULL. */
-static const json_t *member(const json_t *object, const char *name, const char *suffix) {
-  char key[64];
-  snprintf(key, sizeof key, "%s%s", name, suffix);
-  return json_object_get(object, key);
-}
-
-static int64_t scaled(const json_t *number) {
+static int64_t millionths(const json_t *number) {
   double value = json_number_value(number);
   return json_is_number(number) && value >= 0 && value < 1e12 ? llround(value * 1e6) : -1;
 }
 
 int64_t figure_ppm(const json_t *object, const char *name) {
-  const json_t *ppm = member(object, name, "_ppm");
-  return json_is_integer(ppm) ? json_integer_value(ppm) : scaled(member(object, name, ""));
+  return millionths(json_object_get(object, name));
 }
 
 int64_t figure_usd_micro(const json_t *object, const char *name) {
-  const json_t *micro = member(object, name, "_usd_micro");
-  return json_is_integer(micro) ? json_integer_value(micro) : scaled(member(object, name, "_usd"));
+  return millionths(json_object_get(object, name));
 }
 
 void figure_append_percent(struct buffer *out, int64_t ppm) {

@@ -1,14 +1,14 @@
-/* Numbers as people read them, and the reading of numbers from frames: a log counts in parts per
- * million and micro-dollars under names that end so, the API adds 0..1 and dollars. Pure.
+/* Numbers as people read them. On the wire shares are 0..1 and money is dollars; here they are
+ * counted again, so that 0.6 is 600000 and not nearly so. Pure.
  */
 #ifndef ARAGORA_CLI_FIGURE_H
 #define ARAGORA_CLI_FIGURE_H
 
 #include "base/json.h"
 
-/* `name`_ppm, else `name` as a number 0..1; in ppm. -1 when it is neither. */
+/* A number 0..1 in ppm; -1 when it is none. */
 int64_t figure_ppm(const json_t *object, const char *name);
-/* `name`_usd_micro, else `name`_usd in dollars; in micro-dollars. -1 when unknown. */
+/* Dollars in micro-dollars; -1 when unknown. */
 int64_t figure_usd_micro(const json_t *object, const char *name);
 
 /* "67 %", "100 %"; rounded down, as nothing may look reached that is not. */

@@ -108,7 +108,7 @@ static void append_settings(struct render *r, struct buffer *line, const json_t 
     buffer_append_text(line, " of at least ");
     figure_append_percent(line, figure_ppm(data, "threshold"));
   }
-  if (*json_get_text(data, "seed", ""))
+  if (r->options.verbose && *json_get_text(data, "seed", ""))
     buffer_printf(line, " · seed %s", json_get_text(data, "seed", ""));
 }
 
@@ -146,7 +146,7 @@ static int severity_style(int64_t ppm) {
 }
 
 static void render_item(struct render *r, struct page_gutter *g, const json_t *item) {
-  int64_t severity = figure_ppm(item, "severity");
+  int64_t severity = figure_ppm(item, "severity_score");
   char lead[64];
   BUFFER_LATER struct buffer share;
   buffer_init(&share, 32);
@@ -382,6 +382,11 @@ void render_append_waiting(const struct render *r, int64_t elapsed_ms, struct bu
   }
   FREE_LATER char *clean = text_clean(buffer_bytes(&line));
   text_append_line(out, bytes_of(clean), r->page.width - 1);
+}
+
+void render_append_phase(const struct render *r, struct buffer *out) {
+  FREE_LATER char *clean = text_clean(bytes_of(r->doing));
+  text_append_line(out, bytes_of(clean), r->page.width);
 }
 
 /* ---- frames ---- */

@@ -28,6 +28,8 @@ MUST_CHECK enum status render_frame(struct render *r, const json_t *frame, struc
 
 /* One line for the time of waiting, without a newline: step, who is still asked, elapsed time. */
 void render_append_waiting(const struct render *r, int64_t elapsed_ms, struct buffer *out);
+/* "round 1, critique": the step alone. */
+void render_append_phase(const struct render *r, struct buffer *out);
 
 /* How it ended, for the exit code. */
 enum render_end {

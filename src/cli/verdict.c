@@ -211,7 +211,7 @@ static void box_cost(struct verdict *v) {
     buffer_append_text(&v->line, " out");
   }
   buffer_append_text(&v->line, v->line.len ? " · " : "");
-  figure_append_money(&v->line, figure_usd_micro(end, "cost"));
+  figure_append_money(&v->line, figure_usd_micro(end, "cost_usd"));
   box_labelled(v, "Cost", PAGE_PLAIN);
   if (v->r->debate_id) buffer_append_text(&v->line, v->r->debate_id);
   box_labelled(v, "Debate", PAGE_PLAIN);

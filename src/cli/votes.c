@@ -22,7 +22,7 @@ static void append_names(struct buffer *line, const json_t *names) {
 }
 
 static void append_score(struct buffer *line, const json_t *position) {
-  int64_t first = figure_ppm(position, "first");
+  int64_t first = figure_ppm(position, "first_choice_share");
   int64_t borda = figure_ppm(position, "borda");
   int64_t choices = json_get_int(position, "first_choices", 0);
   if (first >= 0) {

@@ -179,8 +179,8 @@ static void test_survives_strange_frames(void **state) {
       "debate_end",   "resumed",       "unheard_of"};
   static const char *const data[] = {
       "{}",
-      "{\"agents\":[1,null,{\"name\":7}],\"judges\":{}}",
-      "{\"items\":[1,{\"severity_ppm\":\"x\"},null],\"target\":5,\"kind\":\"judgment\"}",
+      "{\"panel\":[1,null,{\"name\":7}],\"judges\":{}}",
+      "{\"items\":[1,{\"severity\":\"x\"},null],\"target\":5,\"kind\":\"judgment\"}",
       "{\"ranking\":[\"p99\",\"q\",3,null],\"kind\":\"revision\",\"responses\":[null,{}]}",
       ("{\"positions\":[null,3,{\"id\":\"p\"}],\"conclusion\":\"x\",\"dissent\":[3],"
        "\"supporting_agents\":[null],\"round0\":3}"),

@@ -179,20 +179,19 @@ static void test_figures(void **state) {
   check_figure(figure_append_ago, 172800000, "2 days ago");
 }
 
-static void test_reads_both_kinds_of_numbers(void **state) {
+static void test_reads_numbers_of_the_wire(void **state) {
   (void)state;
   JSON_LATER json_t *o = json_loads(
-      "{\"share_ppm\":720000,\"share\":0.1,\"margin\":0.25,"
-      "\"cost_usd\":0.048210,\"word\":\"low\",\"none\":null,"
-      "\"price_usd_micro\":7}",
+      "{\"share\":0.6,\"all\":1,\"cost_usd\":0.048210,"
+      "\"word\":\"low\",\"none\":null,\"less\":-1}",
       0, NULL);
-  assert_int_equal(figure_ppm(o, "share"), 720000);
-  assert_int_equal(figure_ppm(o, "margin"), 250000);
+  assert_int_equal(figure_ppm(o, "share"), 600000);
+  assert_int_equal(figure_ppm(o, "all"), 1000000);
   assert_int_equal(figure_ppm(o, "word"), -1);
   assert_int_equal(figure_ppm(o, "none"), -1);
+  assert_int_equal(figure_ppm(o, "less"), -1);
   assert_int_equal(figure_ppm(o, "absent"), -1);
-  assert_int_equal(figure_usd_micro(o, "cost"), 48210);
-  assert_int_equal(figure_usd_micro(o, "price"), 7);
+  assert_int_equal(figure_usd_micro(o, "cost_usd"), 48210);
 }
 
 static int setup(void **state) {
@@ -209,7 +208,7 @@ int main(void) {
       cmocka_unit_test(test_one_line),
       cmocka_unit_test(test_colours),
       cmocka_unit_test(test_figures),
-      cmocka_unit_test(test_reads_both_kinds_of_numbers),
+      cmocka_unit_test(test_reads_numbers_of_the_wire),
   };
   return cmocka_run_group_tests(tests, setup, NULL);
 }

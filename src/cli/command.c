@@ -1,0 +1,95 @@
+#include "cli/command.h"
+
+#include <string.h>
+
+const char *const command_all_options[] = {NULL};
+
+static const char *const file_options[] = {"--data-dir", "--db-path", "--elo-path", NULL};
+static const char *const ask_options[] = {"--data-dir",
+                                          "--db-path",
+                                          "--elo-path",
+                                          "--agents-file",
+                                          "--agent-timeout",
+                                          "--max-retries",
+                                          "--max-output-tokens",
+                                          "--demo-token-rate",
+                                          "--max-answer-bytes",
+                                          "--default-agents",
+                                          NULL};
+static const char *const agents_options[] = {"--agents-file", NULL};
+
+const struct command command_table[] = {
+    {.name = "ask",
+     .usage = "ask [flags] \"question\"",
+     .summary = "let agents debate a question and show it live",
+     .example = "aragora ask \"Cache at the edge or at the origin?\" --rounds 2\n"
+                "aragora ask --demo \"Tabs or spaces?\"\n"
+                "git diff | aragora ask --context - \"Is this change safe?\" --json",
+     .run = cli_ask,
+     .flags = ask_flags,
+     .options = ask_options},
+    {.name = "server",
+     .alias = "serve",
+     .usage = "server [flags]",
+     .summary = "serve the HTTP API, the live streams and the web pages",
+     .example = "aragora server --port 8080\n"
+                "aragora server --dev --db-path /data/aragora_memory.db",
+     .run = cli_server,
+     .flags = server_flags,
+     .options = command_all_options},
+    {.name = "debates",
+     .usage = "debates list | show ID | watch ID [flags]",
+     .summary = "list debates, show one, or follow one that runs",
+     .example = "aragora debates list --limit 10\n"
+                "aragora debates show tabs-or-spaces-2026-11-23\n"
+                "aragora debates watch ID --server http://localhost:8080",
+     .run = cli_debates,
+     .flags = debates_flags,
+     .options = file_options},
+    {.name = "replay",
+     .usage = "replay ID [--check] [--speed N]",
+     .summary = "play a debate again from its log, or verify the log",
+     .example = "aragora replay ID --speed 4\n"
+                "aragora replay ID --check",
+     .run = cli_replay,
+     .flags = replay_flags,
+     .options = file_options},
+    {.name = "agents",
+     .usage = "agents [flags]",
+     .summary = "list the agents: provider, model, key present, price",
+     .example = "aragora agents\n"
+                "aragora agents --json | jq '.agents[] | select(.available)'",
+     .run = cli_agents,
+     .flags = agents_flags,
+     .options = agents_options},
+    {.name = "healthcheck",
+     .usage = "healthcheck [--server URL]",
+     .summary = "ask a server whether it is healthy: exit code 0 or 1",
+     .example = "aragora healthcheck --server http://localhost:8080",
+     .run = cli_healthcheck,
+     .flags = healthcheck_flags},
+#ifdef HAVE_FAKE_PROVIDER
+    {.name = "fake-provider",
+     .usage = "fake-provider [flags]",
+     .summary = "a scripted stand-in for providers, for tests and exercises",
+     .example = "aragora fake-provider --port 9099 --latency-ms 200\n"
+                "ANTHROPIC_API_KEY=x ANTHROPIC_BASE_URL=http://127.0.0.1:9099 aragora server",
+     .run = cli_fake_provider,
+     .own_help = true},
+#endif
+    {.name = "help",
+     .usage = "help [COMMAND | exit-codes]",
+     .summary = "explain a command",
+     .example = "aragora help ask\n"
+                "aragora help exit-codes",
+     .run = cli_help},
+};
+const size_t command_table_size = sizeof command_table / sizeof *command_table;
+
+const struct command *command_find(const char *name) {
+  for (size_t i = 0; i < command_table_size; i++) {
+    const struct command *c = &command_table[i];
+    if (strcmp(c->name, name) == 0 || (c->alias && strcmp(c->alias, name) == 0)) return c;
+  }
+  return NULL;
+}

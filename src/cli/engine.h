@@ -1,0 +1,44 @@
+/* The parts that run debates, put together in the order that they need: the server's, and those of
+ * an `ask` that needs no server.
+ *
+ * Made and unmade on the main thread; from engine_start on the loop has a thread of its own.
+ */
+#ifndef ARAGORA_CLI_ENGINE_H
+#define ARAGORA_CLI_ENGINE_H
+
+#include "base/options.h"
+#include "hub/hub.h"
+#include "io/loop.h"
+#include "provider/agents.h"
+#include "provider/ask.h"
+#include "runner/runner.h"
+#include "store/store.h"
+
+#include <pthread.h>
+
+struct engine {
+  struct options options; /* owned */
+  struct store *store;
+  struct agent_table *agents;
+  struct loop *loop;
+  struct hub *hub;
+  struct provider *provider;
+  struct runner *runner;
+  pthread_t thread;
+  bool started;
+};
+
+/* Opens the store alone, for commands that only read: STATUS_NOT_FOUND when there is no database,
+ * and none is made. Takes the options over, and wants engine_close, in every case. */
+MUST_CHECK enum status engine_open_archive(struct engine *e, struct options *options,
+                                           struct error *err);
+/* Opens everything, making the databases where there are none. Likewise. */
+MUST_CHECK enum status engine_open(struct engine *e, struct options *options, struct error *err);
+MUST_CHECK enum status engine_start(struct engine *e, struct error *err);
+/* Ends the loop's thread; nothing is asked from here on. What is queued is written when the store
+ * closes, so running debates are left as a crash would leave them, resumable. */
+void engine_stop(struct engine *e);
+/* Frees the rest; engine_stop first. */
+void engine_close(struct engine *e);
+
+#endif

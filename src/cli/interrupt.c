@@ -1,0 +1,49 @@
+#include "cli/interrupt.h"
+
+#include "cli/command.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+static atomic_int count;
+static int limit;
+static int event_fd = -1;
+
+static void caught(int signal_number) {
+  (void)signal_number;
+  int saved = errno;
+  uint64_t one = 1;
+  if (atomic_fetch_add(&count, 1) + 1 >= limit) _exit(CLI_INTERRUPTED);
+  ssize_t n = write(event_fd, &one, sizeof one);
+  (void)n; /* it only fails when it is readable anyway */
+  errno = saved;
+}
+
+void interrupt_catch(int last) {
+  limit = last;
+  if (event_fd < 0) event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  struct sigaction action = {.sa_handler = caught, .sa_flags = SA_RESTART};
+  sigaction(SIGINT, &action, NULL);
+  sigaction(SIGTERM, &action, NULL);
+}
+
+int interrupt_fd(void) {
+  return event_fd;
+}
+
+int interrupt_take(void) {
+  uint64_t value;
+  ssize_t n = read(event_fd, &value, sizeof value);
+  (void)n;
+  return atomic_load(&count);
+}
+
+bool interrupt_wait(int fd, int timeout_ms) {
+  struct pollfd fds[2] = {{event_fd, POLLIN, 0}, {fd, POLLIN, 0}};
+  if (poll(fds, 2, timeout_ms) <= 0) return false; /* EINTR: the caller looks again */
+  return fds[0].revents != 0;
+}

@@ -1,0 +1,50 @@
+#include "cli/output.h"
+
+#include "cli/command.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+bool output_bytes(int fd, struct bytes data) {
+  while (data.len > 0) {
+    ssize_t n = write(fd, data.ptr, data.len);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return false;
+    data = (struct bytes){data.ptr + n, data.len - (size_t)n};
+  }
+  return true;
+}
+
+bool output_buffer(int fd, struct buffer *b) {
+  bool ok = !b->overflow && output_bytes(fd, buffer_bytes(b));
+  buffer_clear(b);
+  return ok;
+}
+
+bool output_json(int fd, const json_t *value) {
+  char *text = json_dumps(value, isatty(fd) ? JSON_INDENT(2) : JSON_COMPACT);
+  bool ok = text && output_bytes(fd, bytes_of(text)) && output_bytes(fd, BYTES_LITERAL("\n"));
+  free(text);
+  return ok;
+}
+
+int output_exit_of(enum status status) {
+  switch (status) {
+    case STATUS_OK: return CLI_OK;
+    case STATUS_INVALID: return CLI_USAGE;
+    case STATUS_NOT_FOUND: return CLI_NOT_FOUND;
+    case STATUS_DENIED: return CLI_DENIED;
+    case STATUS_CANCELLED: return CLI_INTERRUPTED;
+    default: return CLI_ERROR;
+  }
+}
+
+int output_error(const struct error *err) {
+  const char *message = err->message[0] ? err->message : status_name(err->status);
+  bool names_field = err->field[0] && !strstr(message, err->field);
+  fprintf(stderr, "aragora: %s%s%s\n", names_field ? err->field : "", names_field ? ": " : "",
+          message);
+  return output_exit_of(err->status);
+}

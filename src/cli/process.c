@@ -1,0 +1,64 @@
+#include "cli/process.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#ifdef HAVE_SYSTEMD
+#include <systemd/sd-daemon.h>
+#endif
+
+enum { COMMAND_LINE_MAX = 65536, PATH_SIZE = 4096 };
+
+/* True when "aragora.server" as a regular expression is found in it. */
+static bool says_server(const char *line, size_t len) {
+  static const char first[] = "aragora", second[] = "server";
+  enum { FIRST = sizeof first - 1, SECOND = sizeof second - 1 };
+  for (size_t i = 0; i + FIRST + 1 + SECOND <= len; i++)
+    if (memcmp(line + i, first, FIRST) == 0 && memcmp(line + i + FIRST + 1, second, SECOND) == 0)
+      return true;
+  return false;
+}
+
+/* As pgrep reads it; NUL bytes between the arguments match '.' like the spaces it makes of them. */
+static bool is_named_server(void) {
+  FILE *file = fopen("/proc/self/cmdline", "re");
+  if (!file) return true; /* it cannot be looked up by anybody else either */
+  char *line = malloc(COMMAND_LINE_MAX);
+  size_t len = line ? fread(line, 1, COMMAND_LINE_MAX, file) : 0;
+  bool named = !line || says_server(line, len);
+  free(line);
+  fclose(file);
+  return named;
+}
+
+void process_name_server(int argc, char **argv) {
+  char path[PATH_SIZE], name[] = "aragora", command[] = "server";
+  if (is_named_server()) return;
+  ssize_t len = readlink("/proc/self/exe", path, sizeof path - 1);
+  char **arguments = calloc((size_t)argc + 2, sizeof *arguments);
+  if (len > 0 && arguments) {
+    path[len] = 0;
+    arguments[0] = name;
+    arguments[1] = command;
+    for (int i = 1; i < argc; i++) arguments[i + 1] = argv[i];
+    execv(path, arguments);
+  }
+  free(arguments); /* an odd name is no reason not to serve */
+}
+
+void process_raise_descriptors(void) {
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit)) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+void process_notify(const char *state) {
+#ifdef HAVE_SYSTEMD
+  sd_notify(0, state);
+#else
+  (void)state;
+#endif
+}

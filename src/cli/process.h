@@ -1,0 +1,19 @@
+/* What the operating system sees of the server: its name, its limits, its supervisor. */
+#ifndef ARAGORA_CLI_PROCESS_H
+#define ARAGORA_CLI_PROCESS_H
+
+#include "base/bytes.h"
+
+/* Runbooks find the server with `pgrep -f "aragora.server"`: when the command line does not say
+ * "aragora server" (an alias, a renamed program), the program is started anew under that name, with
+ * the same process id. Returns when nothing had to be done, or it could not. `argv` is the
+ * command's: argv[0] is the word that named it. */
+void process_name_server(int argc, char **argv);
+
+/* As many descriptors as the system allows; every connection is one. */
+void process_raise_descriptors(void);
+
+/* Tells systemd (Type=notify), where it asks for it and the build has its library: "READY=1". */
+void process_notify(const char *state);
+
+#endif

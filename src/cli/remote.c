@@ -1,0 +1,133 @@
+#include "cli/remote.h"
+
+#include "cli/command.h"
+#include "cli/output.h"
+#include "cli/text.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <strings.h>
+
+enum { BODY_MAX = 256 << 20, CONNECT_MS = 5000 };
+
+const char *remote_url(const char *flag) {
+  if (flag) return flag;
+  const char *variable = getenv("ARAGORA_API_URL");
+  return variable && *variable ? variable : NULL;
+}
+
+static bool add_header(struct remote *r, const char *line) {
+  struct curl_slist *more = curl_slist_append(r->headers, line);
+  if (more) r->headers = more;
+  return more != NULL;
+}
+
+enum status remote_open(const char *url, struct remote *ret_remote, struct error *err) {
+  struct remote r = {0};
+  if (strncasecmp(url, "http://", 7) != 0 && strncasecmp(url, "https://", 8) != 0)
+    return error_set(err, STATUS_INVALID, "--server",
+                     "--server must begin with http:// or https://, not \"%.128s\"", url);
+  const char *token = getenv("ARAGORA_API_TOKEN");
+  BUFFER_LATER struct buffer bearer;
+  buffer_init(&bearer, 16384);
+  if (token && *token) buffer_printf(&bearer, "Authorization: Bearer %s", token);
+  r.base = strdup(url);
+  bool ok = r.base && !bearer.overflow && add_header(&r, "Content-Type: application/json") &&
+            (!bearer.len || add_header(&r, bearer.ptr));
+  if (!ok) {
+    remote_close(&r);
+    return error_set(err, STATUS_NOMEM, NULL, "out of memory");
+  }
+  for (size_t len = strlen(r.base); len && r.base[len - 1] == '/'; len--) r.base[len - 1] = 0;
+  *ret_remote = r;
+  return STATUS_OK;
+}
+
+void remote_close(struct remote *r) {
+  curl_slist_free_all(r->headers);
+  free(r->base);
+  *r = (struct remote){0};
+}
+
+int remote_error(const struct error *err) {
+  int code = output_error(err);
+  return err->status == STATUS_UNAVAILABLE ? CLI_NETWORK : code;
+}
+
+static enum status status_of(long http_status) {
+  switch (http_status) {
+    case 400:
+    case 422: return STATUS_INVALID;
+    case 401:
+    case 403: return STATUS_DENIED;
+    case 404: return STATUS_NOT_FOUND;
+    case 409: return STATUS_CONFLICT;
+    case 413: return STATUS_TOO_LARGE;
+    case 429:
+    case 503: return STATUS_FULL;
+    default: return STATUS_INTERNAL;
+  }
+}
+
+enum status remote_refusal(const struct remote *r, long http_status, struct bytes body,
+                           struct error *err) {
+  JSON_LATER json_t *answer = NULL;
+  if (json_parse(body, &answer, NULL)) answer = NULL;
+  FREE_LATER char *message = text_clean(bytes_of(json_get_text(answer, "error", "")));
+  FREE_LATER char *field = text_clean(bytes_of(json_get_text(answer, "field", "")));
+  if (message && *message)
+    return error_set(err, status_of(http_status), field && *field ? field : NULL, "%.300s",
+                     message);
+  return error_set(err, status_of(http_status), NULL, "%s answers with HTTP %ld", r->base,
+                   http_status);
+}
+
+static size_t take_body(char *data, size_t size, size_t count, void *ctx) {
+  return buffer_append(ctx, data, size * count) ? size * count : 0;
+}
+
+static enum status answer_of(const struct remote *r, CURL *curl, CURLcode code, const char *detail,
+                             struct buffer *body, json_t **ret_answer, struct error *err) {
+  long http_status = 0;
+  if (code == CURLE_OK) curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &http_status);
+  if (code != CURLE_OK)
+    return error_set(err, STATUS_UNAVAILABLE, NULL, "cannot reach %s: %s", r->base,
+                     *detail ? detail : curl_easy_strerror(code));
+  if (http_status < 200 || http_status > 299)
+    return remote_refusal(r, http_status, buffer_bytes(body), err);
+  if (json_parse(buffer_bytes(body), ret_answer, err))
+    return error_set(err, STATUS_CORRUPT, NULL, "%s does not answer with JSON; is it Aragora?",
+                     r->base);
+  return STATUS_OK;
+}
+
+enum status remote_call(const struct remote *r, const char *path, const json_t *body,
+                        int64_t timeout_ms, json_t **ret_answer, struct error *err) {
+  BUFFER_LATER struct buffer url, answer;
+  char detail[CURL_ERROR_SIZE] = "";
+  buffer_init(&url, 16384);
+  buffer_init(&answer, BODY_MAX);
+  buffer_printf(&url, "%s%s", r->base, path);
+  FREE_LATER char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
+  CURL *curl = curl_easy_init();
+  if (!curl || url.overflow || (body && !text)) {
+    curl_easy_cleanup(curl);
+    return error_set(err, STATUS_NOMEM, NULL, "out of memory");
+  }
+  curl_easy_setopt(curl, CURLOPT_URL, url.ptr);
+  curl_easy_setopt(curl, CURLOPT_HTTPHEADER, r->headers);
+  curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_body);
+  curl_easy_setopt(curl, CURLOPT_WRITEDATA, &answer);
+  curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, detail);
+  curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_MS);
+  curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)timeout_ms);
+  curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+  if (text) {
+    curl_easy_setopt(curl, CURLOPT_POSTFIELDS, text);
+    curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE, (long)strlen(text));
+  }
+  CURLcode code = curl_easy_perform(curl);
+  enum status s = answer_of(r, curl, code, detail, &answer, ret_answer, err);
+  curl_easy_cleanup(curl);
+  return s;
+}

@@ -1,0 +1,35 @@
+/* An Aragora server as the command line sees it: JSON requests over HTTP, blocking. The token of
+ * ARAGORA_API_TOKEN goes along. Main thread.
+ */
+#ifndef ARAGORA_CLI_REMOTE_H
+#define ARAGORA_CLI_REMOTE_H
+
+#include "base/json.h"
+
+#include <curl/curl.h>
+
+struct remote {
+  char *base; /* "http://localhost:8080", no slash at its end */
+  struct curl_slist *headers;
+};
+
+/* The server that the flag, else ARAGORA_API_URL, names; NULL when neither does. */
+const char *remote_url(const char *flag);
+
+/* STATUS_INVALID for what is no http or https address. */
+MUST_CHECK enum status remote_open(const char *url, struct remote *ret_remote, struct error *err);
+void remote_close(struct remote *remote);
+
+/* The JSON body of a 2xx answer; body NULL = GET. STATUS_UNAVAILABLE when the server cannot be
+ * reached, else what its status says, with the server's own words. */
+MUST_CHECK enum status remote_call(const struct remote *remote, const char *path,
+                                   const json_t *body, int64_t timeout_ms, json_t **ret_answer,
+                                   struct error *err);
+
+/* Fills *err for an answer that is not 2xx. */
+enum status remote_refusal(const struct remote *remote, long http_status, struct bytes body,
+                           struct error *err);
+/* As output_error, but what cannot be reached is CLI_NETWORK. */
+int remote_error(const struct error *err);
+
+#endif

@@ -1,0 +1,130 @@
+/* `aragora replay`: a debate again from its log, and whether the log is what it was. */
+#include "base/log.h"
+#include "cli/archive.h"
+#include "cli/arguments.h"
+#include "cli/engine.h"
+#include "cli/follow.h"
+#include "cli/interrupt.h"
+#include "cli/output.h"
+#include "cli/text.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+struct replay_values {
+  double speed; /* -1 = not given */
+  bool check, json, quiet, verbose, no_colour;
+};
+
+#define AT(field) offsetof(struct replay_values, field)
+const struct flag replay_flags[] = {
+    {"--check", 0, FLAG_SWITCH, AT(check), 0, 0, NULL,
+     "verify hash chain and canonical form, and let the engine decide again"},
+    {"--speed", 's', FLAG_NUMBER, AT(speed), 0, 100000, "X",
+     "pace: 1 as it was (on a terminal), 4 faster, 0 at once"},
+    {"--json", 0, FLAG_SWITCH, AT(json), 0, 0, NULL, "with --check: the result as JSON"},
+    {"--quiet", 'q', FLAG_SWITCH, AT(quiet), 0, 0, NULL, "the verdict alone"},
+    {"--verbose", 'v', FLAG_SWITCH, AT(verbose), 0, 0, NULL,
+     "attempts, tokens, times and key claims too"},
+    {"--no-color", 0, FLAG_SWITCH, AT(no_colour), 0, 0, NULL, "no colours [NO_COLOR]"},
+    {0},
+};
+
+static const struct command *self(void) {
+  return command_find("replay");
+}
+
+/* ---- --check ---- */
+
+static json_t *check_json(const struct check_result *r, const char *id) {
+  json_t *bad = r->ok ? json_null() : json_integer((json_int_t)r->bad_seq);
+  return json_pack("{s:s, s:b, s:I, s:o, s:o, s:b, s:b, s:b, s:s, s:o}", "debate_id", id, "ok",
+                   r->ok, "events", (json_int_t)r->events, "bad_seq", bad, "problem",
+                   json_text_or_null(r->ok ? NULL : r->problem), "ended", r->ended, "deleted",
+                   r->deleted, "unsupported", r->unsupported, "head_hash", r->head_hash,
+                   "state_hash", json_text_or_null(*r->state_hash ? r->state_hash : NULL));
+}
+
+static void print_check(const struct check_result *r) {
+  unsigned long long events = (unsigned long long)r->events;
+  if (!r->ok) {
+    FREE_LATER char *problem = text_clean(bytes_of(r->problem));
+    printf("wrong: event %llu: %s\n", (unsigned long long)r->bad_seq, problem ? problem : "");
+  } else if (r->deleted) {
+    printf("ok: %llu events, head %s, content deleted: the chain holds, nothing can be refolded\n",
+           events, r->head_hash);
+  } else if (r->unsupported) {
+    printf("ok: %llu events, head %s, written by a newer version: the chain holds\n", events,
+           r->head_hash);
+  } else {
+    printf("ok: %llu events, head %s, state %s%s\n", events, r->head_hash, r->state_hash,
+           r->ended ? "" : " (not ended yet)");
+  }
+}
+
+static int check(const struct replay_values *v, const struct archive *archive) {
+  const struct check_result *r = &archive->result;
+  JSON_LATER json_t *object = v->json ? check_json(r, archive->row.id) : NULL;
+  bool ok = true;
+  if (object)
+    ok = output_json(STDOUT_FILENO, object);
+  else
+    print_check(r);
+  if (!ok) return CLI_ERROR;
+  return r->ok ? CLI_OK : CLI_CHECK_FAILED;
+}
+
+/* ---- playing ---- */
+
+static int play(const struct replay_values *v, struct store *store, const char *id) {
+  struct error err = {0};
+  struct feed *feed = NULL;
+  struct follow_result result = {.end = RENDER_OPEN};
+  double pace = isatty(STDOUT_FILENO) ? 1 : 0;
+  struct follow_options options = {.quiet = v->quiet,
+                                   .verbose = v->verbose,
+                                   .no_colour = v->no_colour,
+                                   .past = true,
+                                   .speed = v->speed >= 0 ? v->speed : pace};
+  interrupt_catch(2);
+  if (feed_open_store(store, id, false, &feed, &err)) return output_error(&err);
+  enum status s = follow_run(feed, &options, &result, &err);
+  feed->close(feed);
+  if (s) return output_error(&err);
+  if (result.interrupted) return CLI_INTERRUPTED;
+  return result.broken ? CLI_ERROR : CLI_OK;
+}
+
+static int run(const struct replay_values *v, const char *name, struct options *options) {
+  struct error err = {0};
+  struct engine engine;
+  struct archive archive;
+  if (log_open(LOG_LEVEL_ERROR, NULL, true, &err)) return output_error(&err);
+  enum status s = engine_open_archive(&engine, options, &err);
+  if (!s) s = archive_read(engine.store, name, &archive, &err);
+  int code = s ? output_error(&err) : CLI_OK;
+  if (!s) {
+    code = v->check ? check(v, &archive) : play(v, engine.store, archive.row.id);
+    archive_done(&archive);
+  }
+  engine_close(&engine);
+  return code;
+}
+
+int cli_replay(int argc, char **argv) {
+  struct replay_values v = {.speed = -1};
+  struct arguments arguments;
+  struct options options;
+  struct error err = {0};
+  if (options_init(&options, &err)) return output_error(&err);
+  int code = CLI_USAGE;
+  if (arguments_read(self(), argc, argv, &v, &options, &arguments)) {
+    if (arguments.count == 1)
+      code = run(&v, arguments.positional[0], &options);
+    else
+      arguments_wrong(self(), "which debate? Its id or slug; \"aragora debates list\" shows them");
+  }
+  options_done(&options);
+  return code;
+}

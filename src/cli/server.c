@@ -1,0 +1,233 @@
+/* `aragora server`: puts the parts together, serves, and takes them apart again.
+ *
+ * Starting: limits -> log -> store -> engine -> API -> resume what a crash left -> listen -> ready.
+ * Stopping: the first signal drains (new debates are refused, running ones end), the second leaves
+ * at once with the debates resumable; a third ends the process wherever it is.
+ */
+#include "api/app.h"
+#include "base/log.h"
+#include "cli/arguments.h"
+#include "cli/engine.h"
+#include "cli/interrupt.h"
+#include "cli/output.h"
+#include "cli/process.h"
+#include "io/pool.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+enum { POOL_QUEUE = 4096, GRACE_DRAINED_MS = 2000, LAST_SIGNAL = 3 };
+
+const struct flag server_flags[] = {{0}};
+
+struct server {
+  struct engine engine;
+  struct pool *pool;
+  struct api *api;
+  struct http_server *http;
+  int idle_fd; /* readable once a drain has nothing left to wait for */
+};
+
+/* ---- what it may do ---- */
+
+static bool is_loopback(const char *host) {
+  struct in_addr four;
+  struct in6_addr six;
+  if (strcmp(host, "localhost") == 0) return true;
+  if (inet_pton(AF_INET, host, &four) == 1) return (ntohl(four.s_addr) >> 24) == 127;
+  return inet_pton(AF_INET6, host, &six) == 1 && IN6_IS_ADDR_LOOPBACK(&six);
+}
+
+/* Whoever reaches an open port spends the operator's money. */
+static enum status check_exposure(const struct options *o, struct error *err) {
+  if (!o->host || is_loopback(o->host) || o->api_token || o->allow_unauthenticated)
+    return STATUS_OK;
+  return error_set(err, STATUS_DENIED, NULL,
+                   "--host %s is reachable from outside: set ARAGORA_API_TOKEN, or say "
+                   "--allow-unauthenticated",
+                   o->host);
+}
+
+static enum status open_log(const struct options *o, struct error *err) {
+  enum log_level level = LOG_LEVEL_INFO;
+  enum status s = log_level_parse(o->log_level, &level);
+  if (s) return error_set(err, s, "--log-level", "unknown log level \"%.32s\"", o->log_level);
+  const char *file = o->log_file;
+  /* The runbook's place, where the system was set up for it. */
+  if (!file && access("/var/log/aragora", W_OK | X_OK) == 0) file = "/var/log/aragora/server.log";
+  bool plain = o->dev || strcmp(o->log_format, "text") == 0;
+  return log_open(level, file, plain, err);
+}
+
+/* ---- what it says ---- */
+
+/* The address a person on this machine would type. */
+static void print_address(const char *scheme, const char *host, int port, char *out, size_t size) {
+  bool any = !host || strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0;
+  bool six = !any && strchr(host, ':');
+  snprintf(out, size, "%s://%s%s%s:%d", scheme, six ? "[" : "", any ? "127.0.0.1" : host,
+           six ? "]" : "", port);
+}
+
+static void warn_about_agents(const struct engine *e) {
+  const struct agent_binding *panel[DEBATE_MEMBERS_MAX];
+  bool demo = false;
+  agents_default_panel(e->agents, panel, DEBATE_MEMBERS_MAX, &demo);
+  if (!demo || e->options.default_agents) return;
+  if (strcmp(e->options.env, "production") == 0)
+    log_warning("server", NULL,
+                "agents=none no API key is set: debates without named agents are refused; set "
+                "ANTHROPIC_API_KEY or OPENAI_API_KEY");
+  else
+    log_warning("server", NULL,
+                "agents=demo no API key is set: demo agents answer, and what they say means "
+                "nothing; set ANTHROPIC_API_KEY or OPENAI_API_KEY for real ones");
+}
+
+static void say_ready(const struct server *s, size_t resumed) {
+  const struct options *o = &s->engine.options;
+  char url[300], ws_url[300] = "none";
+  print_address("http", o->host, http_server_port(s->http), url, sizeof url);
+  int ws_port = http_server_ws_port(s->http);
+  if (ws_port) print_address("ws", o->host, ws_port, ws_url, sizeof ws_url);
+  warn_about_agents(&s->engine);
+  if (!o->api_token && o->host && !is_loopback(o->host))
+    log_warning("server", NULL, "auth=none whoever reaches %s may start debates", url);
+  if (resumed) log_info("server", NULL, "resumed=%zu unfinished debates go on", resumed);
+  log_info("server", NULL, "ready version=%s url=%s ws_url=%s health=%s/api/health db=%s pid=%d",
+           ARAGORA_VERSION, url, ws_url, url, o->db_path, (int)getpid());
+}
+
+/* ---- starting ---- */
+
+static enum status open_api(struct server *s, struct error *err) {
+  struct engine *e = &s->engine;
+  /* Handlers that block are SQL: two for each thread that may ask for one. */
+  enum status status = pool_create(2 * (size_t)e->options.workers, POOL_QUEUE, &s->pool, err);
+  if (status) return status;
+  struct api_parts parts = {e->loop, s->pool, e->store, e->hub, e->runner, e->agents, &e->options};
+  return api_create(&parts, &s->api, err);
+}
+
+static enum status open_http(struct server *s, struct error *err) {
+  const struct options *o = &s->engine.options;
+  struct http_options http = {
+      .host = o->host,
+      .port = (int)o->port,
+      .ws_port = (int)o->ws_port,
+      .workers = (size_t)o->workers,
+      .max_connections = (size_t)o->max_connections,
+      .max_body_bytes = (size_t)o->max_body_bytes,
+      .allowed_origins = o->allowed_origins,
+      .guard_local = !o->api_token && !o->allow_unauthenticated,
+      .ws_max_message_bytes = o->ws_max_message_bytes,
+      .ws_connections_per_minute = o->ws_connections_per_minute,
+      .ws_connections_per_address = o->ws_connections_per_address,
+      .ws_messages_per_second = o->ws_messages_per_second,
+      .ws_heartbeat_s = o->ws_heartbeat_s,
+      .ws_send_buffer_bytes = o->ws_send_buffer_bytes,
+      .sse_heartbeat_s = o->sse_heartbeat_s,
+  };
+  enum status status =
+      http_server_create(s->engine.loop, s->pool, &http, api_routes, api_route_count, api_ws_routes,
+                         api_ws_route_count, &api_ws_ops, s->api, &s->http, err);
+  if (!status) api_set_server(s->api, s->http);
+  return status;
+}
+
+static enum status start(struct server *s, struct options *options, struct error *err) {
+  size_t resumed = 0;
+  s->idle_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  enum status status = engine_open(&s->engine, options, err);
+  if (!status) status = open_api(s, err);
+  if (!status) status = open_http(s, err);
+  if (!status) status = engine_start(&s->engine, err);
+  if (!status) status = runner_resume(s->engine.runner, &resumed, err);
+  if (!status) status = http_server_start(s->http, err);
+  if (!status) say_ready(s, resumed);
+  return status;
+}
+
+/* ---- stopping ---- */
+
+static void became_idle(void *ctx) {
+  struct server *s = ctx;
+  uint64_t one = 1;
+  ssize_t n = write(s->idle_fd, &one, sizeof one);
+  (void)n; /* the first write of a counter does not fail */
+}
+
+/* True when every debate has ended. */
+static bool drain(struct server *s) {
+  struct runner_stats stats = runner_stats(s->engine.runner);
+  log_info("server", NULL,
+           "stopping debates=%lld waiting for them to end; a second signal leaves at once",
+           (long long)(stats.running + stats.queued));
+  process_notify("STOPPING=1");
+  runner_drain(s->engine.runner, became_idle, s);
+  uint64_t value;
+  while (read(s->idle_fd, &value, sizeof value) < 0) {
+    if (interrupt_wait(s->idle_fd, -1) && interrupt_take() > 1) {
+      log_warning("server", NULL, "stopping=now unfinished debates go on at the next start");
+      return false;
+    }
+  }
+  return true;
+}
+
+static void stop(struct server *s, bool drained) {
+  if (s->http) http_server_stop(s->http, drained ? GRACE_DRAINED_MS : 0);
+  engine_stop(&s->engine);
+  pool_destroy(s->pool);
+  http_server_destroy(s->http);
+  api_destroy(s->api);
+  engine_close(&s->engine);
+  close(s->idle_fd);
+}
+
+static int serve(struct options *options) {
+  struct server server = {0};
+  struct error err = {0};
+  interrupt_catch(LAST_SIGNAL);
+  if (start(&server, options, &err)) {
+    output_error(&err);
+    stop(&server, false);
+    return CLI_ERROR;
+  }
+  process_notify("READY=1");
+  while (!interrupt_wait(-1, -1)) continue;
+  interrupt_take();
+  stop(&server, drain(&server));
+  log_info("server", NULL, "stopped");
+  log_close();
+  return CLI_OK;
+}
+
+int cli_server(int argc, char **argv) {
+  struct arguments arguments;
+  struct options options;
+  struct error err = {0};
+  const struct command *self = command_find("server");
+  process_name_server(argc, argv);
+  process_raise_descriptors();
+  if (options_init(&options, &err)) {
+    output_error(&err);
+    return CLI_USAGE;
+  }
+  int code = CLI_USAGE;
+  if (!arguments_read(self, argc, argv, NULL, &options, &arguments)) {
+    /* said already */
+  } else if (arguments.count) {
+    arguments_wrong(self, "it takes no \"%.64s\"", arguments.positional[0]);
+  } else if (check_exposure(&options, &err) || open_log(&options, &err)) {
+    output_error(&err);
+    code = CLI_ERROR;
+  } else {
+    code = serve(&options);
+  }
+  options_done(&options);
+  return code;
+}
