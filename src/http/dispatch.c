@@ -3,8 +3,8 @@
 #include "http/handshake.h"
 #include "http/respond.h"
 
-#include <strings.h>
-#include <unistd.h>
+#include <fcntl.h>
+#include <stdio.h>
 
 enum { DISPATCH_ALLOW_LINE = ROUTER_ALLOW_SIZE + 8 };
 

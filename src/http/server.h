@@ -79,6 +79,7 @@ MUST_CHECK enum status http_server_start(struct http_server *server, struct erro
 /* Stops accepting, closes WebSockets with 1001 and streams, waits for responses in flight at most
  * `grace_ms`, joins the threads. Not on the loop thread; the loop must still run. */
 void http_server_stop(struct http_server *server, int64_t grace_ms);
+/* After the pool is destroyed: a handler that outlasted the grace may still run there. */
 void http_server_destroy(struct http_server *server);
 int http_server_port(const struct http_server *server);
 int http_server_ws_port(const struct http_server *server); /* 0 = none */

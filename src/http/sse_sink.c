@@ -95,7 +95,8 @@ static size_t sse_copy(struct sse_sink *s, char *buf, size_t max) {
   for (int i = 0; i < 3 && n < max; i++) {
     struct bytes *part = &s->parts[i];
     size_t len = part->len < max - n ? part->len : max - n;
-    if (len > 0) memcpy(buf + n, part->ptr, len);
+    if (len == 0) continue;
+    memcpy(buf + n, part->ptr, len);
     part->ptr += len;
     part->len -= len;
     n += len;

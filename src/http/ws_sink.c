@@ -423,31 +423,28 @@ static void ws_alone_waited(void *arg) {
   ws_flush(ws);
 }
 
-/* The queue is empty and a frame waits for its own write. True when it is queued now. */
-static bool ws_begin_alone(struct http_websocket *ws) {
+/* The queue is empty and a frame waits for its own write: queues it, or waits for its time. */
+static void ws_begin_alone(struct http_websocket *ws) {
   int64_t left = ws->wrote_ms + FRAME_ALONE_DELAY_MS - server_now_ms();
   if (ws->wrote_ms > 0 && left > 0) {
     if (!ws->alone_timer) {
       ws->alone_timer = loop_timer_start(ws->server->loop, (uint64_t)left, ws_alone_waited, ws);
     }
-    return false;
+    return;
   }
   struct frame *f = ws->alone;
   ws->alone = NULL;
-  if (ws_queue_push(ws, f)) return true;
+  if (ws_queue_push(ws, f)) return;
   frame_unref(f);
   ws_terminate(ws);
-  return false;
 }
 
 static void ws_poll_for(struct http_websocket *ws, bool writing);
 
 /* True when there is something to write; takes it from the sources where it is not queued. */
 static bool ws_gather(struct http_websocket *ws) {
-  if (ws->queue_count == 0 && ws->alone && !ws_begin_alone(ws)) {
-    return ws->state != WS_CLOSED && ws->control.len > 0;
-  }
-  if (ws->state == WS_OPEN && ws->queue_count == 0) ws_collect(ws);
+  if (ws->state == WS_OPEN && ws->queue_count == 0 && !ws->alone) ws_collect(ws);
+  if (ws->alone && ws->queue_count == 0) ws_begin_alone(ws);
   return ws->state != WS_CLOSED && (ws->queue_count > 0 || ws->control.len > 0);
 }
 

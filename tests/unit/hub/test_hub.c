@@ -16,7 +16,7 @@ struct fixture {
   uint64_t committed;
   uint64_t last; /* the seq of debate_end, 0 = none yet */
   size_t page;
-  bool defer, fail, lose;
+  bool defer, fail, lose, overlap;
   struct hub_subscription *asked;
   uint64_t asked_after;
   int asks, released;
@@ -32,10 +32,11 @@ static struct frame *event_frame(const struct fixture *f, uint64_t seq) {
 static void answer(struct fixture *f, struct hub_subscription *s, uint64_t after) {
   struct frame *frames[64];
   size_t n = 0;
-  for (uint64_t seq = after + 1; seq <= f->committed && n < f->page && !f->lose; seq++) {
+  uint64_t from = f->overlap && after > 0 ? after : after + 1;
+  for (uint64_t seq = from; seq <= f->committed && n < f->page && !f->lose; seq++) {
     frames[n++] = event_frame(f, seq);
   }
-  hub_history_feed(s, frames, n, after + n < f->committed && !f->lose, f->fail);
+  hub_history_feed(s, frames, n, from + n <= f->committed && !f->lose, f->fail);
 }
 
 static void history(void *ctx, struct hub_subscription *s, uint64_t after) {
@@ -192,6 +193,22 @@ static void test_events_during_history(void **state) {
       teardown(f);
     }
   }
+}
+
+/* A page that begins with what was delivered already is cut, not repeated. */
+static void test_pages_that_overlap(void **state) {
+  struct fixture *f = setup(2);
+  f->overlap = true;
+  assert_int_equal(hub_open_debate(f->hub, DEBATE, 1), STATUS_OK);
+  for (int i = 0; i < 9; i++) publish(f);
+  struct frame_source s = subscribe(f, 0, false);
+  uint64_t seqs[64];
+  size_t n = 0;
+  assert_int_equal(drain(s, seqs, &n, 64), FRAME_WAIT);
+  expect_run(seqs, n, 1, 9);
+  s.ops->close(s.source);
+  hub_close_debate(f->hub, DEBATE);
+  teardown(f);
 }
 
 static void test_not_live(void **state) {
@@ -532,6 +549,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_join_anywhere),
       cmocka_unit_test(test_events_during_history),
+      cmocka_unit_test(test_pages_that_overlap),
       cmocka_unit_test(test_not_live),
       cmocka_unit_test(test_subscribed_before_open),
       cmocka_unit_test(test_overflow),
