@@ -112,7 +112,10 @@ static void scrub_names(const struct debate *d, const char **out) {
   int n = 0;
   for (int i = 0; i < d->config.member_count; i++) {
     const struct debate_agent *a = &d->config.members[i];
+    /* "demo" labels what demo agents say and gives none of them away; their numbers would. */
+    if (a->demo && strcmp(a->name, a->type) == 0) continue;
     out[n++] = a->name;
+    if (a->demo) continue;
     out[n++] = a->type;
     out[n++] = a->model;
     out[n++] = a->provider;
