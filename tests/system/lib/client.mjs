@@ -1,0 +1,185 @@
+// What the tests say to a server: JSON requests, event streams, WebSockets.
+
+import { once } from 'node:events';
+import { request as httpRequest } from 'node:http';
+
+import WebSocket from 'ws';
+
+const WAIT_MS = 30_000;
+
+export async function call(server, method, path, body, headers = {}) {
+  const response = await fetch(server.url + path, {
+    method,
+    headers: body === undefined ? headers : { 'Content-Type': 'application/json', ...headers },
+    body: body === undefined || typeof body === 'string' ? body : JSON.stringify(body),
+  });
+  const text = await response.text();
+  let json;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    json = undefined;
+  }
+  return { status: response.status, headers: response.headers, text, json };
+}
+
+export const get = (server, path, headers) => call(server, 'GET', path, undefined, headers);
+export const post = (server, path, body, headers) => call(server, 'POST', path, body, headers);
+
+// A request with every header of its own, Host too; fetch does not allow that.
+export function rawRequest(server, { method = 'GET', path = '/', headers = {}, body } = {}) {
+  return new Promise((resolve, reject) => {
+    const request = httpRequest(
+      { host: '127.0.0.1', port: server.port, method, path, headers, setHost: !headers.Host },
+      (response) => {
+        let text = '';
+        response.setEncoding('utf8');
+        response.on('data', (piece) => (text += piece));
+        response.on('end', () =>
+          resolve({ status: response.statusCode, headers: response.headers, text }));
+      },
+    );
+    request.on('error', reject);
+    request.end(body);
+  });
+}
+
+export async function startDebate(server, body) {
+  const answer = await post(server, '/api/debates', body);
+  if (answer.status !== 200) throw new Error(`${answer.status} ${answer.text}`);
+  return answer.json;
+}
+
+// The debate object once it has ended.
+export async function finished(server, id, ms = WAIT_MS) {
+  await collectEvents(server, id, { ms });
+  const { json } = await get(server, `/api/debates/${id}`);
+  return json;
+}
+
+// ---- event streams ----
+
+// Frames of an event stream as {id, frame}; ends with the stream, or after `until(frame)`.
+export async function* events(server, path, { headers = {}, signal } = {}) {
+  const response = await fetch(server.url + path, {
+    headers: { Accept: 'text/event-stream', ...headers },
+    signal,
+  });
+  if (response.status !== 200) throw new Error(`${path}: ${response.status}`);
+  const decoder = new TextDecoder('utf-8', { fatal: true });
+  let text = '';
+  for await (const piece of response.body) {
+    text += decoder.decode(piece, { stream: true });
+    for (let end; (end = text.indexOf('\n\n')) >= 0; ) {
+      const record = parseRecord(text.slice(0, end));
+      text = text.slice(end + 2);
+      if (record) yield record;
+    }
+  }
+}
+
+function parseRecord(text) {
+  const data = [];
+  let id;
+  for (const line of text.split('\n')) {
+    if (line.startsWith('data:')) data.push(line.slice(5).replace(/^ /, ''));
+    else if (line.startsWith('id:')) id = line.slice(3).trim();
+    else if (line.startsWith('event:')) throw new Error(`a named event: ${line}`);
+  }
+  if (data.length === 0) return undefined;
+  return { id, frame: JSON.parse(data.join('\n')) };
+}
+
+export async function collectEvents(server, id, { since, query = '', until, ms = WAIT_MS } = {}) {
+  const headers = since === undefined ? {} : { 'Last-Event-ID': String(since) };
+  const abort = new AbortController();
+  const timer = setTimeout(() => abort.abort(new Error('the stream did not end')), ms);
+  const frames = [];
+  try {
+    const path = `/api/debates/${id}/events${query}`;
+    for await (const { id: eventId, frame } of events(server, path, { headers, signal: abort.signal })) {
+      if (frame.seq !== undefined && String(frame.seq) !== eventId)
+        throw new Error(`id ${eventId} on the frame with seq ${frame.seq}`);
+      frames.push(frame);
+      if (until?.(frame)) break;
+    }
+  } finally {
+    clearTimeout(timer);
+    abort.abort();
+  }
+  return frames;
+}
+
+// ---- WebSockets ----
+
+export class Socket {
+  constructor(url) {
+    this.frames = [];
+    this.waiters = [];
+    this.ws = new WebSocket(url, { perMessageDeflate: false });
+    this.ws.on('message', (data, isBinary) => {
+      if (isBinary) throw new Error('a binary frame');
+      this.frames.push(JSON.parse(data.toString()));
+      for (const waiter of this.waiters.splice(0)) waiter();
+    });
+    this.ws.on('close', (code) => {
+      this.closeCode = code;
+      for (const waiter of this.waiters.splice(0)) waiter();
+    });
+  }
+
+  async opened() {
+    await new Promise((resolve, reject) => {
+      this.ws.once('open', resolve);
+      this.ws.once('error', reject);
+      this.ws.once('unexpected-response', (request, response) => {
+        const error = new Error(`refused with ${response.statusCode}`);
+        error.status = response.statusCode;
+        reject(error);
+        request.destroy();
+      });
+    });
+    return this;
+  }
+
+  // The first frame from `from` on that the test holds for.
+  async next(test, { from = 0, ms = WAIT_MS } = {}) {
+    const deadline = Date.now() + ms;
+    for (let at = from; ; ) {
+      for (; at < this.frames.length; at++) if (test(this.frames[at])) return this.frames[at];
+      if (this.closeCode !== undefined) throw new Error(`closed with ${this.closeCode}`);
+      if (Date.now() > deadline)
+        throw new Error(`not among ${this.frames.map((frame) => frame.type).join(' ')}`);
+      let timer;
+      await Promise.race([
+        new Promise((wake) => this.waiters.push(wake)),
+        new Promise((wake) => (timer = setTimeout(wake, Math.max(1, deadline - Date.now())))),
+      ]);
+      clearTimeout(timer);
+    }
+  }
+
+  ofType(type, options) {
+    return this.next((frame) => frame.type === type, options);
+  }
+
+  send(message) {
+    this.ws.send(typeof message === 'string' ? message : JSON.stringify(message));
+  }
+
+  async close() {
+    if (this.closeCode !== undefined) return;
+    const closed = once(this.ws, 'close');
+    this.ws.close(1000);
+    await closed;
+  }
+}
+
+export async function connect(t, server, path) {
+  const socket = new Socket((server.wsUrl ?? server.url.replace(/^http/, 'ws')) + path);
+  t?.after(() => socket.ws.terminate());
+  return socket.opened();
+}
+
+// Logged frames only: those with a seq.
+export const logged = (frames) => frames.filter((frame) => frame.seq > 0);
