@@ -104,7 +104,7 @@ static struct http_connection *connection_create(struct http_server *s,
                                               : ((struct sockaddr_in6 *)&own)->sin6_port);
     c->on_ws_port = port == http_server_ws_port(s);
   }
-  atomic_init(&c->deadline_s, server_now_s() + SERVER_HEAD_TIMEOUT_S);
+  atomic_init(&c->deadline_s, server_now_s() + s->options.head_timeout_s);
   return c;
 }
 
@@ -285,7 +285,7 @@ static void server_on_completed(void *cls, struct MHD_Connection *mhd, void **re
   struct http_request *r = *request_cls;
   if (!r) return;
   *request_cls = NULL;
-  connection_set_deadline(mhd, SERVER_IDLE_TIMEOUT_S + SERVER_HEAD_TIMEOUT_S);
+  connection_set_deadline(mhd, SERVER_IDLE_TIMEOUT_S + s->options.head_timeout_s);
   server_unpark(r);
   if (atomic_load(&r->state) == REQUEST_ANSWERED) respond_drop(r);
   request_unref(r);
@@ -323,6 +323,7 @@ enum status http_server_create(struct loop *loop, struct pool *pool,
   s->loop = loop;
   s->pool = pool;
   s->options = *options;
+  if (s->options.head_timeout_s <= 0) s->options.head_timeout_s = SERVER_HEAD_TIMEOUT_S;
   s->ws_ops = ws_ops;
   s->app = app;
   pthread_mutex_init(&s->lock, NULL);

@@ -4,10 +4,14 @@
 #include "base/json.h"
 #include "base/metrics.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -484,6 +488,70 @@ static void test_stop_waits_for_answers(void **state) {
   close(fd);
 }
 
+/* A head that drips: every byte resets an inactivity timeout, none resets ours. */
+static void test_dripping_head_is_cut(void **state) {
+  struct http_options options = world_options();
+  options.head_timeout_s = 1;
+  start_with(options);
+  int fd = client_connect(world.port);
+  int64_t begun = now_ms();
+  client_send(fd, "GET /hello HTTP/1.1\r\n" HOST "X-Slow: ");
+  struct pollfd end = {fd, POLLIN | POLLRDHUP, 0};
+  while (poll(&end, 1, 50) == 0 && now_ms() - begun < 8000) send(fd, "a", 1, MSG_NOSIGNAL);
+  assert_in_range(now_ms() - begun, 500, 4000);
+  /* while one that is served keeps its connection */
+  int kept = client_connect(world.port);
+  client_send(kept, "GET /hello HTTP/1.1\r\n" HOST "\r\n");
+  struct reply r = client_read(kept, false);
+  assert_int_equal(r.status, 200);
+  reply_done(&r);
+  close(kept);
+  close(fd);
+  world_stop(&world, 1000);
+}
+
+static double cpu_s(void) {
+  struct rusage u;
+  getrusage(RUSAGE_SELF, &u);
+  return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
+         (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
+}
+
+/* No descriptor is left to accept with: the server waits for one, it does not spin. */
+static void test_out_of_descriptors(void **state) {
+  start_with(world_options());
+  enum { CLIENTS = 8 };
+  int fds[CLIENTS];
+  for (int i = 0; i < CLIENTS; i++) fds[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  int next = dup(fds[0]); /* the lowest free one */
+  close(next);
+  struct rlimit old;
+  getrlimit(RLIMIT_NOFILE, &old);
+  struct rlimit low = {(rlim_t)next, old.rlim_max};
+  setrlimit(RLIMIT_NOFILE, &low);
+  struct sockaddr_in a = {.sin_family = AF_INET,
+                          .sin_port = htons((uint16_t)world.port),
+                          .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  struct timeval limit = {10, 0};
+  for (int i = 0; i < CLIENTS; i++) {
+    setsockopt(fds[i], SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    assert_int_equal(connect(fds[i], (struct sockaddr *)&a, sizeof a), 0);
+    client_send(fds[i], "GET /hello HTTP/1.1\r\n" HOST "\r\n");
+  }
+  double before = cpu_s();
+  struct pollfd answer = {fds[0], POLLIN, 0};
+  assert_int_equal(poll(&answer, 1, 400), 0);
+  assert_true(cpu_s() - before < 0.2);
+  setrlimit(RLIMIT_NOFILE, &old);
+  for (int i = 0; i < CLIENTS; i++) {
+    struct reply r = client_read(fds[i], false);
+    assert_int_equal(r.status, 200);
+    reply_done(&r);
+    close(fds[i]);
+  }
+  world_stop(&world, 1000);
+}
+
 static void test_pool_full(void **state) {
   start_with(world_options());
   app.hold_pool = true;
@@ -546,6 +614,8 @@ int main(void) {
       cmocka_unit_test(test_idle_stop_is_quick),
       cmocka_unit_test(test_stop_with_a_request_in_flight),
       cmocka_unit_test(test_stop_waits_for_answers),
+      cmocka_unit_test(test_dripping_head_is_cut),
+      cmocka_unit_test(test_out_of_descriptors),
       cmocka_unit_test(test_pool_full),
   };
   int failed = cmocka_run_group_tests(together, setup, teardown);
