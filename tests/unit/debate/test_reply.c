@@ -224,6 +224,13 @@ static void test_longest_answer(void **state) {
   expect(TURN_PROPOSAL, 0, 0, text, false, &reply);
   assert_int_equal(strlen(reply.answer), REPLY_TEXT_MAX - (sizeof head - 1) - 2);
   reply_done(&reply);
+  memcpy(text + REPLY_TEXT_MAX - 2, "a\"}", 3); /* one byte more */
+  struct reply_form form = {TURN_PROPOSAL, 0, 0};
+  struct error err;
+  assert_int_equal(
+      reply_parse(&form, (struct bytes){text, REPLY_TEXT_MAX + 1}, false, &reply, &err),
+      STATUS_INVALID);
+  assert_non_null(strstr(err.message, "longer than"));
 }
 
 static void test_control_characters_are_replaced(void **state) {
