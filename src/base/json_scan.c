@@ -56,9 +56,14 @@ static size_t plain_run(const char *p, const char *end) {
     memcpy(&w, p, 8);
     uint64_t quote = w ^ (ones * '"');
     uint64_t slash = w ^ (ones * '\\');
-    /* Top bit of a byte: set where the byte is zero (quote, slash), below 0x20, or above 0x7f.
-     * A false alarm can only follow a true one in the same word, and sends us to the slow loop. */
-    if (((w - ones * 0x20) | (quote - ones) | (slash - ones) | w) & tops) break;
+    /* Top bit of a byte: set where the byte is zero (quote, slash), below 0x20, or above 0x7f. A
+     * borrow can raise a false alarm only above a true one, so the lowest is true. */
+    uint64_t stops = ((w - ones * 0x20) | (quote - ones) | (slash - ones) | w) & tops;
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    if (stops) return (size_t)(p - start) + (size_t)__builtin_ctzll(stops) / 8;
+#else
+    if (stops) break;
+#endif
     p += 8;
   }
   while (p < end && (unsigned char)*p >= 0x20 && (unsigned char)*p < 0x80 && *p != '"' &&
@@ -284,6 +289,7 @@ bool json_scan_member(struct json_scan *s) {
   const char *start = s->p + 1;
   if (!read_string(s, NULL)) return false;
   s->key = (struct bytes){start, (size_t)(s->p - start) - 1};
+  s->key_escaped = memchr(start, '\\', s->key.len) != NULL;
   skip_space(s);
   if (s->p == s->end || *s->p != ':') return fail(s);
   s->p++;
@@ -295,15 +301,12 @@ bool json_scan_item(struct json_scan *s) {
   return advance(s, ']');
 }
 
-bool json_scan_key_is(const struct json_scan *s, const char *name) {
-  size_t len = strlen(name);
-  if (!memchr(s->key.ptr, '\\', s->key.len))
-    return s->key.len == len && memcmp(s->key.ptr, name, len) == 0;
+bool json_scan_escaped_key_is(const struct json_scan *s, const char *name) {
   struct json_scan inner = {.p = s->key.ptr - 1, .end = s->key.ptr + s->key.len + 1};
   BUFFER_LATER struct buffer decoded;
   buffer_init(&decoded, 256); /* rare enough to allocate: nobody escapes a key */
   return read_string(&inner, &decoded) && !decoded.overflow &&
-         bytes_equal(buffer_bytes(&decoded), (struct bytes){name, len});
+         bytes_equal(buffer_bytes(&decoded), bytes_of(name));
 }
 
 /* Consumes a value that holds no others. */

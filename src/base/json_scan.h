@@ -30,6 +30,7 @@ struct json_scan {
   uint64_t objects; /* bit d: the container at depth d is an object */
   uint64_t begun;   /* bit d: it has had a member or an item */
   unsigned depth;
+  bool key_escaped; /* the key has a backslash: compare it decoded */
   bool failed;
 };
 
@@ -57,7 +58,13 @@ bool json_scan_array(struct json_scan *s);
  * container. */
 bool json_scan_member(struct json_scan *s);
 bool json_scan_item(struct json_scan *s);
-bool json_scan_key_is(const struct json_scan *s, const char *name);
+bool json_scan_escaped_key_is(const struct json_scan *s, const char *name);
+/* Inline, so that the length of a literal name is known to the compiler: a record's keys are
+ * compared some twenty times. */
+static inline bool json_scan_key_is(const struct json_scan *s, const char *name) {
+  if (s->key_escaped) return json_scan_escaped_key_is(s, name);
+  return s->key.len == strlen(name) && memcmp(s->key.ptr, name, s->key.len) == 0;
+}
 
 /* Appends the decoded string. Another type is skipped, with false. Whether `out` had room is for
  * the caller to see from its overflow mark. */
