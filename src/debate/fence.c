@@ -3,6 +3,7 @@
 #include "base/utf8.h"
 #include "debate/prompt.h"
 
+#include <ctype.h>
 #include <sodium.h>
 #include <strings.h>
 
@@ -16,11 +17,13 @@ void fence_append_without(struct buffer *out, const char *marker, struct bytes t
   size_t size = strlen(marker);
   size_t start = out->len;
   if (!buffer_reserve(out, text.len)) return;
+  char last = size ? marker[size - 1] : '\0';
+  char other = (char)(isalpha((unsigned char)last) ? last ^ 0x20 : last); /* in the other case */
   /* What is written so far is a stack: a marker is popped when its last byte arrives, so the bytes
    * around it meet before the next one is looked at, and none can be left over. */
   for (size_t i = 0; i < text.len; i++) {
-    out->ptr[out->len++] = text.ptr[i];
-    if (size && out->len - start >= size &&
+    char c = out->ptr[out->len++] = text.ptr[i];
+    if ((c == last || c == other) && size && out->len - start >= size &&
         strncasecmp(out->ptr + out->len - size, marker, size) == 0)
       out->len -= size;
   }

@@ -152,7 +152,10 @@ static void append_repair(struct buffer *out, const struct prompt_input *in) {
   buffer_append_text(out, "\n## Repair\nYour last reply to this task could not be used: ");
   FREE_LATER char *error =
       utf8_clean(bytes_of(in->bad_reply_error ? in->bad_reply_error : "it has another form"));
-  if (error) fence_append_without(out, in->nonce, bytes_of(error));
+  if (error)
+    fence_append_without(out, in->nonce, bytes_of(error));
+  else
+    out->overflow = true; /* memory is short */
   buffer_append_text(out, ".\nThat reply was:\n");
   prompt_append_fenced(out, in->nonce, NULL, in->bad_reply, in->context_bytes);
   buffer_append_text(out,

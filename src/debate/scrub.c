@@ -75,7 +75,8 @@ static bool word_after(struct bytes text, size_t at) {
 
 static bool name_at(const struct scrub_name *name, struct bytes text, size_t at) {
   size_t end = at + name->len;
-  if (text.len - at < name->len || strncasecmp(text.ptr + at, name->text, name->len) != 0)
+  if (text.len - at < name->len || lower(text.ptr[at + 1]) != lower(name->text[1]) ||
+      strncasecmp(text.ptr + at, name->text, name->len) != 0)
     return false;
   return !word_after(text, end) || (name->family && is_digit(text.ptr[end])); /* "Qwen3" */
 }
