@@ -397,6 +397,9 @@ static int launch(char **command) {
   pid = fork();
   if (pid < 0) die("fork");
   if (pid == 0) {
+    /* The caller reads this program's output to its end; the server must not hold it open. */
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (null < 0 || dup2(null, STDOUT_FILENO) < 0) die("/dev/null");
     setsid();
     execv(command[0], command);
     die(command[0]);
