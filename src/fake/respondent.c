@@ -1,0 +1,300 @@
+#include "fake/respondent.h"
+
+#include "base/clock.h"
+#include "base/json_scan.h"
+#include "fake/damage.h"
+#include "fake/persona.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+struct respondent {
+  struct fake_options options;
+  struct script *script;
+  struct personas personas;
+  struct question question;
+  struct buffer scratch;
+  struct tally tally;
+};
+
+enum status respondent_create(const struct fake_options *options,
+                              struct respondent **ret_respondent, struct error *err) {
+  struct respondent *r = calloc(1, sizeof *r);
+  if (!r) return error_set(err, STATUS_NOMEM, NULL, "out of memory");
+  r->options = *options;
+  r->personas.seed = options->seed;
+  question_init(&r->question);
+  buffer_init(&r->scratch, OUTBOUND_BODY_MAX);
+  *ret_respondent = r;
+  return STATUS_OK;
+}
+
+void respondent_destroy(struct respondent *r) {
+  if (!r) return;
+  script_destroy(r->script);
+  question_done(&r->question);
+  buffer_done(&r->scratch);
+  free(r);
+}
+
+void respondent_set_script(struct respondent *r, struct script *script) {
+  script_destroy(r->script);
+  r->script = script;
+}
+
+struct tally *respondent_tally(struct respondent *r) {
+  return &r->tally;
+}
+
+/* ---- what is not a question to a model ---- */
+
+static void answer_json(struct outbound *o, int status, const char *body) {
+  o->status = status;
+  o->content_type = "application/json";
+  buffer_append_text(&o->body, body);
+}
+
+static void answer_message(struct outbound *o, int status, const char *message) {
+  answer_json(o, status, "{\"error\":{\"type\":\"invalid_request_error\",\"message\":");
+  buffer_append_json_string(&o->body, bytes_of(message));
+  buffer_append_text(&o->body, "}}\n");
+}
+
+static bool ends_with(struct bytes text, const char *end) {
+  size_t n = strlen(end);
+  return text.len >= n && memcmp(text.ptr + text.len - n, end, n) == 0;
+}
+
+static void answer_get(struct respondent *r, struct bytes path, struct outbound *o) {
+  if (bytes_equal(path, BYTES_LITERAL("/_fake/stats"))) {
+    answer_json(o, 200, "");
+    tally_append_json(&r->tally, script_rule_count(r->script), &o->body);
+  } else if (ends_with(path, "/v1beta/models")) {
+    answer_json(o, 200, "{\"models\":[{\"name\":\"models/fake-1\",\"displayName\":\"Fake\"}]}\n");
+  } else if (ends_with(path, "/models")) {
+    answer_json(o, 200,
+                "{\"object\":\"list\",\"data\":[{\"id\":\"fake-1\",\"object\":\"model\","
+                "\"type\":\"model\",\"created\":1,\"owned_by\":\"fake\"}],\"has_more\":false}\n");
+  } else if (ends_with(path, "/api/tags")) {
+    answer_json(o, 200,
+                "{\"models\":[{\"name\":\"fake-1:latest\",\"model\":\"fake-1:latest\","
+                "\"size\":1}]}\n");
+  } else {
+    answer_message(o, 404, "no such path");
+  }
+}
+
+static void take_script(struct respondent *r, struct bytes text, struct outbound *o) {
+  struct script *script;
+  struct error err;
+  if (script_parse(text, &script, &err)) {
+    answer_message(o, 400, err.message);
+    return;
+  }
+  respondent_set_script(r, script);
+  answer_json(o, 200, "");
+  buffer_printf(&o->body, "{\"rules\":%d}\n", script_rule_count(script));
+}
+
+/* ---- questions ---- */
+
+struct call { /* one answer in the making */
+  struct respondent *r;
+  const struct vendor *vendor;
+  const struct fault *fault;
+  const struct script_rule *rule; /* or NULL */
+  struct outbound *o;
+  uint64_t number;
+  int64_t wall_s;
+};
+
+static bool choose_fault(struct call *c, const struct inbound *request) {
+  const struct question *q = &c->r->question;
+  struct bytes name = request->fault.len ? request->fault : buffer_bytes(&q->fault);
+  c->rule = script_find(c->r->script, request->path, q);
+  c->fault = c->rule && c->rule->fault ? c->rule->fault : c->r->options.fault;
+  if (name.len) c->fault = fault_find(name);
+  return c->fault != NULL;
+}
+
+static void choose_times(struct call *c) {
+  const struct fake_options *options = &c->r->options;
+  bool own_latency = c->rule && c->rule->latency_ms >= 0;
+  bool own_rate = c->rule && c->rule->token_rate >= 0;
+  c->o->latency_ms = own_latency ? (uint64_t)c->rule->latency_ms : options->latency_ms;
+  c->o->record_rate = own_rate ? c->rule->token_rate : options->token_rate;
+  c->o->write_max = options->write_bytes;
+}
+
+/* A free request gets the answer alone, as text. */
+static char *answer_alone(char *reply) {
+  struct buffer text;
+  struct json_scan s;
+  buffer_init(&text, OUTBOUND_BODY_MAX);
+  json_scan_begin(&s, bytes_of(reply));
+  if (json_scan_object(&s))
+    while (json_scan_member(&s)) {
+      if (json_scan_key_is(&s, "answer"))
+        json_scan_string(&s, &text);
+      else
+        json_scan_skip(&s);
+    }
+  free(reply);
+  return buffer_steal(&text);
+}
+
+static enum status make_text(struct call *c, char **ret_text) {
+  const struct bytes free_schema =
+      BYTES_LITERAL("{\"type\":\"object\",\"properties\":{\"answer\":{\"type\":\"string\"}}}");
+  const struct question *q = &c->r->question;
+  struct bytes prompt = buffer_bytes(&q->prompt);
+  struct scripted_options options = {
+      .persona = personas_deal(&c->r->personas, buffer_bytes(&q->model), prompt),
+      .words = c->r->options.words,
+      .severity_ppm = c->r->options.severity_ppm,
+      .change = c->r->options.change,
+  };
+  enum status s =
+      scripted_reply_make(q->kind.len ? q->kind.ptr : NULL, q->schema.len ? q->schema : free_schema,
+                          prompt, &options, ret_text);
+  if (s) return s;
+  /* Ballots and critiques have no answer to come back to. */
+  if (bytes_equal(buffer_bytes(&q->kind), BYTES_LITERAL("proposal")) ||
+      bytes_equal(buffer_bytes(&q->kind), BYTES_LITERAL("revision")))
+    personas_remember(&c->r->personas, bytes_of(*ret_text), options.persona);
+  if (!q->schema.len) *ret_text = answer_alone(*ret_text);
+  return *ret_text ? STATUS_OK : STATUS_NOMEM;
+}
+
+/* "data: X", blank line, ... becomes [X,X]: Gemini without alt=sse. */
+static void list_records(struct outbound *o) {
+  struct buffer list;
+  buffer_init(&list, o->body.max);
+  buffer_append_char(&list, '[');
+  for (size_t at = 0; at < o->body.len;) {
+    size_t end = outbound_record_end(o, at);
+    if (at) buffer_append_text(&list, ",\r\n");
+    if (end - at > 8) buffer_append(&list, o->body.ptr + at + 6, end - at - 8);
+    at = end;
+  }
+  buffer_append_char(&list, ']');
+  if (list.overflow) o->body.overflow = true;
+  struct buffer swap = o->body;
+  o->body = list;
+  o->body.overflow |= swap.overflow;
+  buffer_done(&swap);
+}
+
+/* The text as the vendor words it, then what the fault does to that. */
+static void word_answer(struct call *c, struct bytes text) {
+  const struct question *q = &c->r->question;
+  struct outbound *o = c->o;
+  text = damage_text(c->fault, text, &c->r->scratch);
+  struct vendor_reply reply = {
+      .question = q,
+      .text = text,
+      .output_tokens = (int64_t)question_count_words(text),
+      .number = c->number,
+      .wall_s = c->wall_s,
+      .fault = c->fault->kind,
+  };
+  if (c->fault->kind == FAULT_THINKING_FIRST) reply.output_tokens += VENDOR_THOUGHT_TOKENS;
+  o->lines = c->vendor->lines;
+  o->chunked = q->stream;
+  o->content_type = q->stream && !q->listed ? c->vendor->stream_type : "application/json";
+  if (q->stream)
+    c->vendor->stream(&reply, &o->body);
+  else
+    c->vendor->whole(&reply, &o->body);
+  if (q->listed) list_records(o);
+  if (!q->stream && o->record_rate > 0) /* nothing to see until all of it is thought */
+    o->latency_ms += (uint64_t)(reply.output_tokens * 1000 / o->record_rate);
+  if (q->listed) o->record_rate = 0;
+  damage_answer(c->fault, c->vendor, q->stream && !q->listed, c->number, o);
+}
+
+static void answer_fault(struct call *c, int status, const char *message) {
+  struct vendor_error e = {.status = status, .text = message, .number = c->number};
+  outbound_clear(c->o);
+  c->o->status = status;
+  c->o->content_type = "application/json";
+  c->vendor->error(&e, &c->o->body);
+}
+
+static void answer_question(struct call *c, const struct inbound *request) {
+  char *text = NULL;
+  if (!choose_fault(c, request)) {
+    c->fault = fault_none;
+    answer_fault(c, 400, "fake-provider: no such fault");
+    return;
+  }
+  choose_times(c);
+  if (c->vendor->id_header) {
+    buffer_append_text(&c->o->headers, c->vendor->id_header);
+    buffer_append_int(&c->o->headers, (int64_t)c->number);
+    buffer_append_text(&c->o->headers, "\r\n");
+  }
+  if (damage_instead(c->fault, c->vendor, c->number, c->wall_s, c->o)) return;
+  if (c->rule && c->rule->reply) {
+    word_answer(c, bytes_of(c->rule->reply));
+  } else {
+    enum status s = make_text(c, &text);
+    if (s)
+      answer_fault(c, s == STATUS_INVALID ? 400 : 500, "fake-provider: the schema is of no use");
+    else
+      word_answer(c, bytes_of(text));
+  }
+  free(text);
+  if (outbound_failed(c->o)) answer_fault(c, 500, "fake-provider: the answer is too large");
+}
+
+static void report(const struct call *c, const struct inbound *request) {
+  const struct question *q = &c->r->question;
+  if (c->r->options.quiet) return;
+  fprintf(stderr, "%d %.*s %s %s %s\n", c->o->status, (int)request->path.len, request->path.ptr,
+          q->model.len ? q->model.ptr : "-", q->kind.len ? q->kind.ptr : "-", c->fault->name);
+}
+
+static void answer_model(struct respondent *r, enum question_format format,
+                         const struct inbound *request, struct outbound *o) {
+  struct error err;
+  struct call c = {
+      .r = r,
+      .vendor = vendor_of(format),
+      .fault = fault_none,
+      .o = o,
+      .number = r->tally.requests + 1,
+      .wall_s = clock_wall_ms(&clock_system) / 1000,
+  };
+  if (question_read(&r->question, format, request, &err))
+    answer_fault(&c, 400, err.message);
+  else
+    answer_question(&c, request);
+  tally_answer(&r->tally, format, o->silent ? 0 : o->status, c.fault);
+  report(&c, request);
+}
+
+void respondent_answer(struct respondent *r, const struct inbound *request, struct outbound *o) {
+  bool post = bytes_equal(request->method, BYTES_LITERAL("POST"));
+  bool get = bytes_equal(request->method, BYTES_LITERAL("GET"));
+  int format = question_format_of(request->path);
+  if (format >= 0 && post) {
+    answer_model(r, (enum question_format)format, request, o);
+    return;
+  }
+  if (post && bytes_equal(request->path, BYTES_LITERAL("/_fake/script")))
+    take_script(r, request->body, o);
+  else if (get)
+    answer_get(r, request->path, o);
+  else
+    answer_message(o, post ? 404 : 405, post ? "no such path" : "method not allowed");
+  /* Looking at the counts does not change them. */
+  if (request->path.len < 7 || memcmp(request->path.ptr, "/_fake/", 7) != 0)
+    tally_answer(&r->tally, -1, o->status, fault_none);
+}
+
+void respondent_refuse(struct respondent *r, int status, struct outbound *o) {
+  r->tally.bad_requests++;
+  answer_message(o, status, "fake-provider: this is not an HTTP/1.1 request that it understands");
+}
