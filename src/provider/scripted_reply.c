@@ -319,9 +319,9 @@ static bool accepts_item(const struct maker *m) {
 static bool enum_has(const json_t *choices, const char *text) {
   size_t i;
   json_t *choice;
-  json_array_foreach((json_t *)choices, i,
-                     choice) if (json_is_string(choice) &&
-                                 strcmp(json_string_value(choice), text) == 0) return true;
+  json_array_foreach((json_t *)choices, i, choice) {
+    if (json_is_string(choice) && strcmp(json_string_value(choice), text) == 0) return true;
+  }
   return false;
 }
 
@@ -405,8 +405,9 @@ static json_t *make_object(struct maker *m, const json_t *schema, int depth) {
   json_t *object = json_object();
   const char *key;
   json_t *property;
-  json_object_foreach(json_object_get(schema, "properties"), key, property)
-      json_object_set_new(object, key, make_value(m, key, property, depth + 1));
+  json_object_foreach(json_object_get(schema, "properties"), key, property) {
+    json_object_set_new(object, key, make_value(m, key, property, depth + 1));
+  }
   return object;
 }
 
