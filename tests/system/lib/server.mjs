@@ -37,6 +37,12 @@ function cleanEnvironment(dir, extra) {
   return { ...env, ...extra };
 }
 
+// Whatever happens to the tests, nothing is left running.
+const running = new Set();
+process.on('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
+
 export class Process {
   constructor(args, { env = {}, dir }) {
     this.lines = [];
@@ -48,6 +54,8 @@ export class Process {
     });
     this.exited = once(this.child, 'exit').then(([code, signal]) => ({ code, signal }));
     this.waiters = [];
+    running.add(this.child);
+    this.exited.then(() => running.delete(this.child));
     for (const stream of [this.child.stdout, this.child.stderr])
       createInterface({ input: stream }).on('line', (line) => this.#take(line));
     this.exited.then(() => this.#give());
@@ -83,6 +91,19 @@ export class Process {
       ]);
       clearTimeout(timer);
     }
+  }
+
+  // How it ended by itself; one that does not is killed, and that is an error.
+  async end(ms = START_MS) {
+    let late = false;
+    const timer = setTimeout(() => {
+      late = true;
+      this.child.kill('SIGKILL');
+    }, ms);
+    const end = await this.exited;
+    clearTimeout(timer);
+    if (late) throw new Error(`still running after ${ms} ms:\n${this.lines.join('\n')}`);
+    return end;
   }
 
   async stop(signal = 'SIGTERM') {

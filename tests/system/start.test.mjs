@@ -1,0 +1,168 @@
+// Starting where it cannot: one line that says why, another exit code than 0, and nothing touched.
+// And starting again: what was there is there.
+
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { chmodSync, existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+
+import { collectEvents, finished, get, post, startDebate } from './lib/client.mjs';
+import { Process, startServer, temporaryDirectory } from './lib/server.mjs';
+
+const MEMORY = 'aragora_memory.db';
+
+function digests(dir) {
+  const out = {};
+  for (const name of readdirSync(dir).sort())
+    out[name] = createHash('sha256').update(readFileSync(join(dir, name))).digest('hex');
+  return out;
+}
+
+// The one line that a refused start leaves; log lines do not count.
+async function refusal(dir, args = ['--port', '0', '--ws-port', '0'], env = {}) {
+  const process = new Process(['server', ...args], { dir, env });
+  const { code } = await process.end(10_000);
+  assert.notEqual(code, 0);
+  assert.notEqual(code, null, 'ended by a signal');
+  const lines = process.lines.filter((line) => line.startsWith('aragora: '));
+  assert.equal(lines.length, 1, process.lines.join('\n'));
+  return lines[0];
+}
+
+describe('a start that cannot be', () => {
+  test('on a port in use names the port', async (t) => {
+    const first = await startServer(t);
+    const line = await refusal(temporaryDirectory(t), ['--port', String(first.port), '--ws-port', '0']);
+    assert.match(line, new RegExp(`\\b${first.port}\\b.*in use`));
+    assert.equal((await get(first, '/healthz')).status, 200);
+  });
+
+  test('in a directory that cannot be written names the directory', async (t) => {
+    const dir = temporaryDirectory(t);
+    const closed = join(dir, 'closed');
+    writeFileSync(closed, 'a file where a directory should be'); // root may write anywhere
+    const line = await refusal(dir, ['--port', '0', '--ws-port', '0', '--data-dir', closed]);
+    assert.match(line, /closed/);
+    assert.equal(readFileSync(closed, 'utf8'), 'a file where a directory should be');
+  });
+
+  test('in a directory without write permission names the directory', { skip: process.getuid?.() === 0 && 'root may' },
+    async (t) => {
+      const dir = temporaryDirectory(t);
+      const closed = join(dir, 'closed');
+      mkdirSync(closed);
+      chmodSync(closed, 0o500);
+      assert.match(await refusal(dir, ['--port', '0', '--ws-port', '0', '--data-dir', closed]), /closed/);
+      chmodSync(closed, 0o700);
+      assert.deepEqual(readdirSync(closed), []);
+    });
+
+  test('on a database that is none names the file', async (t) => {
+    const dir = temporaryDirectory(t);
+    writeFileSync(join(dir, MEMORY), 'this is not a database, and it is longer than a header of SQLite is\n'.repeat(100));
+    const before = digests(dir);
+    assert.match(await refusal(dir), new RegExp(MEMORY));
+    assert.deepEqual(digests(dir), before);
+  });
+
+  test('on a database of somebody else names the file', async (t) => {
+    const dir = temporaryDirectory(t);
+    execFileSync('sqlite3', [join(dir, MEMORY), 'CREATE TABLE recipes (name TEXT)']);
+    const before = digests(dir);
+    assert.match(await refusal(dir), new RegExp(MEMORY));
+    assert.deepEqual(digests(dir), before);
+  });
+
+  test('on a newer database names the file', async (t) => {
+    const dir = temporaryDirectory(t);
+    const server = await startServer(undefined, { dir });
+    await server.stop();
+    execFileSync('sqlite3', [join(dir, MEMORY), 'UPDATE _aragora_migrations SET min_reader_version = 999']);
+    for (const extra of ['-wal', '-shm']) assert.ok(!existsSync(join(dir, MEMORY + extra)));
+    const before = digests(dir);
+    assert.match(await refusal(dir), new RegExp(`${MEMORY}.*newer`));
+    assert.deepEqual(digests(dir), before);
+  });
+
+  test('with a flag that is none', async (t) => {
+    const process = new Process(['server', '--no-such-flag'], { dir: temporaryDirectory(t) });
+    assert.equal((await process.end(10_000)).code, 2);
+    assert.match(process.lines.join('\n'), /no-such-flag/);
+  });
+
+  test('with a bad value in the environment names the variable', async (t) => {
+    const process = new Process(['server'], { dir: temporaryDirectory(t), env: { ARAGORA_PORT: 'eighty' } });
+    assert.notEqual((await process.end(10_000)).code, 0);
+    assert.match(process.lines.join('\n'), /ARAGORA_PORT/);
+  });
+});
+
+describe('a second start', () => {
+  test('has every debate of the first, unchanged', async (t) => {
+    const dir = temporaryDirectory(t);
+    const first = await startServer(undefined, { dir });
+    const { id } = await startDebate(first, { task: 'Will it last?', agents: ['demo', 'demo'] });
+    const debate = await finished(first, id);
+    const frames = await collectEvents(first, id);
+    const end = await first.stop();
+    assert.equal(end.code, 0);
+    const second = await startServer(t, { dir });
+    assert.deepEqual((await get(second, `/api/debates/${id}`)).json, debate);
+    assert.deepEqual(await collectEvents(second, id), frames);
+  });
+
+  test('takes up what a kill -9 cut off, and agent_seq counts on', async (t) => {
+    const dir = temporaryDirectory(t);
+    const first = await startServer(undefined, { dir, env: { ARAGORA_DEMO_TOKEN_RATE: '200' } });
+    const { id } = await startDebate(first, { task: 'Cut me off', agents: ['demo', 'demo', 'demo'] });
+    await collectEvents(first, id, { until: (frame) => frame.type === 'critique' });
+    await first.stop('SIGKILL');
+    const second = await startServer(t, { dir });
+    const live = await collectEvents(second, id);
+    assert.equal(live.filter((frame) => frame.seq).at(-1).type, 'debate_end');
+    const stored = await collectEvents(second, id);
+    assert.deepEqual(live.filter((frame) => frame.seq), stored);
+    assert.deepEqual(stored.map((frame) => frame.seq), stored.map((_, index) => index + 1));
+    assert.ok(stored.some((frame) => frame.type === 'resumed'));
+    const counts = {};
+    for (const frame of stored)
+      if (frame.agent) assert.equal(frame.agent_seq, (counts[frame.agent] = (counts[frame.agent] ?? 0) + 1));
+    assert.equal((await get(second, `/api/debates/${id}`)).json.status, 'completed');
+  });
+});
+
+describe('SIGTERM', () => {
+  test('waits for debates, refuses new ones meanwhile, and ends with 0', async (t) => {
+    const server = await startServer(undefined, { env: { ARAGORA_DEMO_TOKEN_RATE: '60' }, dir: temporaryDirectory(t) });
+    const { id } = await startDebate(server, { task: 'Let me finish', agents: ['demo', 'demo'], rounds: 0 });
+    server.child.kill('SIGTERM');
+    await server.line(/stopping debates=1/);
+    const refused = await post(server, '/api/debates', { task: 'Too late', agents: ['demo', 'demo'] });
+    assert.equal(refused.status, 503);
+    assert.equal(refused.json.code, 'SERVICE_UNAVAILABLE');
+    assert.ok(refused.headers.get('retry-after'));
+    const ready = await get(server, '/readyz');
+    assert.equal(ready.status, 503);
+    assert.equal(ready.json.status, 'not_ready');
+    assert.equal((await server.end()).code, 0);
+  });
+
+  // The stream is closed when the debate has ended, which may be before its last frame's pause is over.
+  test('shows the end of a debate to who listens', { todo: 'streams are cut before debate_end' }, async (t) => {
+    const server = await startServer(t, { env: { ARAGORA_DEMO_TOKEN_RATE: '60' } });
+    const { id } = await startDebate(server, { task: 'Let me see', agents: ['demo', 'demo'], rounds: 0 });
+    const frames = collectEvents(server, id);
+    server.child.kill('SIGTERM');
+    assert.equal((await frames).at(-1).type, 'debate_end');
+  });
+
+  test('ends an idle server at once', async (t) => {
+    const server = await startServer(undefined, { dir: temporaryDirectory(t) });
+    const before = performance.now();
+    const { code } = await server.stop();
+    assert.equal(code, 0);
+    assert.ok(performance.now() - before < 2000);
+  });
+});
