@@ -79,9 +79,13 @@ static const char *const no_keys =
     "Set ANTHROPIC_API_KEY, OPENAI_API_KEY or another provider's key.";
 
 static json_t *checks_of(const struct api *api, const struct findings *f) {
+  json_t *each = providers_of(api->parts.agents);
+  json_int_t available = 0;
+  const char *name;
+  json_t *value;
+  json_object_foreach(each, name, value) available += json_is_true(value);
   json_t *providers = json_pack("{s:b, s:b, s:I, s:o}", "healthy", 1, "any_available",
-                                !f->only_demo, "available_count", (json_int_t)f->available,
-                                "providers", providers_of(api->parts.agents));
+                                available > 0, "available_count", available, "providers", each);
   if (providers && f->only_demo) json_object_set_new(providers, "warning", json_string(no_keys));
   return json_pack("{s:o, s:o, s:{s:b}, s:o, s:{s:b, s:I}}", "database",
                    database_check(f, f->memory_us), "elo_system", database_check(f, f->elo_us),

@@ -46,9 +46,26 @@ static json_t *consensus_object(struct maker *m, const json_t *c) {
   return out;
 }
 
-/* One row a position: names of PROTOCOL 5, and the rest of what the log says. */
+static json_t *position_object(struct maker *m, const json_t *p) {
+  json_t *out = json_object();
+  maker_put(m, out, "id", outward_member(p, "id"));
+  maker_put(m, out, "key", outward_member(p, "key"));
+  maker_put(m, out, "text", outward_member(p, "text"));
+  maker_put(m, out, "speaker", outward_member(p, "speaker"));
+  maker_put(m, out, "holders", outward_member(p, "holders"));
+  maker_put(m, out, "first_choices", outward_member(p, "first_choices"));
+  maker_put(m, out, "first_choice_share", outward_member(p, "first_ppm"));
+  maker_put(m, out, "borda", outward_member(p, "borda_ppm"));
+  maker_put(m, out, "since", outward_member(p, "since"));
+  return out;
+}
+
 static json_t *positions_array(struct maker *m, const json_t *c) {
-  return c ? outward_member(c, "positions") : json_array();
+  const json_t *rows = json_object_get(c, "positions");
+  json_t *out = json_array();
+  for (size_t i = 0; i < json_array_size(rows); i++)
+    maker_add(m, out, position_object(m, json_array_get(rows, i)));
+  return out;
 }
 
 static void put_decision(struct maker *m, json_t *out, const struct debate *d) {
