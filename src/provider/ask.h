@@ -41,7 +41,7 @@ struct ask_usage {
   int64_t reasoning; /* part of output */
 };
 
-/* All texts are borrowed until ops.done returned or ask_cancel. */
+/* All texts, and the binding, are borrowed until ops.done is called, or ask_cancel. */
 struct ask_spec {
   const struct agent_binding *binding;
   const char *agent;       /* the agent's name, for the log and the demo agents */
@@ -97,7 +97,9 @@ MUST_CHECK enum status ask_start(struct provider *provider, const struct ask_spe
                                  struct error *err);
 /* The attempt announced by ops.attempt_start is durable: the request may leave. */
 void ask_proceed(struct ask *ask);
-/* Closes its sockets at once; no callback follows; the ask is freed. Usage is unknown. */
+/* Closes its sockets at once; no callback follows; the ask is freed. Usage is unknown. Also from
+ * within a callback of this very ask, which is not touched after the callback then; within ops.done
+ * it does nothing. */
 void ask_cancel(struct ask *ask);
 
 #endif

@@ -1,11 +1,24 @@
-/* What the files of this room share: the runner's own struct. Not for other rooms. */
+/* What the files of this room share. Not for other rooms; loop thread, where nothing else is said.
+ *
+ *   runner.c   admission, the table and the queue of debates, starting, cancelling, leaving
+ *   live.c     one debate: its life, and the loop of ask and append
+ *   asking.c   one turn that is being asked
+ *   delivery.c    what is appended together: sealing, handing over to the store, holding what it
+ * refuses panel.c    a request resolved against the agents that exist
+ */
 #ifndef ARAGORA_RUNNER_INTERNAL_H
 #define ARAGORA_RUNNER_INTERNAL_H
 
+#include "debate/live_text.h"
 #include "runner/live.h"
 
 #include <stdatomic.h>
+
+/* A table that cannot grow refuses the entry instead of ending the process. */
+#define HASH_NONFATAL_OOM 1
 #include <uthash.h>
+
+struct delivery;
 
 struct runner_entry { /* id -> running or queued debate */
   const char *id;     /* the live's own */
@@ -23,13 +36,131 @@ struct runner {
   const struct clock *clock;
   struct runner_entry *table;            /* loop thread */
   struct live *queue_first, *queue_last; /* loop thread: debates that wait for admission */
+  struct delivery *deliveries;           /* loop thread: submitted, not yet through; utlist */
+  struct buffer scratch;                 /* loop thread: a frame while it is made */
   _Atomic int64_t running, queued;       /* written on the loop, read anywhere */
   atomic_bool accepting;
-  void (*idle)(void *ctx); /* set by runner_drain */
-  void *idle_ctx;
+  bool stopped;                                 /* loop thread: runner_stop was here */
+  void (*drain)(void *ctx), (*idle)(void *ctx); /* asked for; in force on the loop */
+  void *drain_ctx, *idle_ctx;
 };
 
-/* The debate's last event is on its way to the disk: it leaves the table, the next one starts. */
+/* The debate's last event is on the disk, or it was given up: it leaves the table, the next one
+ * starts. The live may be freed by it. */
 void runner_live_ended(struct runner *runner, struct live *live);
+/* A delivery is through. */
+void runner_delivery_done(struct runner *runner);
+
+/* ---- a debate ---- */
+
+enum asking_state {
+  ASKING_FREE,      /* the slot is empty */
+  ASKING_ANNOUNCED, /* ask_start ran; the provider has not announced its (next) attempt yet */
+  ASKING_SEALING,   /* attempt_start is on its way to the disk */
+  ASKING_SENT,      /* the request left */
+};
+
+/* A turn that is being asked: one slot a turn of the current step. */
+struct asking {
+  struct live *live;
+  enum asking_state state;
+  unsigned generation; /* of attempts: a late commit must not wake a later one */
+  int turn;
+  struct ask *ask;
+  struct prompt prompt; /* borrowed by the ask */
+  struct agent_binding binding;
+  char turn_id[TURN_ID_SIZE];
+  int step;           /* in which the time below began */
+  int64_t started_us; /* of the turn, its repair included */
+  bool tokens_shown;
+  struct live_text live_text; /* the answer's words out of the reply under way */
+};
+
+struct agent_count { /* for agent_seq */
+  const char *name;
+  uint64_t count;
+};
+
+struct live {
+  struct runner *runner;
+  struct live *next; /* in the queue */
+  enum live_state state;
+  int refs; /* the runner's, and one a delivery under way */
+  struct store_debate row;
+  struct debate *debate;
+  uint8_t head[CHAIN_HASH_SIZE];
+  struct agent_count counts[DEBATE_MEMBERS_MAX + DEBATE_JUDGES_MAX];
+  struct asking *askings; /* as many as a step may have turns; NULL before the configuration */
+  int asking_count;
+  struct loop_timer *deadline;
+  struct delivery *held_first, *held_last; /* refused by a full queue; in order */
+  struct loop_timer *held_timer;
+  bool opened; /* in the hub */
+  bool broken; /* nothing more is appended: the log could not be continued, or the process goes */
+};
+
+struct log_context live_log_context(const struct live *live);
+/* Asks and appends whatever the state calls for, and submits the delivery. The live may be freed.
+ */
+void live_advance(struct live *live, struct delivery *delivery);
+/* The log cannot be continued (memory, or a fold that refused): the debate stops here, its log as
+ * it stands on disk, and is taken up again at the next start. The live may be freed. */
+void live_give_up(struct live *live, enum status status, const char *why);
+/* Cancels what is being asked, without a word in the log. */
+void live_cut_askings(struct live *live);
+
+/* ---- a turn; asking.c ---- */
+
+/* Starts asking an open turn; one that cannot be asked fails in the log. */
+MUST_CHECK enum status asking_start(struct live *live, struct delivery *delivery, int turn);
+bool asking_is_asked(const struct live *live, int turn);
+/* Closes its socket and books what was under way at its reserve. */
+MUST_CHECK enum status asking_cut(struct asking *asking, struct delivery *delivery);
+/* The ask is over or cancelled: forgets it. */
+void asking_clear(struct asking *asking);
+/* Its attempt is on disk: the request leaves. */
+void asking_proceed(struct asking *asking, unsigned generation);
+
+/* ---- what is appended together; delivery.c ---- */
+
+struct sealed { /* an event with its bytes, until the store has copied them */
+  struct store_event event;
+  char *data;
+};
+
+/* One transaction. The maker's until delivery_submit; then the writer's until its done function, or
+ * held by its live; then the loop's, which frees it. */
+struct delivery {
+  struct delivery *prev, *next; /* in the runner's list */
+  struct delivery *held_next;
+  struct live *live;
+  struct sealed *events;
+  struct frame **frames;
+  size_t count, cap;
+  enum store_row_change change;
+  bool ends;             /* debate_end is among them */
+  bool held;             /* not with the store yet */
+  struct asking *asking; /* to be sent once this is on disk, or NULL */
+  unsigned generation;
+  live_committed_fn *committed;
+  void *ctx;
+  enum status status;
+};
+
+struct delivery *delivery_create(struct live *live); /* NULL when memory is short */
+/* Of one that was not submitted. NULL is fine. */
+void delivery_free(struct delivery *delivery);
+/* Seals the drafts into the delivery and folds them; takes the drafts in every case. After an error
+ * the debate cannot go on. */
+MUST_CHECK enum status delivery_seal(struct delivery *delivery, struct drafts *drafts);
+/* Gives the delivery to the store. A full queue holds it, in order: a paid answer is never dropped.
+ */
+void delivery_submit(struct delivery *delivery);
+/* The process goes: what is held goes to the store now or fails. */
+void delivery_flush_held(struct runner *runner);
+/* Loop stopped, store closed: answers and frees what never came through. */
+void delivery_abandon_all(struct runner *runner);
+/* One logged event more of this agent; returns how many there are. 0 for NULL. */
+uint64_t delivery_count_agent(struct live *live, const char *agent);
 
 #endif

@@ -1,9 +1,10 @@
 /* One running debate: its state, its chain, and the turns that are being asked.
  *
- * Owned by the runner; loop thread only, but for the store's completion. Events are folded the
- * moment they are handed to the store; what they cause waits for the commit:
+ * Owned by the runner; loop thread only, but for live_create and live_restore before it is handed
+ * there. Events are folded the moment they are handed to the store; what they cause waits for the
+ * commit:
  *
- *   advance:  drafts -> seal -> fold -> next ... -> one batch to the store
+ *   advance:  drafts -> seal -> fold -> next ... -> one delivery to the store
  *   commit:   (writer) frames to the hub -> (loop) requests leave, waiting callers are answered
  */
 #ifndef ARAGORA_RUNNER_LIVE_H
@@ -16,39 +17,48 @@
 struct live;
 
 enum live_state {
-  LIVE_QUEUED,  /* waits for admission; in the runner's queue */
+  LIVE_QUEUED,  /* waits for admission; in the runner's queue and table */
   LIVE_RUNNING, /* turns are asked; in the runner's table */
-  LIVE_ENDED,   /* debate_end is handed to the store; freed when the last batch is through */
+  LIVE_ENDED,   /* debate_end is handed to the store, or it was given up or left; nothing is asked
+                   any more; freed when the last delivery is through */
 };
 
-/* Called on the loop when a batch is on disk (or failed for good). */
+/* Called on the loop when a delivery is on disk (or failed for good). */
 typedef void live_committed_fn(void *ctx, enum status status);
 
-/* A debate that has not begun. Takes over `config`. `row` is what the store lists, copied. */
+/* A debate that has not begun. `row` is what the store lists, copied. The reference is the
+ * caller's. */
 MUST_CHECK enum status live_create(struct runner *runner, const struct store_debate *row,
                                    struct live **ret_live);
+/* NULL is fine. Frees it once no delivery is under way. */
 void live_unref(struct live *live);
 
-/* Writes debate_start with the row. `committed` when it is on disk. */
-MUST_CHECK enum status live_begin(struct live *live, struct debate_config *config, bool queued,
-                                  live_committed_fn *committed, void *ctx);
+/* Writes debate_start with the row, and asks, unless `queued`. `committed` when it is on disk; not
+ * after an error: then nothing was written. */
+MUST_CHECK enum status live_begin(struct live *live, const struct debate_config *config,
+                                  bool queued, live_committed_fn *committed, void *ctx);
 /* Takes an event of the store's log up into the state; before live_continue. Any one thread. */
 MUST_CHECK enum status live_restore(struct live *live, const struct store_event *event,
                                     struct error *err);
-/* After the last event was restored: closes unknown attempts, notes the resumption, goes on. */
-void live_continue(struct live *live);
+/* After the last event was restored: closes unknown attempts, notes the resumption, and goes on,
+ * unless `queued`. The live may be freed. */
+void live_continue(struct live *live, bool queued);
 
-/* Asks, appends, ends: whatever the state calls for. */
+/* A queued debate begins. The live may be freed. */
 void live_admit(struct live *live);
-/* A fact from outside; `committed` may be NULL. STATUS_CONFLICT when the debate has ended. */
+/* A fact from outside; `committed` (may be NULL) when it is on disk. STATUS_CONFLICT when the
+ * debate has ended. After any other error the debate was given up and may be freed. */
 MUST_CHECK enum status live_fact(struct live *live, enum event_kind kind, const char *reason,
                                  live_committed_fn *committed, void *ctx);
+/* The process goes: the sockets close, nothing more is appended, the log stays as it is. */
+void live_leave(struct live *live);
 
 const char *live_id(const struct live *live);
-const struct store_debate *live_row(const struct live *live);
-enum live_state live_state(const struct live *live);
+struct runner *live_runner(const struct live *live);
 const struct debate *live_debate(const struct live *live);
-/* For the runner's lists. */
+/* Running time so far, in milliseconds. */
+int64_t live_elapsed_ms(const struct live *live);
+/* For the runner's queue. */
 struct live *live_next(const struct live *live);
 void live_set_next(struct live *live, struct live *next);
 

@@ -153,6 +153,10 @@ static enum status add_judge(struct debate_config *c, const struct seat *seat, b
   return s;
 }
 
+static bool is_priced(const struct agent_binding *b) {
+  return b->price_input_usd_micro >= 0 && b->price_output_usd_micro >= 0;
+}
+
 /* PROTOCOL 1.6: outsiders first, then fresh calls to panel members; a panel of two without an
  * outsider votes. */
 static enum status choose_judges(const struct agent_table *agents, const struct seat *seats,
@@ -161,8 +165,9 @@ static enum status choose_judges(const struct agent_table *agents, const struct 
   for (size_t i = 0; i < agents->count && c->judge_count < DEBATE_JUDGES_MAX && !s; i++) {
     const struct agent_binding *b = &agents->agents[i];
     struct seat seat = {b, {"", 0}};
-    if (b->available && b->wire != WIRE_DEMO && !in_panel(seats, count, b))
-      s = add_judge(c, &seat, false);
+    bool outsider = b->available && b->wire != WIRE_DEMO && !in_panel(seats, count, b);
+    /* One without a price could never be asked within a budget in money. */
+    if (outsider && (c->budget_usd_micro < 0 || is_priced(b))) s = add_judge(c, &seat, false);
   }
   for (int i = 0; i < count && count > 2 && c->judge_count < DEBATE_JUDGES_MAX && !s; i++)
     s = add_judge(c, &seats[i], true);
@@ -185,8 +190,7 @@ static enum status fill_limits(const struct options *options, const struct debat
     /* Half of the context for other agents' texts, at the cautious two bytes a token. */
     if (b->context_tokens > 0 && b->context_tokens < c->context_bytes)
       c->context_bytes = b->context_tokens;
-    bool priced = b->price_input_usd_micro >= 0 && b->price_output_usd_micro >= 0;
-    if (spec->budget_usd_micro >= 0 && !priced)
+    if (spec->budget_usd_micro >= 0 && !is_priced(b))
       return error_set(err, STATUS_INVALID, "budget_usd",
                        "the price of %s (%s) is unknown, so a budget in money cannot be kept",
                        b->type, b->model);

@@ -6,6 +6,8 @@
 #include "runner/internal.h"
 #include "runner/panel.h"
 
+#include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 enum status runner_create(struct loop *loop, struct store *store, struct hub *hub,
@@ -28,6 +30,7 @@ enum status runner_create(struct loop *loop, struct store *store, struct hub *hu
 
 void runner_destroy(struct runner *r) {
   if (!r) return;
+  delivery_abandon_all(r);
   struct runner_entry *entry;
   struct runner_entry *next;
   HASH_ITER(hh, r->table, entry, next) {
@@ -35,6 +38,7 @@ void runner_destroy(struct runner *r) {
     live_unref(entry->live);
     free(entry);
   }
+  buffer_done(&r->scratch);
   free(r);
 }
 
@@ -52,7 +56,9 @@ static enum status enlist(struct runner *r, struct live *live) {
   entry->id = live_id(live);
   entry->live = live;
   HASH_ADD_KEYPTR(hh, r->table, entry->id, strlen(entry->id), entry);
-  return STATUS_OK;
+  if (entry->hh.tbl) return STATUS_OK;
+  free(entry);
+  return STATUS_NOMEM;
 }
 
 static void delist(struct runner *r, struct live *live) {
@@ -104,17 +110,24 @@ static void admit_waiting(struct runner *r) {
   show_counts(r);
 }
 
+static void tell_idle(struct runner *r) {
+  if (!r->idle || r->running || r->queued || r->deliveries) return;
+  void (*idle)(void *) = r->idle;
+  r->idle = NULL;
+  idle(r->idle_ctx);
+}
+
 void runner_live_ended(struct runner *r, struct live *live) {
-  if (!find(r, live_id(live))) return;
+  if (find(r, live_id(live)) != live) return;
   delist(r, live);
   if (!dequeue(r, live)) r->running--;
   live_unref(live);
   admit_waiting(r);
-  if (r->idle && r->running == 0 && r->queued == 0) {
-    void (*idle)(void *) = r->idle;
-    r->idle = NULL;
-    idle(r->idle_ctx);
-  }
+  tell_idle(r);
+}
+
+void runner_delivery_done(struct runner *r) {
+  tell_idle(r);
 }
 
 /* ---- starting ---- */
@@ -163,7 +176,7 @@ static enum status make_row(struct start_request *q, const struct debate_config 
   struct runner *r = q->runner;
   q->agents = json_array();
   for (int i = 0; i < config->member_count; i++)
-    json_array_append_new(q->agents, json_string(config->members[i].name));
+    if (json_array_append_new(q->agents, json_string(config->members[i].name))) return STATUS_NOMEM;
   FREE_LATER char *agents = json_canonical_dup(q->agents);
   if (!agents) return STATUS_NOMEM;
   q->demo = config->demo;
@@ -233,7 +246,6 @@ static void start_on_loop(void *arg) {
   debate_config_done(&config);
   if (!s) return;
   error_set(&err, s, NULL, "out of memory");
-  hub_close_debate(r->hub, live_id(live));
   start_failed(q, s, &err);
   runner_live_ended(r, live);
 }
@@ -285,12 +297,9 @@ static void cancel_committed(void *ctx, enum status status) {
 static void cancel_on_loop(void *arg) {
   struct cancel_request *q = arg;
   struct live *live = find(q->runner, q->id);
-  enum status s = STATUS_CONFLICT;
-  if (live) {
-    /* A debate that waited for admission takes a running one's place for its last events. */
-    if (dequeue(q->runner, live)) q->runner->running++;
+  enum status s = q->runner->stopped ? STATUS_UNAVAILABLE : STATUS_CONFLICT;
+  if (live && !q->runner->stopped)
     s = live_fact(live, EVENT_CANCEL_REQUESTED, q->reason, cancel_committed, q);
-  }
   if (s) cancel_committed(q, s);
 }
 
@@ -318,99 +327,150 @@ void runner_cancel(struct runner *r, const struct principal *who, const char *de
 
 /* ---- resuming ---- */
 
-struct resume {
-  struct runner *runner;
+struct unfinished { /* collected first: no read within a read */
+  char (*ids)[ID_DEBATE_MAX + 1];
+  size_t count, cap;
+  bool failed;
+};
+
+static void collect(void *ctx, const char *id, const struct principal *owner) {
+  struct unfinished *u = ctx;
+  (void)owner;
+  if (u->count == u->cap) {
+    size_t cap = u->cap ? u->cap * 2 : 16;
+    void *grown = realloc(u->ids, cap * sizeof *u->ids);
+    u->failed = u->failed || !grown;
+    if (!grown) return;
+    u->ids = grown;
+    u->cap = cap;
+  }
+  snprintf(u->ids[u->count++], sizeof *u->ids, "%s", id);
+}
+
+struct restoring {
   struct live *live;
   struct error err;
   enum status status;
-  size_t count;
 };
 
 static bool restore_event(void *ctx, const struct store_event *event) {
-  struct resume *resume = ctx;
-  resume->status = live_restore(resume->live, event, &resume->err);
-  return resume->status == STATUS_OK;
+  struct restoring *restoring = ctx;
+  restoring->status = live_restore(restoring->live, event, &restoring->err);
+  return restoring->status == STATUS_OK;
 }
 
-struct continuation {
-  struct runner *runner;
-  struct live *live;
-};
-
-/* Loop thread. */
+/* Loop thread. A debate beyond the limit of those that run waits its turn, like a new one. */
 static void take_up(void *arg) {
-  struct continuation *c = arg;
-  if (enlist(c->runner, c->live)) {
-    live_unref(c->live);
-  } else {
-    c->runner->running++;
-    show_counts(c->runner);
-    live_continue(c->live);
-  }
-  free(c);
-}
-
-static void resume_one(void *ctx, const char *id, const struct principal *owner) {
-  struct resume *resume = ctx;
-  struct runner *r = resume->runner;
-  struct store_debate row;
-  struct principal system = PRINCIPAL_SYSTEM;
-  struct log_context context = {NULL, id};
-  (void)owner;
-  if (store_get_debate(r->store, &system, id, &row, &resume->err)) return;
-  enum status s = live_create(r, &row, &resume->live);
-  store_debate_done(&row);
-  resume->status = s;
-  if (!s) s = store_read_events(r->store, &system, id, 0, 0, restore_event, resume, &resume->err);
-  if (!s) s = resume->status;
-  struct continuation *c = s ? NULL : malloc(sizeof *c);
-  if (!c) {
-    log_error("runner", &context, "debate=not_resumed error=\"%s\"", resume->err.message);
-    live_unref(resume->live);
-    resume->live = NULL;
+  struct live *live = arg;
+  struct runner *r = live_runner(live);
+  struct log_context context = {NULL, live_id(live)};
+  if (r->stopped || enlist(r, live)) {
+    log_error("runner", &context, "debate=not_resumed error=\"%s\"",
+              r->stopped ? "the process ends" : "out of memory");
+    live_unref(live);
     return;
   }
-  *c = (struct continuation){r, resume->live};
-  resume->count++;
-  loop_post(r->loop, take_up, c);
+  bool queued = r->running >= r->options->max_concurrent_debates;
+  if (queued)
+    enqueue(r, live);
+  else
+    r->running++;
+  show_counts(r);
+  live_continue(live, queued);
 }
 
-enum status runner_resume(struct runner *r, size_t *ret_count, struct error *err) {
-  struct resume resume = {.runner = r};
-  enum status s = store_unfinished(r->store, resume_one, &resume, err);
-  if (!s) *ret_count = resume.count;
+/* The debate as its log left it. */
+static enum status restore(struct runner *r, const char *id, struct live **ret_live,
+                           struct error *err) {
+  struct store_debate row;
+  const struct principal system = PRINCIPAL_SYSTEM;
+  struct restoring restoring = {0};
+  enum status s = store_get_debate(r->store, &system, id, &row, err);
+  if (s) return s;
+  s = live_create(r, &row, &restoring.live);
+  store_debate_done(&row);
+  if (s) return error_set(err, s, NULL, "out of memory");
+  s = store_read_events(r->store, &system, id, 0, 0, restore_event, &restoring, err);
+  if (!s && restoring.status) {
+    *err = restoring.err;
+    s = restoring.status;
+  }
+  if (!s && live_debate(restoring.live)->last_seq == 0)
+    s = error_set(err, STATUS_CORRUPT, NULL, "its log is empty");
+  if (s)
+    live_unref(restoring.live);
+  else
+    *ret_live = restoring.live;
   return s;
 }
 
-/* ---- draining ---- */
+enum status runner_resume(struct runner *r, size_t *ret_count, struct error *err) {
+  struct unfinished unfinished = {0};
+  size_t count = 0;
+  enum status s = store_unfinished(r->store, collect, &unfinished, err);
+  if (!s && unfinished.failed) s = error_set(err, STATUS_NOMEM, NULL, "out of memory");
+  for (size_t i = 0; !s && i < unfinished.count; i++) {
+    const char *id = unfinished.ids[i];
+    struct log_context context = {NULL, id};
+    struct error why = {0};
+    struct live *live = NULL;
+    if (restore(r, id, &live, &why)) {
+      log_error("runner", &context, "debate=not_resumed error=\"%s\"", why.message);
+      continue;
+    }
+    count++;
+    loop_post(r->loop, take_up, live);
+  }
+  free(unfinished.ids);
+  if (!s) *ret_count = count;
+  return s;
+}
 
-struct drain {
-  struct runner *runner;
-  void (*idle)(void *ctx);
-  void *ctx;
-};
+/* ---- the end of the process ---- */
 
 static void drain_on_loop(void *arg) {
-  struct drain *drain = arg;
-  struct runner *r = drain->runner;
-  if (r->running == 0 && r->queued == 0) {
-    drain->idle(drain->ctx);
-  } else {
-    r->idle = drain->idle;
-    r->idle_ctx = drain->ctx;
-  }
-  free(drain);
+  struct runner *r = arg;
+  r->idle = r->drain;
+  r->idle_ctx = r->drain_ctx;
+  tell_idle(r);
 }
 
 void runner_drain(struct runner *r, void (*idle)(void *ctx), void *ctx) {
   r->accepting = false;
-  struct drain *drain = malloc(sizeof *drain);
-  if (!drain) {
-    log_error("runner", NULL, "out of memory while draining");
-    return;
-  }
-  *drain = (struct drain){r, idle, ctx};
-  loop_post(r->loop, drain_on_loop, drain);
+  r->drain = idle;
+  r->drain_ctx = ctx;
+  loop_post(r->loop, drain_on_loop, r);
+}
+
+struct stop {
+  struct runner *runner;
+  pthread_mutex_t lock;
+  pthread_cond_t changed;
+  bool done;
+};
+
+static void stop_on_loop(void *arg) {
+  struct stop *stop = arg;
+  struct runner *r = stop->runner;
+  r->stopped = true;
+  r->idle = NULL;
+  struct runner_entry *entry;
+  struct runner_entry *next;
+  HASH_ITER(hh, r->table, entry, next) live_leave(entry->live);
+  delivery_flush_held(r);
+  pthread_mutex_lock(&stop->lock);
+  stop->done = true;
+  pthread_cond_signal(&stop->changed);
+  pthread_mutex_unlock(&stop->lock);
+}
+
+void runner_stop(struct runner *r) {
+  struct stop stop = {r, PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false};
+  r->accepting = false;
+  loop_post(r->loop, stop_on_loop, &stop);
+  pthread_mutex_lock(&stop.lock);
+  while (!stop.done) pthread_cond_wait(&stop.changed, &stop.lock);
+  pthread_mutex_unlock(&stop.lock);
 }
 
 struct runner_stats runner_stats(const struct runner *r) {

@@ -23,7 +23,8 @@ MUST_CHECK enum status runner_create(struct loop *loop, struct store *store, str
                                      struct provider *provider, const struct agent_table *agents,
                                      const struct options *options, struct runner **ret_runner,
                                      struct error *err);
-/* Loop stopped. NULL is fine. */
+/* After runner_stop, the store closed and the loop stopped (see there); before provider, hub and
+ * loop are destroyed. NULL is fine. */
 void runner_destroy(struct runner *runner);
 
 /* What a caller learns of a debate that was started. Borrowed during the callback. */
@@ -37,24 +38,43 @@ struct runner_started {
 typedef void runner_started_fn(void *ctx, enum status status, const struct error *err,
                                const struct runner_started *started);
 
-/* Resolves the panel, writes debate_start and answers once it is on disk; on the writer's or the
- * loop's thread. Takes the spec in every case. STATUS_INVALID names the field, STATUS_FULL when the
- * queue of debates is full, STATUS_UNAVAILABLE while stopping. */
+/* Resolves the panel, writes debate_start and answers once it is on disk; on the loop's thread, or
+ * before it returns when memory is short. Takes the spec in every case. STATUS_INVALID names the
+ * field, STATUS_FULL when the queue of debates is full, STATUS_IO while the store cannot be
+ * written, STATUS_UNAVAILABLE while stopping. */
 void runner_start(struct runner *runner, const struct principal *who, struct debate_spec *spec,
                   runner_started_fn *done, void *ctx);
 
 /* Asks a debate to stop; looks it up first (blocks; not on the loop thread), and answers when the
- * request is on disk. STATUS_NOT_FOUND, STATUS_CONFLICT when it had ended. */
+ * request is on disk. STATUS_NOT_FOUND, STATUS_CONFLICT when it had ended, STATUS_UNAVAILABLE while
+ * stopping. */
 typedef void runner_cancelled_fn(void *ctx, enum status status);
 void runner_cancel(struct runner *runner, const struct principal *who, const char *debate_id,
                    const char *reason, runner_cancelled_fn *done, void *ctx);
 
-/* Takes up every unfinished debate of the store from its log; once, before serving. Blocks; not on
- * the loop thread. */
+/* Takes up every unfinished debate of the store from its log, oldest first; once, before serving.
+ * Those beyond the limit of running debates wait in the queue, whatever its limit. A debate whose
+ * log cannot be read is left alone and named in the server's log. Blocks; not on the loop thread.
+ */
 MUST_CHECK enum status runner_resume(struct runner *runner, size_t *ret_count, struct error *err);
 
-/* No new debates from here on. With `wait`, `idle(ctx)` is called on the loop when none runs. */
+/* No new debates from here on. `idle(ctx)` (may be NULL) is called on the loop, once, when none
+ * runs or waits and everything is on disk; it must not destroy anything itself. */
 void runner_drain(struct runner *runner, void (*idle)(void *ctx), void *ctx);
+
+/* Leaves every debate where it stands, to be taken up at the next start: closes their sockets, and
+ * appends and asks nothing from here on. Blocks until the loop has done it; not on the loop thread.
+ *
+ * The order at the end of a process, so that nothing is touched after it was freed and everybody
+ * who waits gets an answer:
+ *   1. runner_drain, for those who wait for the debates' own ends
+ *   2. runner_stop, while loop and store still work
+ *   3. store_close: commits what it has; its done functions post to the loop, which still runs
+ *   4. loop_stop and join: what was posted runs, so that every runner_start and runner_cancel has
+ *      been answered; none may be called from here on
+ *   5. runner_destroy, then provider_destroy, hub_destroy, loop_destroy
+ * Where 3 comes after 4, runner_destroy answers who still waits. */
+void runner_stop(struct runner *runner);
 
 struct runner_stats {
   int64_t running, queued;

@@ -1,0 +1,322 @@
+#include "base/log.h"
+#include "base/metrics.h"
+#include "runner/internal.h"
+#include "runner/panel.h"
+
+#include <stdio.h>
+
+/* ---- time and money ---- */
+
+/* A turn gets the turn timeout, or its step's share of what is left of the deadline. */
+static int64_t turn_time_ms(const struct live *live, const struct asking *asking) {
+  const struct debate_config *c = &live->debate->config;
+  int64_t left = c->deadline_ms - live_elapsed_ms(live);
+  int64_t share = left / debate_steps_left(live->debate);
+  int64_t time = share < c->turn_timeout_ms ? share : c->turn_timeout_ms;
+  time -= (clock_mono_us(live->runner->clock) - asking->started_us) / 1000;
+  return time > 1 ? time : 1;
+}
+
+static struct hub_token token_of(const struct asking *asking, int attempt) {
+  const struct debate *d = asking->live->debate;
+  const struct turn *t = &d->turns[asking->turn];
+  return (struct hub_token){asking->turn_id, debate_turn_agent(d, t)->name,
+                            turn_kind_names[t->kind], t->round, attempt};
+}
+
+/* True when the attempt would take the debate over one of its budgets. */
+static bool over_budget(const struct live *live, const struct ask_attempt *attempt) {
+  const struct debate *d = live->debate;
+  if (d->config.budget_tokens >= 0 &&
+      d->committed_tokens + attempt->reserved_tokens > d->config.budget_tokens)
+    return true;
+  return d->config.budget_usd_micro >= 0 &&
+         (attempt->reserved_usd_micro < 0 ||
+          d->committed_usd_micro + attempt->reserved_usd_micro > d->config.budget_usd_micro);
+}
+
+static void on_attempt_start(void *ctx, const struct ask_attempt *attempt) {
+  struct asking *asking = ctx;
+  struct live *live = asking->live;
+  if (over_budget(live, attempt)) {
+    enum status s = live_fact(live, EVENT_BUDGET_EXHAUSTED, NULL, NULL, NULL);
+    if (s && s != STATUS_CONFLICT) live_give_up(live, s, "the budget could not be noted");
+    return;
+  }
+  struct delivery *delivery = delivery_create(live);
+  struct drafts drafts = {0};
+  struct attempt_begin begin = {attempt->provider, attempt->model, attempt->reserved_tokens,
+                                attempt->reserved_usd_micro};
+  enum status s =
+      delivery ? debate_begin_attempt(live->debate, asking->turn, &begin, &drafts) : STATUS_NOMEM;
+  if (!s) s = delivery_seal(delivery, &drafts);
+  if (s) {
+    drafts_done(&drafts);
+    delivery_free(delivery);
+    live_give_up(live, s, "an attempt could not be noted");
+    return;
+  }
+  asking->state = ASKING_SEALING;
+  delivery->asking = asking;
+  delivery->generation = ++asking->generation;
+  delivery_submit(delivery);
+}
+
+void asking_proceed(struct asking *asking, unsigned generation) {
+  if (asking->state != ASKING_SEALING || asking->generation != generation) return;
+  asking->state = ASKING_SENT;
+  ask_proceed(asking->ask);
+}
+
+/* People see the words of an answer as they come; critiques and ballots mean nothing until they are
+ * whole, and are not shown. */
+static void on_token(void *ctx, int attempt, struct bytes piece) {
+  struct asking *asking = ctx;
+  struct live *live = asking->live;
+  enum turn_kind kind = live->debate->turns[asking->turn].kind;
+  if (kind != TURN_PROPOSAL && kind != TURN_REVISION) return;
+  BUFFER_LATER struct buffer words;
+  buffer_init(&words, piece.len * 3 + 8);
+  live_text_feed(&asking->live_text, piece, &words);
+  if (!words.len) return;
+  struct hub_token token = token_of(asking, attempt);
+  if (!asking->tokens_shown) hub_token_start(live->runner->hub, live->row.id, &token);
+  asking->tokens_shown = true;
+  hub_token_delta(live->runner->hub, live->row.id, &token, buffer_bytes(&words));
+}
+
+static void on_token_reset(void *ctx, int attempt) {
+  struct asking *asking = ctx;
+  struct hub_token token = token_of(asking, attempt);
+  asking->live_text = (struct live_text){0};
+  if (asking->tokens_shown)
+    hub_token_reset(asking->live->runner->hub, asking->live->row.id, &token, "the attempt failed");
+  asking->tokens_shown = false;
+}
+
+static void close_tokens(struct asking *asking, const struct ask_result *r, bool used) {
+  if (!asking->tokens_shown) return;
+  struct hub_token token = token_of(asking, r->attempt);
+  struct hub *hub = asking->live->runner->hub;
+  asking->tokens_shown = false;
+  if (!used) {
+    hub_token_reset(hub, asking->live->row.id, &token, outcome_name(r->outcome));
+    return;
+  }
+  char usage[256];
+  char cost[40] = "null";
+  if (r->cost_usd_micro >= 0)
+    snprintf(cost, sizeof cost, "%lld.%06lld", (long long)(r->cost_usd_micro / 1000000),
+             (long long)(r->cost_usd_micro % 1000000));
+  int n = snprintf(usage, sizeof usage,
+                   "{\"tokens_in\":%lld,\"tokens_out\":%lld,\"cost_usd\":%s,\"ttft_ms\":%lld,"
+                   "\"latency_ms\":%lld}",
+                   (long long)(r->usage.input > 0 ? r->usage.input : 0),
+                   (long long)(r->usage.output > 0 ? r->usage.output : 0), cost,
+                   (long long)r->ttft_ms, (long long)r->latency_ms);
+  hub_token_end(hub, asking->live->row.id, &token, (struct bytes){usage, (size_t)n});
+}
+
+static void count_attempt(const struct asking *asking, const struct ask_result *r) {
+  const char *type = asking->binding.type;
+  metric_add(METRIC_AGENT_CALLS, (const char *const[]){type, outcome_name(r->outcome)}, 1);
+  metric_observe_us(METRIC_AGENT_RESPONSE, (const char *const[]){type}, r->latency_ms * 1000);
+  int64_t in = (r->usage.input > 0 ? r->usage.input : 0) +
+               (r->usage.cache_read > 0 ? r->usage.cache_read : 0) +
+               (r->usage.cache_write > 0 ? r->usage.cache_write : 0);
+  if (in) metric_add(METRIC_TOKENS_USED, (const char *const[]){type, "in"}, in);
+  if (r->usage.output > 0)
+    metric_add(METRIC_TOKENS_USED, (const char *const[]){type, "out"}, r->usage.output);
+  struct log_context context = live_log_context(asking->live);
+  bool ok = r->outcome == OUTCOME_OK;
+  log_line(ok ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING, "runner", &context,
+           "agent=%s turn=%s attempt=%d outcome=%s status=%d latency_ms=%lld ttft_ms=%lld "
+           "tokens_in=%lld tokens_out=%lld%s%s",
+           type, asking->turn_id, r->attempt, outcome_name(r->outcome), r->upstream_status,
+           (long long)r->latency_ms, (long long)r->ttft_ms, (long long)in,
+           (long long)r->usage.output, ok ? "" : " detail=", ok ? "" : r->detail);
+}
+
+static struct attempt_result result_of(const struct ask_result *r, const struct asking *asking,
+                                       bool final) {
+  return (struct attempt_result){.outcome = r->outcome,
+                                 .final = final,
+                                 .truncated = r->truncated,
+                                 .fallback = strcmp(r->provider, asking->binding.provider) != 0,
+                                 .text = r->text,
+                                 .provider = r->provider,
+                                 .model = r->model,
+                                 .detail = r->detail,
+                                 .request_id = r->request_id,
+                                 .upstream_status = r->upstream_status,
+                                 .input = r->usage.input,
+                                 .cache_read = r->usage.cache_read,
+                                 .cache_write = r->usage.cache_write,
+                                 .output = r->usage.output,
+                                 .reasoning = r->usage.reasoning,
+                                 .cost_usd_micro = r->cost_usd_micro,
+                                 .ttft_ms = r->ttft_ms,
+                                 .latency_ms = r->latency_ms};
+}
+
+/* Appends what an attempt's end, or a turn's, gave, and goes on from there. The asking may be gone
+ * when it returns. */
+static void note(struct asking *asking, enum status s, struct delivery *delivery,
+                 struct drafts *drafts, bool final) {
+  struct live *live = asking->live;
+  if (!s) s = delivery_seal(delivery, drafts);
+  if (final)
+    asking_clear(asking);
+  else
+    asking->state = ASKING_ANNOUNCED;
+  if (!s) {
+    live_advance(live, delivery);
+    return;
+  }
+  drafts_done(drafts);
+  delivery_free(delivery);
+  live_give_up(live, s, "an answer could not be noted");
+}
+
+static void record(struct asking *asking, const struct ask_result *r, bool final) {
+  struct live *live = asking->live;
+  count_attempt(asking, r);
+  struct delivery *delivery = delivery_create(live);
+  struct drafts drafts = {0};
+  struct attempt_result result = result_of(r, asking, final);
+  enum status s =
+      delivery ? debate_answer(live->debate, asking->turn, &result, &drafts) : STATUS_NOMEM;
+  if (!s) {
+    bool used = drafts.count > 1 && drafts.items[1].kind != EVENT_AGENT_ERROR;
+    close_tokens(asking, r, used);
+  }
+  note(asking, s, delivery, &drafts, final);
+}
+
+static void on_attempt_end(void *ctx, const struct ask_result *r) {
+  record(ctx, r, false);
+}
+
+static void on_done(void *ctx, const struct ask_result *r) {
+  struct asking *asking = ctx;
+  struct live *live = asking->live;
+  asking->ask = NULL;
+  if (asking->state != ASKING_ANNOUNCED) {
+    record(asking, r, true);
+    return;
+  }
+  /* Over before its (next) attempt was announced: there is no attempt that it could end. */
+  struct delivery *delivery = delivery_create(live);
+  struct drafts drafts = {0};
+  enum status s = delivery
+                      ? debate_fail_turn(live->debate, asking->turn, r->outcome, r->detail, &drafts)
+                      : STATUS_NOMEM;
+  note(asking, s, delivery, &drafts, true);
+}
+
+static const struct ask_ops ask_ops = {on_attempt_start, on_token, on_token_reset, on_attempt_end,
+                                       on_done};
+
+void asking_clear(struct asking *asking) {
+  if (asking->state == ASKING_FREE) return;
+  prompt_done(&asking->prompt);
+  asking->prompt = (struct prompt){0};
+  asking->ask = NULL;
+  asking->state = ASKING_FREE;
+  asking->generation++;
+}
+
+static struct asking *slot_of(const struct live *live, int turn) {
+  return &live->askings[(turn - live->debate->step_first) % live->asking_count];
+}
+
+bool asking_is_asked(const struct live *live, int turn) {
+  const struct asking *asking = slot_of(live, turn);
+  return asking->state != ASKING_FREE && asking->turn == turn;
+}
+
+/* A repair goes on with the time of the turn's first question. */
+static void take_turn(struct asking *asking, struct live *live, int turn) {
+  const struct debate *d = live->debate;
+  const struct turn *t = &d->turns[turn];
+  bool repair = t->bad_reply && asking->step == d->step_number && asking->turn == turn;
+  if (!repair) asking->started_us = clock_mono_us(live->runner->clock);
+  asking->live = live;
+  asking->turn = turn;
+  asking->step = d->step_number;
+  asking->tokens_shown = false;
+  asking->live_text = (struct live_text){0};
+  debate_turn_id(d, t, asking->turn_id);
+}
+
+static enum status start_ask(struct asking *asking, struct error *err) {
+  struct live *live = asking->live;
+  const struct debate *d = live->debate;
+  const struct turn *t = &d->turns[asking->turn];
+  struct ask_spec spec = {.binding = &asking->binding,
+                          .agent = debate_turn_agent(d, t)->name,
+                          .agent_index = t->member,
+                          .system = bytes_of(asking->prompt.system),
+                          .prefix = bytes_of(asking->prompt.prefix),
+                          .prompt = bytes_of(asking->prompt.text),
+                          .schema_name = turn_kind_names[t->kind],
+                          .schema = bytes_of(asking->prompt.schema),
+                          .max_output_tokens = d->config.max_output_tokens,
+                          .timeout_ms = turn_time_ms(live, asking)};
+  return ask_start(live->runner->provider, &spec, &ask_ops, asking, &asking->ask, err);
+}
+
+/* The turn fails in the log, without an attempt. */
+static enum status fail_turn(struct live *live, struct delivery *delivery, int turn,
+                             enum outcome outcome, const char *detail) {
+  struct drafts drafts = {0};
+  enum status s = debate_fail_turn(live->debate, turn, outcome, detail, &drafts);
+  if (!s) return delivery_seal(delivery, &drafts);
+  drafts_done(&drafts);
+  return s;
+}
+
+enum status asking_start(struct live *live, struct delivery *delivery, int turn) {
+  const struct debate *d = live->debate;
+  const struct debate_agent *agent = debate_turn_agent(d, &d->turns[turn]);
+  struct asking *asking = slot_of(live, turn);
+  take_turn(asking, live, turn);
+  if (!panel_binding(live->runner->agents, agent, &asking->binding))
+    return fail_turn(live, delivery, turn, OUTCOME_UNAVAILABLE, "the agent is gone from the table");
+  enum status s = debate_prompt(d, turn, &asking->prompt);
+  if (s) return s;
+  asking->state = ASKING_ANNOUNCED;
+  struct error err = {0};
+  s = start_ask(asking, &err);
+  if (!s) return STATUS_OK;
+  asking_clear(asking);
+  return fail_turn(live, delivery, turn,
+                   s == STATUS_FULL ? OUTCOME_OVERLOADED : OUTCOME_UNAVAILABLE, err.message);
+}
+
+enum status asking_cut(struct asking *asking, struct delivery *delivery) {
+  struct live *live = asking->live;
+  const struct turn *t = &live->debate->turns[asking->turn];
+  enum status s = STATUS_OK;
+  if (asking->ask) ask_cancel(asking->ask);
+  if (t->attempt_open) {
+    struct drafts drafts = {0};
+    struct ask_result r = {.attempt = t->attempts,
+                           .outcome = OUTCOME_CANCELLED,
+                           .provider = asking->binding.provider,
+                           .model = asking->binding.model,
+                           .detail = "cut when the debate ended",
+                           .request_id = "",
+                           .usage = {-1, -1, -1, -1, -1},
+                           .cost_usd_micro = t->reserved_usd_micro,
+                           .ttft_ms = -1,
+                           .latency_ms = -1};
+    struct attempt_result result = result_of(&r, asking, true);
+    close_tokens(asking, &r, false);
+    s = debate_answer(live->debate, asking->turn, &result, &drafts);
+    if (!s) s = delivery_seal(delivery, &drafts);
+    drafts_done(&drafts);
+  }
+  asking_clear(asking);
+  return s;
+}

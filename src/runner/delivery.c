@@ -1,0 +1,276 @@
+#include "base/log.h"
+#include "debate/view.h"
+#include "runner/internal.h"
+
+#include <sodium.h>
+#include <stdlib.h>
+#include <utlist.h>
+
+enum {
+  APPEND_RETRY_MS = 50,
+  FRAME_MAX_BYTES = 64 * 1024 * 1024,
+  SCRATCH_KEPT_BYTES = 256 * 1024,
+  ON_STACK = 16, /* events of one delivery handed over without an allocation */
+};
+
+/* ---- life ---- */
+
+struct delivery *delivery_create(struct live *live) {
+  struct delivery *delivery = calloc(1, sizeof *delivery);
+  if (delivery) delivery->live = live;
+  return delivery;
+}
+
+void delivery_free(struct delivery *delivery) {
+  if (!delivery) return;
+  for (size_t i = 0; i < delivery->count; i++) {
+    free(delivery->events[i].data);
+    frame_unref(delivery->frames[i]);
+  }
+  free(delivery->events);
+  free(delivery->frames);
+  free(delivery);
+}
+
+static bool reserve(struct delivery *delivery) {
+  if (delivery->count < delivery->cap) return true;
+  size_t cap = delivery->cap ? delivery->cap * 2 : 4;
+  struct sealed *events = realloc(delivery->events, cap * sizeof *events);
+  if (events) delivery->events = events;
+  struct frame **frames = realloc(delivery->frames, cap * sizeof(struct frame *));
+  if (frames) delivery->frames = frames;
+  if (!events || !frames) return false;
+  delivery->cap = cap;
+  return true;
+}
+
+/* ---- sealing ---- */
+
+/* The agent's name as the configuration owns it, or NULL. */
+static const char *own_name(const struct live *live, const char *agent) {
+  const struct debate_config *c = &live->debate->config;
+  for (int i = 0; agent && i < c->member_count; i++)
+    if (strcmp(c->members[i].name, agent) == 0) return c->members[i].name;
+  for (int i = 0; agent && i < c->judge_count; i++)
+    if (strcmp(c->judges[i].name, agent) == 0) return c->judges[i].name;
+  return NULL;
+}
+
+uint64_t delivery_count_agent(struct live *live, const char *agent) {
+  const char *name = own_name(live, agent);
+  if (!name) return 0;
+  for (size_t i = 0; i < sizeof live->counts / sizeof *live->counts; i++) {
+    struct agent_count *c = &live->counts[i];
+    if (!c->name) c->name = name;
+    if (strcmp(c->name, name) == 0) return ++c->count;
+  }
+  return 0;
+}
+
+static struct frame *make_frame(struct live *live, const struct event *event) {
+  struct buffer *scratch = &live->runner->scratch;
+  if (!scratch->max) buffer_init(scratch, FRAME_MAX_BYTES);
+  buffer_clear(scratch);
+  uint64_t agent_seq = delivery_count_agent(live, event->agent);
+  if (view_frame(live->row.id, event, agent_seq, scratch)) return NULL;
+  bool end = event->kind == EVENT_DEBATE_END;
+  struct frame *frame =
+      frame_create(buffer_bytes(scratch), event->seq, end || event->kind == EVENT_ERROR, end);
+  if (scratch->cap > SCRATCH_KEPT_BYTES) buffer_done(scratch);
+  return frame;
+}
+
+static void extend_chain(struct live *live, struct store_event *e) {
+  randombytes_buf(e->salt, sizeof e->salt);
+  chain_digest(e->salt, e->data, e->digest);
+  chain_extend(live->head, e->seq, e->type, e->ts_ms, e->round, e->agent, e->digest, e->hash);
+  memcpy(live->head, e->hash, sizeof live->head);
+}
+
+static enum status fold(struct live *live, const struct event *event) {
+  struct error err = {0};
+  enum status s = debate_apply(live->debate, event, &err);
+  if (!s) return s;
+  struct log_context context = live_log_context(live);
+  log_error("runner", &context, "event=%s error=\"%s\"", event_kind_name(event->kind), err.message);
+  return s;
+}
+
+static enum status seal(struct delivery *delivery, const struct draft *draft) {
+  struct live *live = delivery->live;
+  if (!reserve(delivery)) return STATUS_NOMEM;
+  FREE_LATER char *data = json_canonical_dup(draft->data);
+  if (!data) return STATUS_NOMEM;
+  int64_t now = clock_wall_ms(live->runner->clock);
+  struct event event = {.seq = live->debate->last_seq + 1,
+                        .kind = draft->kind,
+                        .ts_ms = now > live->debate->last_ms ? now : live->debate->last_ms,
+                        .round = draft->round,
+                        .agent = draft->agent,
+                        .data = draft->data};
+  enum status s = fold(live, &event);
+  if (s) return s;
+  struct frame *frame = make_frame(live, &event);
+  if (!frame) return STATUS_NOMEM;
+  struct sealed *sealed = &delivery->events[delivery->count];
+  *sealed = (struct sealed){.event = {.seq = event.seq,
+                                      .type = event_kind_name(event.kind),
+                                      .ts_ms = event.ts_ms,
+                                      .round = event.round,
+                                      .agent = own_name(live, event.agent),
+                                      .data = bytes_of(data)}};
+  extend_chain(live, &sealed->event);
+  sealed->data = data;
+  data = NULL;
+  delivery->frames[delivery->count++] = frame;
+  if (event.kind == EVENT_DEBATE_END) delivery->ends = true;
+  return STATUS_OK;
+}
+
+enum status delivery_seal(struct delivery *delivery, struct drafts *drafts) {
+  enum status s = STATUS_OK;
+  for (size_t i = 0; i < drafts->count && !s; i++) s = seal(delivery, &drafts->items[i]);
+  drafts_done(drafts);
+  return s;
+}
+
+/* ---- after the commit ---- */
+
+/* The delivery is on disk, its frames are with the subscribers; or the store refused it for good.
+ */
+static void on_through(void *arg) {
+  struct delivery *delivery = arg;
+  struct live *live = delivery->live;
+  struct runner *runner = live->runner;
+  DL_DELETE(runner->deliveries, delivery);
+  if (delivery->committed) delivery->committed(delivery->ctx, delivery->status);
+  if (delivery->status)
+    live_give_up(live, delivery->status, "the store refused an append");
+  else if (delivery->asking)
+    asking_proceed(delivery->asking, delivery->generation);
+  if (delivery->ends && !delivery->status && !live->broken) runner_live_ended(runner, live);
+  delivery_free(delivery);
+  live_unref(live);
+  runner_delivery_done(runner);
+}
+
+/* Writer thread, after the commit: the only place where events become visible. */
+static void on_stored(void *ctx, enum status status) {
+  struct delivery *delivery = ctx;
+  struct runner *runner = delivery->live->runner;
+  delivery->status = status;
+  for (size_t i = 0; i < delivery->count && !status; i++) {
+    hub_publish(runner->hub, delivery->live->row.id, delivery->frames[i]);
+    delivery->frames[i] = NULL;
+  }
+  if (delivery->ends && !status) hub_close_debate(runner->hub, delivery->live->row.id);
+  loop_post(runner->loop, on_through, delivery);
+}
+
+/* ---- handing over ---- */
+
+static enum status hand_over(struct delivery *delivery) {
+  struct live *live = delivery->live;
+  struct store_event few[ON_STACK];
+  FREE_LATER struct store_event *many = NULL;
+  if (delivery->count > ON_STACK) {
+    many = malloc(delivery->count * sizeof *many);
+    if (!many) return STATUS_NOMEM;
+  }
+  struct store_event *all = many ? many : few;
+  for (size_t i = 0; i < delivery->count; i++) all[i] = delivery->events[i].event;
+  return store_append(live->runner->store, live->row.id, all, delivery->count, delivery->change,
+                      &live->row, on_stored, delivery);
+}
+
+/* Later it may be taken; anything else is for good. */
+static bool refused_for_now(enum status status) {
+  return status == STATUS_FULL || status == STATUS_NOMEM;
+}
+
+static void refuse(struct delivery *delivery, enum status status) {
+  delivery->status = status;
+  loop_post(delivery->live->runner->loop, on_through, delivery);
+}
+
+static void retry_held(void *arg);
+
+static void hold(struct delivery *delivery) {
+  struct live *live = delivery->live;
+  delivery->held = true;
+  if (live->held_last)
+    live->held_last->held_next = delivery;
+  else
+    live->held_first = delivery;
+  live->held_last = delivery;
+  if (!live->held_timer)
+    live->held_timer = loop_timer_start(live->runner->loop, APPEND_RETRY_MS, retry_held, live);
+}
+
+static struct delivery *pop_held(struct live *live) {
+  struct delivery *delivery = live->held_first;
+  live->held_first = delivery->held_next;
+  if (!live->held_first) live->held_last = NULL;
+  delivery->held = false;
+  return delivery;
+}
+
+static void retry_held(void *arg) {
+  struct live *live = arg;
+  live->held_timer = NULL;
+  while (live->held_first) {
+    enum status s = hand_over(live->held_first);
+    if (refused_for_now(s)) {
+      live->held_timer = loop_timer_start(live->runner->loop, APPEND_RETRY_MS, retry_held, live);
+      return;
+    }
+    /* Freed on this thread, after this function: it can still be looked at. */
+    struct delivery *delivery = pop_held(live);
+    if (s) refuse(delivery, s);
+  }
+}
+
+void delivery_submit(struct delivery *delivery) {
+  struct live *live = delivery->live;
+  if (delivery->count == 0 && delivery->change == STORE_ROW_NONE) {
+    if (delivery->committed) delivery->committed(delivery->ctx, STATUS_OK);
+    delivery_free(delivery);
+    return;
+  }
+  live->refs++;
+  delivery->status = STATUS_UNAVAILABLE; /* until the store says otherwise */
+  DL_APPEND(live->runner->deliveries, delivery);
+  enum status s = live->held_first ? STATUS_FULL : hand_over(delivery);
+  if (refused_for_now(s))
+    hold(delivery);
+  else if (s)
+    refuse(delivery, s);
+}
+
+/* ---- the end of the process ---- */
+
+void delivery_flush_held(struct runner *runner) {
+  struct delivery *first;
+  DL_FOREACH(runner->deliveries, first) {
+    struct live *live = first->live;
+    loop_timer_cancel(live->held_timer);
+    live->held_timer = NULL;
+    enum status s = STATUS_OK;
+    while (live->held_first) {
+      if (!s) s = hand_over(live->held_first);
+      struct delivery *delivery = pop_held(live);
+      if (s) refuse(delivery, STATUS_UNAVAILABLE);
+    }
+  }
+}
+
+void delivery_abandon_all(struct runner *runner) {
+  while (runner->deliveries) {
+    struct delivery *delivery = runner->deliveries;
+    struct live *live = delivery->live;
+    DL_DELETE(runner->deliveries, delivery);
+    if (delivery->committed) delivery->committed(delivery->ctx, delivery->status);
+    delivery_free(delivery);
+    live_unref(live);
+  }
+}
