@@ -27,6 +27,7 @@ struct sse_sink {
   atomic_int refs;              /* the response, and each who wakes it without being the source */
   atomic_int state;
   atomic_bool heartbeat_due, ending;
+  atomic_bool pausing; /* a timer for the frame that waits is on its way */
   struct http_server *server;
   struct MHD_Connection *mhd;
 
@@ -37,7 +38,6 @@ struct sse_sink {
   struct bytes parts[3];    /* what is left of the text */
   char id_line[48];
   int64_t wrote_ms; /* when the last write had left, at the latest; 0 = none yet */
-  int64_t pause_ms; /* a timer is set to this time, or was */
   bool wrote;       /* the last read gave bytes */
   bool over;        /* the source ended */
 };
@@ -61,6 +61,9 @@ struct sse_pause {
 static void sse_pause_over(void *arg) {
   struct sse_sink *s = arg;
   struct http_server *server = s->server;
+  /* Before the wake: the loop counts in whole, cached milliseconds, so that a timer may fire a
+   * little early, and the reader must then be free to set another. */
+  atomic_store(&s->pausing, false);
   sse_wake(s);
   sse_unref(s);
   pthread_mutex_lock(&server->lock);
@@ -80,6 +83,7 @@ static bool sse_pause(struct sse_sink *s, int64_t until_ms) {
   struct sse_pause *p = malloc(sizeof *p);
   if (!p) return false;
   *p = (struct sse_pause){s, until_ms};
+  atomic_store(&s->pausing, true);
   atomic_fetch_add(&s->refs, 1);
   pthread_mutex_lock(&s->server->lock);
   s->server->pauses++;
@@ -133,8 +137,7 @@ static bool sse_may_begin(struct sse_sink *s, size_t n, int64_t now_ms) {
   if (n > 0) return false;
   int64_t due_ms = s->wrote_ms + FRAME_ALONE_DELAY_MS;
   if (s->wrote_ms == 0 || now_ms >= due_ms) return true;
-  if (s->pause_ms == due_ms) return false;
-  s->pause_ms = due_ms;
+  if (atomic_load(&s->pausing)) return false;
   return !sse_pause(s, due_ms); /* without memory for a timer it goes at once */
 }
 

@@ -205,6 +205,25 @@ static void test_frames_that_go_alone(void **state) {
   world_stop(&world, 1000);
 }
 
+/* Timers count in whole milliseconds and fire a little early now and then: each of a row of frames
+ * must still go out, long before a heartbeat would wake the stream. */
+static void test_a_row_that_goes_alone(void **state) {
+  enum { ROW = 40 };
+  start();
+  script = script_create();
+  for (int i = 1; i <= ROW; i++) script_push(script, "{}", (uint64_t)i, true);
+  script_end(script);
+  int64_t begun = now_ms();
+  struct reply r = client_ask(world.port, "GET /events HTTP/1.1\r\n" HOST "\r\n");
+  int64_t took = now_ms() - begun;
+  assert_non_null(strstr(r.body, "id: 40\n"));
+  assert_true(took >= (ROW - 1) * (FRAME_ALONE_DELAY_MS - 1));
+  assert_true(took < 8000);
+  reply_done(&r);
+  script_destroy(script);
+  world_stop(&world, 1000);
+}
+
 static void test_heartbeat_finds_the_client_gone(void **state) {
   struct http_options options = world_options();
   options.sse_heartbeat_s = 1;
@@ -443,6 +462,7 @@ static void test_closes(void **state) {
       {"\x88\x82\0\0\0\0\x03\xed", 8, 1002},    /* 1005 in a frame */
       {"\x88\x83\0\0\0\0\x03\xe8\xff", 9, 1007},
   };
+  int64_t begun = now_ms();
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     int fd = ws_connect();
     client_send_bytes(fd, cases[i].bytes, cases[i].len);
@@ -450,6 +470,8 @@ static void test_closes(void **state) {
     assert_int_equal(ws_get(fd, &got), 0);
     close(fd);
   }
+  /* ended by the close itself, not by the second's wait for a peer that does not answer */
+  assert_true(now_ms() - begun < 6000);
   int fd = ws_connect();
   ws_say(fd, "close me");
   expect_text(fd, "last words");
@@ -638,6 +660,7 @@ int main(void) {
       cmocka_unit_test(test_event_stream),
       cmocka_unit_test(test_much),
       cmocka_unit_test(test_frames_that_go_alone),
+      cmocka_unit_test(test_a_row_that_goes_alone),
       cmocka_unit_test(test_heartbeat_finds_the_client_gone),
       cmocka_unit_test(test_head_of_a_stream),
       cmocka_unit_test(test_stop_with_open_streams),
