@@ -119,6 +119,9 @@ void check_finish(struct check *c, struct check_result *ret_result) {
 
 /* ---- the dump ---- */
 
+/* Frozen: the golden logs have its hash. The configuration is not in it, as it is the first event.
+ */
+
 static json_t *dump_member(const struct member *m) {
   return json_pack("{s:b, s:o, s:o, s:i, s:i, s:o, s:o, s:o, s:o, s:b, s:I}", "valid", m->valid,
                    "text", json_text_or_null(m->text), "key", json_text_or_null(m->key),
@@ -199,7 +202,7 @@ static json_t *dump(const struct debate *d) {
   struct maker m = {false};
   json_t *out = json_pack(
       "{s:s, s:i, s:i, s:s, s:i, s:i, s:i, s:i, s:b, s:b, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:I,"
-      " s:I, s:I, s:I, s:I, s:o, s:o, s:O?, s:O?, s:O?}",
+      " s:I, s:I, s:I, s:I, s:o, s:O?, s:O?, s:O?}",
       "phase", phase_names[d->phase], "round", d->round, "fact", d->fact, "stop",
       stop_reason_names[d->stop_reason], "step", d->step_number, "judge_next", d->judge_next,
       "judge_choice", d->judge_choice, "judge_used", d->judge_used, "vote_held", d->vote_held,
@@ -208,9 +211,8 @@ static json_t *dump(const struct debate *d) {
       (json_int_t)d->last_ms, "ended", (json_int_t)d->ended_ms, "elapsed",
       (json_int_t)d->elapsed_ms, "in", (json_int_t)d->tokens_in, "out", (json_int_t)d->tokens_out,
       "cost", (json_int_t)d->cost_usd_micro, "committed_tokens", (json_int_t)d->committed_tokens,
-      "committed_usd_micro", (json_int_t)d->committed_usd_micro, "config",
-      debate_config_to_json(&d->config), "lists", dump_lists(&m, d), "consensus", d->consensus,
-      "end", d->end, "error", d->error);
+      "committed_usd_micro", (json_int_t)d->committed_usd_micro, "lists", dump_lists(&m, d),
+      "consensus", d->consensus, "end", d->end, "error", d->error);
   return maker_done(&m, out);
 }
 
