@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { CALL_MS = 30000, TABLE_MAX = 1 << 20 };
+enum { CALL_MS = 30000, TABLE_MAX = 1 << 20, COLUMN_MAX = 40 };
 
 struct agents_values {
   const char *server;
@@ -72,22 +72,32 @@ static json_t *agents_json(const struct agent_table *table) {
 
 enum { COLUMN_TYPE, COLUMN_MODEL, COLUMN_STATE, COLUMN_PRICE, COLUMN_COUNT };
 
+/* "OPENAI_API_KEY is not set" is "no OPENAI_API_KEY": a table has no room for sentences. */
+static void fill_state(const json_t *a, struct buffer *out) {
+  const char *reason = json_get_text(a, "reason", "not available");
+  const char *end = strstr(reason, " is not set");
+  if (json_get_bool(a, "available", false))
+    buffer_append_text(out, "ready");
+  else if (end)
+    buffer_printf(out, "no %.*s", (int)(end - reason), reason);
+  else
+    buffer_append_text(out, reason);
+}
+
 static void fill(const json_t *a, struct buffer cells[COLUMN_COUNT]) {
   const json_t *price = json_object_get(a, "price");
-  const char *reason = json_get_text(a, "reason", "not available");
   for (int i = 0; i < COLUMN_COUNT; i++) buffer_clear(&cells[i]);
   buffer_append_text(&cells[COLUMN_TYPE], json_get_text(a, "type", "?"));
-  buffer_printf(&cells[COLUMN_MODEL], "%s", json_get_text(a, "model", "?"));
-  bool available = json_get_bool(a, "available", false);
-  buffer_append_text(&cells[COLUMN_STATE], available ? "ready" : reason);
+  buffer_append_text(&cells[COLUMN_MODEL], json_get_text(a, "model", "?"));
+  fill_state(a, &cells[COLUMN_STATE]);
   int64_t in = figure_usd_micro(price, "input_usd_per_million_tokens");
   int64_t out = figure_usd_micro(price, "output_usd_per_million_tokens");
-  if (json_get_bool(a, "demo", false))
-    buffer_append_text(&cells[COLUMN_PRICE], "free, scripted");
-  else if (in < 0 || out < 0)
+  if (in < 0 || out < 0)
     buffer_append_text(&cells[COLUMN_PRICE], "unknown");
+  else if (in + out == 0)
+    buffer_append_text(&cells[COLUMN_PRICE], "free");
   else
-    buffer_printf(&cells[COLUMN_PRICE], "$%.2f / $%.2f", (double)in / 1e6, (double)out / 1e6);
+    buffer_printf(&cells[COLUMN_PRICE], "%.2f / %.2f", (double)in / 1e6, (double)out / 1e6);
 }
 
 static void print_row(struct page *p, struct buffer cells[COLUMN_COUNT], const int styles[],
@@ -103,41 +113,43 @@ static void print_row(struct page *p, struct buffer cells[COLUMN_COUNT], const i
   page_newline(p);
 }
 
-static void measure(const json_t *agents, struct buffer cells[COLUMN_COUNT],
+/* As wide as what stands in them; what is left of the page is the model's. */
+static void measure(const struct page *p, const json_t *agents, struct buffer cells[COLUMN_COUNT],
                     size_t widths[COLUMN_COUNT]) {
   const json_t *a;
-  size_t i;
+  size_t i, others = 2 * (COLUMN_COUNT - 1);
   json_array_foreach(agents, i, a) {
     fill(a, cells);
     for (int c = 0; c < COLUMN_COUNT; c++) {
       size_t columns = text_columns(buffer_bytes(&cells[c]));
-      if (columns > widths[c]) widths[c] = columns < 40 ? columns : 40;
+      if (columns > widths[c]) widths[c] = columns < COLUMN_MAX ? columns : COLUMN_MAX;
     }
   }
+  for (int c = 0; c < COLUMN_COUNT; c++) others += c == COLUMN_MODEL ? 0 : widths[c];
+  size_t left = p->width > others + 12 ? p->width - others : 12;
+  if (widths[COLUMN_MODEL] > left) widths[COLUMN_MODEL] = left;
 }
 
 static void print_table(struct page *p, const json_t *list) {
-  static const char *const titles[] = {"AGENT", "MODEL", "KEY", "$ / 1M TOKENS IN / OUT"};
+  static const char *const titles[] = {"AGENT", "MODEL", "KEY", "$/1M IN / OUT"};
   struct buffer cells[COLUMN_COUNT];
-  size_t widths[COLUMN_COUNT] = {5, 5, 5, 14};
+  size_t widths[COLUMN_COUNT] = {5, 5, 5, 13};
   const json_t *agents = json_object_get(list, "agents");
   const json_t *a;
   size_t i;
   for (int c = 0; c < COLUMN_COUNT; c++) buffer_init(&cells[c], 8192);
-  measure(agents, cells, widths);
+  measure(p, agents, cells, widths);
   for (int c = 0; c < COLUMN_COUNT; c++) {
     buffer_clear(&cells[c]);
     buffer_append_text(&cells[c], titles[c]);
   }
-  widths[COLUMN_PRICE] = 24;
   print_row(p, cells, (const int[]){PAGE_BOLD, PAGE_BOLD, PAGE_BOLD, PAGE_BOLD}, widths);
   json_array_foreach(agents, i, a) {
     bool ready = json_get_bool(a, "available", false);
     fill(a, cells);
-    print_row(p, cells,
-              (const int[]){ready ? PAGE_BOLD : PAGE_DIM, PAGE_PLAIN, ready ? PAGE_GOOD : PAGE_DIM,
-                            PAGE_DIM},
-              widths);
+    const int styles[] = {ready ? PAGE_BOLD : PAGE_PLAIN, PAGE_PLAIN, ready ? PAGE_GOOD : PAGE_DIM,
+                          PAGE_DIM};
+    print_row(p, cells, styles, widths);
   }
   for (int c = 0; c < COLUMN_COUNT; c++) buffer_done(&cells[c]);
 }

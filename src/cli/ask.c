@@ -9,12 +9,13 @@
 #include "cli/output.h"
 #include "cli/question.h"
 #include "cli/remote.h"
+#include "cli/text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { CALL_MS = 30000 };
+enum { CALL_MS = 30000, TELL_MAX = 1 << 20 };
 
 struct ask_values {
   struct question question;
@@ -101,11 +102,15 @@ static void tell_failure(const struct ask_values *v, const json_t *debate) {
   const char *message = json_get_text(debate, "error", NULL);
   const json_t *cause;
   size_t i;
+  BUFFER_LATER struct buffer out;
+  buffer_init(&out, TELL_MAX);
   if (!message || v->quiet) return;
-  fprintf(stderr, "aragora: %s\n", message);
+  buffer_printf(&out, "aragora: %s\n", message);
   json_array_foreach(json_object_get(debate, "causes"), i, cause)
-      fprintf(stderr, "  %s: %s %s\n", json_get_text(cause, "agent", "?"),
-              json_get_text(cause, "outcome", "?"), json_get_text(cause, "detail", ""));
+      buffer_printf(&out, "  %s: %s %s\n", json_get_text(cause, "agent", "?"),
+                    json_get_text(cause, "outcome", "?"), json_get_text(cause, "detail", ""));
+  FREE_LATER char *clean = text_clean(buffer_bytes(&out));
+  output_bytes(STDERR_FILENO, bytes_of(clean));
 }
 
 /* ---- on a server ---- */
@@ -224,8 +229,10 @@ static int check_keys(const struct engine *e, const struct debate_spec *spec) {
   agents_default_panel(e->agents, panel, DEBATE_AGENTS_MAX, &demo);
   if (!demo) return CLI_OK;
   bool refuse = strcmp(e->options.env, "production") == 0;
-  fprintf(stderr, "aragora ask: no API key is set (ANTHROPIC_API_KEY, OPENAI_API_KEY, ...)%s\n",
-          refuse ? "" : ": the demo agents answer, and what they say means nothing");
+  fprintf(stderr,
+          "aragora ask: no API key is set%s\n"
+          "             (ANTHROPIC_API_KEY, OPENAI_API_KEY or another provider's)\n",
+          refuse ? "" : ": demo agents answer, which means nothing");
   return refuse ? CLI_NO_KEY : CLI_OK;
 }
 
@@ -267,32 +274,40 @@ static int follow_local(const struct ask_values *v, struct local_debate *d) {
   return code ? code : exit_of(v, &result);
 }
 
-static int debate_here(const struct ask_values *v, struct engine *e, const json_t *body) {
+/* Takes the spec in every case. */
+static int debate_here(const struct ask_values *v, struct engine *e, struct debate_spec *spec) {
   struct error err = {0};
-  struct debate_spec spec;
-  struct debate_spec_limits limits = {e->options.max_question_chars, e->options.max_context_bytes};
-  if (debate_spec_parse(body, &limits, &spec, &err)) return refused(&err);
-  int code = check_keys(e, &spec);
+  int code = check_keys(e, spec);
   if (code || engine_start(e, &err)) {
-    debate_spec_done(&spec);
+    debate_spec_done(spec);
     return code ? code : output_error(&err);
   }
   struct local_debate d = {
       .engine = e, .lock = PTHREAD_MUTEX_INITIALIZER, .answered = PTHREAD_COND_INITIALIZER};
-  code = start_local(&d, &spec, &err) ? refused(&err) : follow_local(v, &d);
+  code = start_local(&d, spec, &err) ? refused(&err) : follow_local(v, &d);
   engine_stop(e);
   return code;
 }
 
 static int ask_here(const struct ask_values *v, struct options *options, const json_t *body) {
   struct error err = {0};
-  struct engine engine;
+  struct debate_spec spec;
+  struct debate_spec_limits limits = {options->max_question_chars, options->max_context_bytes};
   enum log_level level = v->verbose ? LOG_LEVEL_WARNING : LOG_LEVEL_ERROR;
   if (log_open(level, NULL, true, &err)) return output_error(&err);
+  /* Before the store: a question that cannot be asked leaves no database behind. */
+  if (debate_spec_parse(body, &limits, &spec, &err)) return refused(&err);
+  struct engine engine;
   enum status s = engine_open(&engine, options, &err);
-  int code = s ? output_error(&err) : debate_here(v, &engine, body);
+  int code = CLI_ERROR;
+  if (s) {
+    output_error(&err);
+    debate_spec_done(&spec);
+  } else {
+    code = debate_here(v, &engine, &spec);
+  }
   engine_close(&engine);
-  return s ? CLI_ERROR : code;
+  return code;
 }
 
 int cli_ask(int argc, char **argv) {

@@ -68,7 +68,6 @@ const struct command command_table[] = {
      .example = "aragora healthcheck --server http://localhost:8080",
      .run = cli_healthcheck,
      .flags = healthcheck_flags},
-#ifdef HAVE_FAKE_PROVIDER
     {.name = "fake-provider",
      .usage = "fake-provider [flags]",
      .summary = "a scripted stand-in for providers, for tests and exercises",
@@ -76,7 +75,6 @@ const struct command command_table[] = {
                 "ANTHROPIC_API_KEY=x ANTHROPIC_BASE_URL=http://127.0.0.1:9099 aragora server",
      .run = cli_fake_provider,
      .own_help = true},
-#endif
     {.name = "help",
      .usage = "help [COMMAND | exit-codes]",
      .summary = "explain a command",

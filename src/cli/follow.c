@@ -77,6 +77,13 @@ static void write_phase(struct follow *f, const json_t *frame) {
   output_bytes(STDERR_FILENO, buffer_bytes(&f->line));
 }
 
+/* Nobody reads what a debate costs: it is cancelled, and read to its end all the same, so that it
+ * is not left to be resumed. */
+static void reader_gone(struct follow *f) {
+  f->result.broken = true;
+  if (f->options->cancel) f->options->cancel(f->options->ctx);
+}
+
 static enum status show_frame(struct follow *f, struct error *err) {
   JSON_LATER json_t *frame = NULL;
   if (json_parse(buffer_bytes(&f->frame), &frame, err)) return err->status;
@@ -96,7 +103,8 @@ static enum status show_frame(struct follow *f, struct error *err) {
   }
   if (f->options->form == FOLLOW_SILENT) buffer_clear(&f->block);
   if (f->block.len) hide_status(f);
-  if (f->block.len && !output_buffer(STDOUT_FILENO, &f->block)) f->result.broken = true;
+  if (f->result.broken) buffer_clear(&f->block);
+  if (f->block.len && !output_buffer(STDOUT_FILENO, &f->block)) reader_gone(f);
   return STATUS_OK;
 }
 
@@ -118,7 +126,7 @@ static bool interrupted(struct follow *f) {
 
 static enum status read_feed(struct follow *f, struct feed *feed, struct error *err) {
   int64_t heard_us = 0;
-  while (!f->result.broken) {
+  while (!f->result.broken || f->options->cancel) {
     enum status s = STATUS_OK;
     switch (feed->next(feed, TICK_MS, &f->frame, err)) {
       case FEED_FRAME:

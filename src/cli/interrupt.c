@@ -29,6 +29,10 @@ void interrupt_catch(int last) {
   struct sigaction action = {.sa_handler = caught, .sa_flags = SA_RESTART};
   sigaction(SIGINT, &action, NULL);
   sigaction(SIGTERM, &action, NULL);
+  struct sigaction before;
+  /* The terminal is gone; under nohup it is ignored and stays so. */
+  if (sigaction(SIGHUP, NULL, &before) == 0 && before.sa_handler != SIG_IGN)
+    sigaction(SIGHUP, &action, NULL);
 }
 
 int interrupt_fd(void) {

@@ -1,11 +1,13 @@
-/* Ctrl-C and SIGTERM as something a loop can wait for. Main thread, but for the handler. */
+/* Ctrl-C, SIGTERM and a terminal that closes, as something a loop can wait for. Main thread, but
+ * for the handler. */
 #ifndef ARAGORA_CLI_INTERRUPT_H
 #define ARAGORA_CLI_INTERRUPT_H
 
 #include <stdbool.h>
 
-/* SIGINT and SIGTERM are caught from here on, before the first thread. The `last`-th of them ends
- * the process at once with CLI_INTERRUPTED: a person who presses Ctrl-C again means it. */
+/* SIGINT, SIGTERM and SIGHUP are caught from here on, before the first thread. The `last`-th of
+ * them ends the process at once with CLI_INTERRUPTED: a person who presses Ctrl-C again means it.
+ */
 void interrupt_catch(int last);
 /* A descriptor that is readable once one came and until it was taken; -1 before interrupt_catch. */
 int interrupt_fd(void);

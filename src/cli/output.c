@@ -24,7 +24,10 @@ bool output_buffer(int fd, struct buffer *b) {
 }
 
 bool output_json(int fd, const json_t *value) {
-  char *text = json_dumps(value, isatty(fd) ? JSON_INDENT(2) : JSON_COMPACT);
+  /* 15 digits bring back every decimal figure we print; 17 would show 0.033 as
+   * 0.033000000000000002. */
+  size_t form = isatty(fd) ? JSON_INDENT(2) : JSON_COMPACT;
+  char *text = json_dumps(value, form | JSON_REAL_PRECISION(15));
   bool ok = text && output_bytes(fd, bytes_of(text)) && output_bytes(fd, BYTES_LITERAL("\n"));
   free(text);
   return ok;

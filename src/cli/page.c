@@ -142,7 +142,6 @@ void page_plain_text(struct page *p, const struct page_text *text) {
 /* ---- the box ---- */
 
 void page_box_top(struct page *p, int style, const char *title) {
-  page_newline(p);
   page_rule(p, style, 1, "╭", " ");
   page_styled(p, PAGE_BOLD, bytes_of(title));
   page_rule(p, style, rest_of(p->width, 5 + text_columns(bytes_of(title))), " ", "╮");

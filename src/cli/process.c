@@ -1,7 +1,10 @@
 #include "cli/process.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -53,6 +56,16 @@ void process_raise_descriptors(void) {
   if (getrlimit(RLIMIT_NOFILE, &limit)) return;
   limit.rlim_cur = limit.rlim_max;
   setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+enum status process_claim(const char *db_path, struct error *err) {
+  /* flock, which SQLite does not use: its fcntl locks are another kind. The descriptor stays open
+   * on purpose; closing it would also drop SQLite's own locks on the file (fcntl(2)). */
+  int fd = open(db_path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0)
+    return error_set(err, STATUS_IO, NULL, "cannot open %s: %s", db_path, strerror(errno));
+  if (flock(fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return STATUS_OK;
+  return error_set(err, STATUS_CONFLICT, NULL, "another server uses the database %s", db_path);
 }
 
 void process_notify(const char *state) {

@@ -371,7 +371,10 @@ static void note_attempt(struct render *r, const json_t *frame, bool started) {
 void render_append_waiting(const struct render *r, int64_t elapsed_ms, struct buffer *out) {
   BUFFER_LATER struct buffer line;
   buffer_init(&line, WORDS_MAX);
-  figure_append_duration(&line, elapsed_ms / 1000 * 1000);
+  if (elapsed_ms < 60000)
+    buffer_printf(&line, "%lld s", (long long)(elapsed_ms / 1000)); /* tenths would only flicker */
+  else
+    figure_append_duration(&line, elapsed_ms);
   buffer_append_text(&line, *r->doing ? " · " : " · starting");
   buffer_append_text(&line, r->doing);
   const char *between = " · waiting for ";

@@ -1,6 +1,6 @@
 /* `aragora server`: puts the parts together, serves, and takes them apart again.
  *
- * Starting: limits -> log -> store -> engine -> API -> resume what a crash left -> listen -> ready.
+ * Starting: limits -> log -> store -> engine -> API -> listen -> resume what a crash left -> ready.
  * Stopping: the first signal drains (new debates are refused, running ones end), the second leaves
  * at once with the debates resumable; a third ends the process wherever it is.
  */
@@ -145,8 +145,11 @@ static enum status start(struct server *s, struct options *options, struct error
   if (!status) status = open_api(s, err);
   if (!status) status = open_http(s, err);
   if (!status) status = engine_start(&s->engine, err);
-  if (!status) status = runner_resume(s->engine.runner, &resumed, err);
+  /* Listening first: one who starts a second server by mistake must not take up the debates of the
+   * first. Who subscribes to a debate before it is taken up waits for it in the hub. */
   if (!status) status = http_server_start(s->http, err);
+  if (!status) status = process_claim(s->engine.options.db_path, err);
+  if (!status) status = runner_resume(s->engine.runner, &resumed, err);
   if (!status) say_ready(s, resumed);
   return status;
 }
@@ -211,8 +214,6 @@ int cli_server(int argc, char **argv) {
   struct options options;
   struct error err = {0};
   const struct command *self = command_find("server");
-  process_name_server(argc, argv);
-  process_raise_descriptors();
   if (options_init(&options, &err)) {
     output_error(&err);
     return CLI_USAGE;
@@ -226,6 +227,8 @@ int cli_server(int argc, char **argv) {
     output_error(&err);
     code = CLI_ERROR;
   } else {
+    process_name_server(argc, argv);
+    process_raise_descriptors();
     code = serve(&options);
   }
   options_done(&options);

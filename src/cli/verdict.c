@@ -248,6 +248,7 @@ void verdict_render(struct render *r) {
   struct ending ending = ending_of(r);
   struct verdict v = {.r = r, .style = ending.style};
   buffer_init(&v.line, LINE_MAX_BYTES);
+  if (!r->options.verdict_only) page_newline(&r->page);
   page_box_top(&r->page, v.style, ending.title);
   box_degradations(&v);
   if (json_get_bool(r->start, "demo", false)) {

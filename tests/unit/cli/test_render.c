@@ -164,10 +164,10 @@ static void test_says_who_is_asked(void **state) {
   buffer_init(&waiting, PAGE_MAX);
   render_file("agreed", &plain, 4, &out, &waiting); /* three proposals asked for */
   assert_string_equal(waiting.ptr,
-                      "12.0 s · proposal · waiting for anthropic-api, openai-api, gemini");
+                      "12 s · proposal · waiting for anthropic-api, openai-api, gemini");
   buffer_clear(&waiting);
   render_file("agreed", &plain, 5, &out, &waiting); /* one is in */
-  assert_string_equal(waiting.ptr, "12.0 s · proposal · waiting for anthropic-api, gemini");
+  assert_string_equal(waiting.ptr, "12 s · proposal · waiting for anthropic-api, gemini");
 }
 
 /* Frames are another program's words: nothing of them may crash the page. */
