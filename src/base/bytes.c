@@ -144,7 +144,7 @@ bool buffer_append_json_string(struct buffer *b, struct bytes text) {
       default: buffer_printf(b, "\\u%04x", c);
     }
   }
-  buffer_append(b, text.ptr + start, text.len - start);
+  if (text.len > start) buffer_append(b, text.ptr + start, text.len - start);
   return buffer_append_char(b, '"');
 }
 
