@@ -22,9 +22,11 @@
 /* What providers and broken agents say; it must never be an answer, a critique or a ballot. */
 #define SIM_ERROR_MARK "upstream-error-text"
 
-enum sim_mood {              /* how hostile the world is */
-                SIM_CALM,    /* every reply well-formed, nothing fails */
-                SIM_HOSTILE, /* garbage, silence, floods, failures, facts */
+/* How hostile the world is. */
+enum sim_mood {
+  SIM_CALM,    /* every reply well-formed, nothing fails */
+  SIM_ROUGH,   /* garbage, silence, floods, failures */
+  SIM_HOSTILE, /* and facts, and deaths without mercy */
 };
 
 struct sim_options {
@@ -51,10 +53,12 @@ struct sim_log {
 struct sim_run {
   struct sim_log log;
   char head_hash[2 * CHAIN_HASH_SIZE + 1];
-  char *content;     /* what was said, voted and decided, in an order of its own; or NULL */
+  char *content;     /* what was asked, said, voted and decided, in an order of its own; or NULL */
   bool decided;      /* there is a consensus event */
   char problem[400]; /* "" when nothing was wrong */
   int kills, prompts;
+  char **asked; /* every prompt as its turn and hash */
+  size_t asked_count, asked_cap;
 };
 
 /* Runs one debate to its end. */
@@ -66,6 +70,7 @@ struct sim_reply {
   enum outcome outcome;
   char *text; /* "" unless OUTCOME_OK */
   bool truncated;
+  bool garbage; /* no reply to what was asked: nothing of it may be used */
 };
 /* `asked` counts how often this turn was asked, 0 first: a repair is another throw of the dice. */
 struct sim_reply sim_reply_make(const struct sim_options *options, const struct debate *debate,

@@ -113,9 +113,17 @@ static void put_honest(struct buffer *out, const struct debate *d, const struct 
   }
 }
 
+/* As many labels as were offered, but the last one is `last`. */
+static void put_bad_ranking(struct buffer *out, int labels, char last) {
+  buffer_append_text(out, "{\"ranking\":[");
+  for (int i = 0; i + 1 < labels; i++) buffer_printf(out, "\"Response %c\",", 'A' + i);
+  buffer_printf(out, "\"Response %c\"],\"confidence\":0.9,\"reason\":\"r\"}",
+                labels == 1 ? 'B' : last);
+}
+
 /* Whole answers that are no reply to what was asked. */
-static void put_hostile(struct buffer *out, const struct turn *t, struct prng *g) {
-  switch (prng_below(g, 14)) {
+static void put_hostile(struct buffer *out, const struct turn *t, int labels, struct prng *g) {
+  switch (prng_below(g, 16)) {
     case 0: buffer_append_text(out, SIM_ERROR_MARK ": Internal Server Error"); break;
     case 1: buffer_append_text(out, "<html><h1>502 " SIM_ERROR_MARK "</h1></html>"); break;
     case 2: buffer_append_text(out, "{\"error\":{\"message\":\"" SIM_ERROR_MARK "\"}}"); break;
@@ -135,6 +143,8 @@ static void put_hostile(struct buffer *out, const struct turn *t, struct prng *g
       break;
     case 11: buffer_append_text(out, "{\"stance\":\"changed\",\"answer\":\"  \"}"); break;
     case 12: buffer_append_text(out, "{\"items\":\"" SIM_ERROR_MARK "\"}"); break;
+    case 13: put_bad_ranking(out, labels, 'A'); break;
+    case 14: put_bad_ranking(out, labels, (char)('A' + labels)); break;
     default: buffer_printf(out, "{\"kind\":%d", (int)t->kind);
   }
 }
@@ -175,13 +185,15 @@ struct sim_reply sim_reply_make(const struct sim_options *o, const struct debate
     reply.outcome = pick_failure(&g);
     reply.text = bytes_dup(BYTES_LITERAL(""));
   } else if (throw < trouble * 2 / 3) {
-    put_hostile(&text, t, &g);
+    int labels[DEBATE_MEMBERS_MAX];
+    put_hostile(&text, t, topology_labels(d, t, labels), &g);
+    reply.garbage = true;
   } else if (throw < trouble) {
     wrap(&text, &g, &honest);
   } else {
     buffer_append_bytes(&text, buffer_bytes(&honest));
   }
-  reply.truncated = o->mood == SIM_HOSTILE && chance(&g, 3);
+  reply.truncated = o->mood != SIM_CALM && chance(&g, 3);
   if (!reply.text) reply.text = buffer_steal(&text);
   buffer_done(&honest);
   buffer_done(&text);

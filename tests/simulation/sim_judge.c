@@ -41,7 +41,9 @@ struct facts {                            /* read off the log */
   char answers[DEBATE_MEMBERS_MAX][4096]; /* text and key as last logged */
   int n, quorum;
   const json_t *agents;
-  int proposals, votes, positions;
+  int proposals, votes, positions, attempts_open;
+  int first[DEBATE_MEMBERS_MAX]; /* first choices of each position */
+  const char *rule;
   bool fact, ended, consensus, error, reached;
   const char *basis, *status;
 };
@@ -110,6 +112,17 @@ static void judge_vote(struct facts *f, const struct sim_line *l, const json_t *
              (unsigned long long)l->line.seq);
   f->positions = k;
   f->votes++;
+  const char *best = json_string_value(json_array_get(ranking, 0));
+  if (best && best[0] == 'p') f->first[best[1] - '0']++;
+}
+
+/* Every agent of these debates weighs the same, so heads can be counted. */
+static bool enough_heads(const struct facts *f, const char *winner) {
+  int first = winner && winner[0] == 'p' ? f->first[winner[1] - '0'] : 0;
+  if (strcmp(f->rule, "majority") == 0) return 2 * first > f->votes;
+  if (strcmp(f->rule, "supermajority") == 0) return 3 * first >= 2 * f->n;
+  if (strcmp(f->rule, "unanimous") == 0) return first == f->n;
+  return true;
 }
 
 static void judge_consensus(struct facts *f, const json_t *data, char out[400]) {
@@ -125,6 +138,8 @@ static void judge_consensus(struct facts *f, const json_t *data, char out[400]) 
     snprintf(out, 400, "a decision from %d ballots, the quorum is %d", f->votes, f->quorum);
   if (f->reached && !strstr(conclusion, SIM_ANSWER_MARK))
     snprintf(out, 400, "the conclusion is nobody's answer");
+  if (f->reached && voted && !enough_heads(f, json_get_text(data, "winner", NULL)))
+    snprintf(out, 400, "a decision that its ballots do not carry");
   if (voted && f->positions &&
       (int)json_array_size(json_object_get(data, "positions")) != f->positions)
     snprintf(out, 400, "the ballots ranked other positions than were decided on");
@@ -139,8 +154,12 @@ static void judge_line(struct facts *f, const struct sim_line *l, const json_t *
     f->agents = json_object_get(data, "agents");
     f->n = (int)json_array_size(f->agents);
     f->quorum = (int)json_get_int(data, "quorum", 0);
+    f->rule = json_get_text(data, "consensus", "");
   } else if (strcmp(type, "attempt_start") == 0) {
     if (f->fact) snprintf(out, 400, "event %llu: an attempt after the debate was stopped", seq);
+    f->attempts_open++;
+  } else if (strcmp(type, "attempt_end") == 0) {
+    f->attempts_open--;
   } else if (strcmp(type, "agent_message") == 0) {
     if (f->fact) snprintf(out, 400, "event %llu: a late answer was used", seq);
     f->proposals += strcmp(json_get_text(data, "kind", ""), "proposal") == 0;
@@ -155,6 +174,7 @@ static void judge_line(struct facts *f, const struct sim_line *l, const json_t *
     f->error = true;
   } else if (strcmp(type, "debate_end") == 0) {
     f->ended = true;
+    if (f->attempts_open) snprintf(out, 400, "%d attempts have no end", f->attempts_open);
     bool failed = strcmp(json_get_text(data, "status", ""), "failed") == 0;
     if (strcmp(json_get_text(data, "outcome", ""), "fast_path") == 0 && f->proposals != f->n)
       snprintf(out, 400, "the fast path without everybody's answer");

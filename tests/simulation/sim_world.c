@@ -1,5 +1,6 @@
 #include "sim.h"
 
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -28,8 +29,7 @@ struct world {
 };
 
 static void problem(struct world *w, const char *what, const char *detail) {
-  if (!w->run->problem[0])
-    snprintf(w->run->problem, sizeof w->run->problem, "%s%s", what, detail);
+  if (!w->run->problem[0]) snprintf(w->run->problem, sizeof w->run->problem, "%s%s", what, detail);
 }
 
 /* ---- the configuration, from the seed ---- */
@@ -170,7 +170,18 @@ static void die_and_resume(struct world *w) {
   append_all(w, &drafts);
 }
 
+/* The fifth attempt of a turn that a crash cuts fails it. Only a hostile debate has that happen:
+ * the others must come out the same with and without deaths. */
+static bool is_spared(const struct world *w) {
+  for (int i = w->d->step_first; i < w->d->turn_count; i++) {
+    const struct turn *t = &w->d->turns[i];
+    if (t->attempt_open && t->unknowns + 1 >= TURN_UNKNOWN_MAX) return w->o->mood != SIM_HOSTILE;
+  }
+  return false;
+}
+
 static bool must_die(struct world *w) {
+  if (is_spared(w)) return false;
   if (w->o->kill_at >= 0 && w->run->kills == 0 && w->run->log.count >= (size_t)w->o->kill_at)
     return true;
   if (!w->o->kills || w->run->log.count < w->dead_until) return false;
@@ -186,12 +197,36 @@ static struct flight *flight_of(struct world *w, int turn) {
   return NULL;
 }
 
+/* What was asked, for comparison with the same debate in another order. */
+static void note_prompt(struct sim_run *run, const struct debate *d, const struct turn *t,
+                        const struct prompt *p) {
+  struct buffer b;
+  uint8_t hash[CHAIN_HASH_SIZE];
+  char hex[2 * CHAIN_HASH_SIZE + 1];
+  char id[TURN_ID_SIZE];
+  buffer_init(&b, 1 << 26);
+  buffer_printf(&b, "%s\n%s\n%s\n%s", p->system, p->prefix, p->text, p->schema);
+  crypto_hash_sha256(hash, (const unsigned char *)b.ptr, b.len);
+  buffer_done(&b);
+  bytes_to_hex(hash, sizeof hash, hex);
+  debate_turn_id(d, t, id);
+  if (run->asked_count == run->asked_cap) {
+    run->asked_cap = run->asked_cap ? 2 * run->asked_cap : 64;
+    run->asked = realloc(run->asked, run->asked_cap * sizeof *run->asked);
+    if (!run->asked) abort();
+  }
+  buffer_init(&b, 1024);
+  buffer_printf(&b, "asked %s %s", id, hex);
+  run->asked[run->asked_count++] = buffer_steal(&b);
+}
+
 static void ask(struct world *w, int turn) {
   struct prompt prompt;
   struct drafts drafts = {0};
   const struct turn *t = &w->d->turns[turn];
   if (debate_prompt(w->d, turn, &prompt)) abort();
   w->run->prompts++;
+  note_prompt(w->run, w->d, t, &prompt);
   char wrong[400];
   sim_judge_prompt(w->d, turn, &prompt, wrong);
   if (wrong[0]) problem(w, wrong, "");
@@ -230,6 +265,11 @@ static void deliver(struct world *w, struct flight *f, enum outcome cut) {
                              .ttft_ms = 1,
                              .latency_ms = 2};
   if (debate_answer(w->d, f->turn, &r, &drafts)) abort();
+  for (size_t i = 0; i < drafts.count && f->reply.garbage; i++) {
+    enum event_kind kind = drafts.items[i].kind;
+    if (kind == EVENT_AGENT_MESSAGE || kind == EVENT_CRITIQUE || kind == EVENT_VOTE)
+      problem(w, "garbage was taken for a reply: ", f->reply.text);
+  }
   free(f->reply.text);
   *f = (struct flight){0};
   append_all(w, &drafts);
@@ -320,10 +360,11 @@ static int compare_texts(const void *a, const void *b) {
   return strcmp(*x, *y);
 }
 
-/* All that was said, voted and decided, sorted: what no order of arrival may change. */
+/* All that was asked, said, voted and decided, sorted: what no order of arrival may change. */
 static void keep_result(struct world *w) {
   const struct sim_log *log = &w->run->log;
-  const char **texts = calloc(log->count + 1, sizeof *texts);
+  const struct sim_run *run = w->run;
+  const char **texts = calloc(log->count + run->asked_count + 1, sizeof *texts);
   struct buffer out;
   size_t n = 0;
   buffer_init(&out, 1 << 26);
@@ -335,8 +376,11 @@ static void keep_result(struct world *w) {
     if (content) texts[n++] = log->lines[i].data;
     w->run->decided = w->run->decided || strcmp(type, "consensus") == 0;
   }
+  for (size_t i = 0; i < run->asked_count; i++) texts[n++] = run->asked[i];
   qsort(texts, n, sizeof *texts, compare_texts);
-  for (size_t i = 0; i < n; i++) buffer_printf(&out, "%s\n", texts[i]);
+  /* A turn that a death cut is asked again, in the same words. */
+  for (size_t i = 0; i < n; i++)
+    if (i == 0 || strcmp(texts[i - 1], texts[i]) != 0) buffer_printf(&out, "%s\n", texts[i]);
   w->run->content = buffer_steal(&out);
   free(texts);
   bytes_to_hex(w->head, sizeof w->head, w->run->head_hash);
@@ -382,6 +426,8 @@ void sim_run_done(struct sim_run *run) {
     free(run->log.lines[i].agent);
   }
   free(run->log.lines);
+  for (size_t i = 0; i < run->asked_count; i++) free(run->asked[i]);
+  free(run->asked);
   free(run->content);
   *run = (struct sim_run){0};
 }
