@@ -167,7 +167,8 @@ static enum status step(struct live *live, struct delivery *delivery, bool *ret_
 
 static void end(struct live *live, struct delivery *delivery) {
   live->state = LIVE_ENDED;
-  delivery->change = STORE_ROW_UPDATE;
+  /* A debate whose agents all failed at once ends with its first append. */
+  if (delivery->change != STORE_ROW_INSERT) delivery->change = STORE_ROW_UPDATE;
   finish_row(live);
   loop_timer_cancel(live->deadline);
   live->deadline = NULL;
