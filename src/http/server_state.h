@@ -68,6 +68,10 @@ struct http_server {
  * connection; an idle server has no timer. With server->lock held. */
 void server_start_ticking(struct http_server *server);
 
+/* From the whole millisecond in which one write had left to the one from which a frame may go
+ * alone: both are cut, so that one more is needed for FRAME_ALONE_DELAY_MS to have passed. */
+enum { SERVER_ALONE_WAIT_MS = FRAME_ALONE_DELAY_MS + 1 };
+
 /* The monotonic clock: seconds, a few ms late but cheap, and milliseconds. */
 int server_now_s(void);
 int64_t server_now_ms(void);

@@ -135,7 +135,7 @@ static void sse_end_frame(struct sse_sink *s) {
 static bool sse_may_begin(struct sse_sink *s, size_t n, int64_t now_ms) {
   if (!s->next_frame->alone) return true;
   if (n > 0) return false;
-  int64_t due_ms = s->wrote_ms + FRAME_ALONE_DELAY_MS;
+  int64_t due_ms = s->wrote_ms + SERVER_ALONE_WAIT_MS;
   if (s->wrote_ms == 0 || now_ms >= due_ms) return true;
   if (atomic_load(&s->pausing)) return false;
   return !sse_pause(s, due_ms); /* without memory for a timer it goes at once */

@@ -2,6 +2,7 @@
 
 #include "base/metrics.h"
 #include "http/request.h"
+#include "http/server_state.h"
 #include "http/websocket.h"
 
 #include <errno.h>
@@ -425,7 +426,7 @@ static void ws_alone_waited(void *arg) {
 
 /* The queue is empty and a frame waits for its own write: queues it, or waits for its time. */
 static void ws_begin_alone(struct http_websocket *ws) {
-  int64_t left = ws->wrote_ms + FRAME_ALONE_DELAY_MS - server_now_ms();
+  int64_t left = ws->wrote_ms + SERVER_ALONE_WAIT_MS - server_now_ms();
   if (ws->wrote_ms > 0 && left > 0) {
     if (!ws->alone_timer) {
       ws->alone_timer = loop_timer_start(ws->server->loop, (uint64_t)left, ws_alone_waited, ws);
