@@ -111,7 +111,14 @@ export class Process {
     const timer = setTimeout(() => this.child.kill('SIGKILL'), STOP_MS);
     const end = await this.exited;
     clearTimeout(timer);
+    this.checkSanitizers();
     return end;
+  }
+
+  // Not every report of a sanitizer changes the exit code.
+  checkSanitizers() {
+    const at = this.lines.findIndex((line) => /runtime error:|(Address|Leak|Thread|UndefinedBehavior)Sanitizer/.test(line));
+    if (at >= 0) throw new Error(this.lines.slice(at, at + 60).join('\n'));
   }
 }
 
