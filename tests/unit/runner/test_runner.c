@@ -566,12 +566,12 @@ static void full_queue(void **state) {
   scripted_set(&at_once);
   w->max_queued_bytes = 1;
   world_open(w);
-  crowd(w, 12);
+  crowd(w, 4);
 }
 
 static void leave_with_held_appends(void **state) {
   struct world *w = *state;
-  struct crash c = {.after = 10};
+  struct crash c = {.after = 6};
   signal_init(&c.reached);
   struct scripted_rules rules = {answer_until_crash, count_to_crash, &c};
   w->max_queued_bytes = 1;
@@ -580,7 +580,7 @@ static void leave_with_held_appends(void **state) {
     scripted_set(&rules);
     world_open(w);
     size_t first = w->watch_count;
-    for (int i = 0; i < 10; i++) {
+    for (int i = 0; i < 5; i++) {
       struct debate_spec spec;
       world_spec(&spec, "Should we adopt it?");
       world_start(w, &spec);
