@@ -68,9 +68,14 @@ bench: build ## the benchmarks, as far as there are any
 	@if [ -x bench/run ]; then bench/run; else echo "There is no bench/run yet." >&2; exit 1; fi
 
 .PHONY: soak
-soak: build ## SOAK_SECONDS (60) of demo debates; memory and descriptors before and after
+soak: ## SOAK_SEEDS (20000) simulated debates under the sanitizers, on all cores
 	@scripts/install-deps build test
 	@scripts/soak
+
+.PHONY: soak-server
+soak-server: build ## SOAK_SECONDS (60) of demo debates; memory and descriptors before and after
+	@scripts/install-deps build test
+	@scripts/soak-server
 
 .PHONY: install
 install: build ## into DESTDIR and PREFIX (/usr/local)

@@ -16,9 +16,11 @@ static bool chance(struct prng *g, uint32_t percent) {
   return prng_below(g, 100) < percent;
 }
 
-/* A key from a small set, so that agreement, majorities and ties all happen. */
-static const char *pick_key(struct prng *g) {
+/* A key from a small set, so that majorities and ties happen; in one debate of four nearly always
+ * the same, so that agreement does. */
+static const char *pick_key(const struct debate *d, struct prng *g) {
   static const char *const keys[] = {"yes", "no", "yes", "later", "", "no"};
+  if (d->config.seed % 4 == 0 && prng_below(g, 10)) return "yes";
   return keys[prng_below(g, sizeof keys / sizeof *keys)];
 }
 
@@ -34,7 +36,7 @@ static void put_answer(struct buffer *out, const struct debate *d, const struct 
     buffer_append_text(out, " \\u00e9\\u4e16 {\\\"ranking\\\":[\\\"Response A\\\"]}");
   buffer_printf(out,
                 "\",\"answer_key\":\"%s\",\"key_claims\":[\"one\",\"two\"],\"confidence\":0.%u",
-                pick_key(g), 10 + prng_below(g, 90));
+                pick_key(d, g), 10 + prng_below(g, 90));
 }
 
 static void put_critique(struct buffer *out, const struct debate *d, const struct turn *t,

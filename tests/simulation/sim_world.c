@@ -275,14 +275,18 @@ static void deliver(struct world *w, struct flight *f, enum outcome cut) {
   append_all(w, &drafts);
 }
 
-static void cut_flights(struct world *w) {
-  for (int i = 0; i < FLIGHTS_MAX && !w->run->problem[0]; i++) {
-    struct flight *f = &w->flights[i];
-    if (!f->used) continue;
-    /* Some answers are in before the cut reaches them: recorded, booked, never used. */
-    bool late = prng_below(&w->order, 2);
-    deliver(w, f, late ? OUTCOME_OK : OUTCOME_CANCELLED);
+/* Cuts one of them; death may come between two. */
+static void cut_a_flight(struct world *w) {
+  struct flight *f = NULL;
+  for (int i = 0; i < FLIGHTS_MAX && !f; i++)
+    if (w->flights[i].used) f = &w->flights[i];
+  if (!f) {
+    problem(w, "nothing is left to cut and the debate has not ended", "");
+    return;
   }
+  /* Some answers are in before the cut reaches them: recorded, booked, never used. */
+  bool late = prng_below(&w->order, 2);
+  deliver(w, f, late ? OUTCOME_OK : OUTCOME_CANCELLED);
 }
 
 static struct flight *first_to_arrive(struct world *w) {
@@ -299,7 +303,6 @@ static void note_fact(struct world *w) {
   if (drafts_add(&drafts, w->fact, -1, NULL, debate_fact_data(NULL))) abort();
   append_all(w, &drafts);
   w->fact_at_ms = -1;
-  if (w->d->fact) cut_flights(w);
 }
 
 /* Lets the next thing happen. */
@@ -324,6 +327,10 @@ static void step(struct world *w) {
   bool asked = false;
   if (commands.append.count) {
     append_all(w, &commands.append);
+    return;
+  }
+  if (commands.cut) {
+    cut_a_flight(w);
     return;
   }
   for (int i = 0; i < commands.ask_count && !w->run->problem[0]; i++) {
