@@ -40,6 +40,17 @@ enum status json_parse(struct bytes text, json_t **ret_value, struct error *err)
   return STATUS_OK;
 }
 
+/* Objects of a log have few keys, mostly in order already: insertion beats qsort, which allocates.
+ */
+static void sort_keys(const char **keys, size_t count) {
+  for (size_t i = 1; i < count; i++) {
+    const char *key = keys[i];
+    size_t at = i;
+    for (; at > 0 && strcmp(keys[at - 1], key) > 0; at--) keys[at] = keys[at - 1];
+    keys[at] = key;
+  }
+}
+
 static int compare_keys(const void *a, const void *b) {
   const char *const *x = a;
   const char *const *y = b;
@@ -60,7 +71,10 @@ static enum status append_object(struct buffer *out, const json_t *object) {
   const char *key;
   json_t *value;
   json_object_foreach((json_t *)object, key, value) keys[n++] = key;
-  qsort(keys, n, sizeof *keys, compare_keys);
+  if (keys == few)
+    sort_keys(keys, n);
+  else
+    qsort(keys, n, sizeof *keys, compare_keys);
   buffer_append_char(out, '{');
   for (size_t i = 0; i < n; i++) {
     for (const char *p = keys[i]; *p; p++)

@@ -100,10 +100,9 @@ bool channel_is_live(struct channel *c) {
   return live;
 }
 
-void channel_publish(struct channel *c, struct frame *frame) {
-  pthread_mutex_lock(&c->lock);
+/* With `lock` held; takes the reference. */
+static void channel_push_event(struct channel *c, struct frame *frame) {
   if (!c->live || frame->seq < c->events.tail) {
-    pthread_mutex_unlock(&c->lock);
     frame_unref(frame);
     return;
   }
@@ -112,6 +111,11 @@ void channel_publish(struct channel *c, struct frame *frame) {
   size_t keep = c->listeners > 0 ? c->buffer_events : CHANNEL_IDLE_EVENTS;
   if (keep > c->buffer_events) keep = c->buffer_events;
   ring_push(&c->events, frame, c->order++, keep, CHANNEL_EVENT_BYTES_MAX);
+}
+
+void channel_publish(struct channel *c, struct frame **frames, size_t count) {
+  pthread_mutex_lock(&c->lock);
+  for (size_t i = 0; i < count; i++) channel_push_event(c, frames[i]);
   bool listened = c->listeners > 0;
   pthread_mutex_unlock(&c->lock);
   if (listened) channel_wake(c);

@@ -71,7 +71,7 @@ bool channel_open(struct channel *c, uint64_t next_seq);
 bool channel_close(struct channel *c);
 bool channel_is_live(struct channel *c);
 /* Takes the reference. */
-void channel_publish(struct channel *c, struct frame *frame);
+void channel_publish(struct channel *c, struct frame **frames, size_t count);
 
 void channel_token_start(struct channel *c, const struct hub_token *token);
 void channel_token_delta(struct channel *c, const struct hub_token *token, struct bytes text);

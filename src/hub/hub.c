@@ -102,13 +102,13 @@ bool hub_is_live(struct hub *hub, const char *debate_id) {
   return live;
 }
 
-void hub_publish(struct hub *hub, const char *debate_id, struct frame *frame) {
+void hub_publish(struct hub *hub, const char *debate_id, struct frame **frames, size_t count) {
   struct channel *c = hub_acquire(hub, debate_id, false);
   if (!c) {
-    frame_unref(frame);
+    for (size_t i = 0; i < count; i++) frame_unref(frames[i]);
     return;
   }
-  channel_publish(c, frame);
+  channel_publish(c, frames, count);
   channel_release(c);
 }
 

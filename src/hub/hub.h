@@ -28,8 +28,9 @@ MUST_CHECK enum status hub_open_debate(struct hub *hub, const char *debate_id, u
 void hub_close_debate(struct hub *hub, const char *debate_id);
 bool hub_is_live(struct hub *hub, const char *debate_id);
 
-/* A committed event, in order of seq. Takes the caller's reference. */
-void hub_publish(struct hub *hub, const char *debate_id, struct frame *frame);
+/* Committed events, in order of seq. Takes the caller's references. What was committed together is
+ * published together: subscribers are woken once. */
+void hub_publish(struct hub *hub, const char *debate_id, struct frame **frames, size_t count);
 
 /* Live tokens of one attempt of a turn. The hub keeps the text so far, for `token_snapshot`, and
  * makes frames only while somebody listens. `agent` is the speaker, `round` its round. */

@@ -80,8 +80,19 @@ static struct frame *make_frame(struct live *live, const struct event *event) {
   return frame;
 }
 
+/* Salts are drawn many at a time: each draw is a system call. */
+static void draw_salt(struct runner *runner, uint8_t salt[CHAIN_SALT_SIZE]) {
+  if (runner->salts_left == 0) {
+    randombytes_buf(runner->salts, sizeof runner->salts);
+    runner->salts_left = RUNNER_SALTS;
+  }
+  uint8_t *drawn = runner->salts[--runner->salts_left];
+  memcpy(salt, drawn, CHAIN_SALT_SIZE);
+  sodium_memzero(drawn, CHAIN_SALT_SIZE);
+}
+
 static void extend_chain(struct live *live, struct store_event *e) {
-  randombytes_buf(e->salt, sizeof e->salt);
+  draw_salt(live->runner, e->salt);
   chain_digest(e->salt, e->data, e->digest);
   chain_extend(live->head, e->seq, e->type, e->ts_ms, e->round, e->agent, e->digest, e->hash);
   memcpy(live->head, e->hash, sizeof live->head);
@@ -159,9 +170,9 @@ static void on_stored(void *ctx, enum status status) {
   struct delivery *delivery = ctx;
   struct runner *runner = delivery->live->runner;
   delivery->status = status;
-  for (size_t i = 0; i < delivery->count && !status; i++) {
-    hub_publish(runner->hub, delivery->live->row.id, delivery->frames[i]);
-    delivery->frames[i] = NULL;
+  if (!status) {
+    hub_publish(runner->hub, delivery->live->row.id, delivery->frames, delivery->count);
+    memset(delivery->frames, 0, delivery->count * sizeof(struct frame *));
   }
   if (delivery->ends && !status) hub_close_debate(runner->hub, delivery->live->row.id);
   loop_post(runner->loop, on_through, delivery);

@@ -26,6 +26,8 @@ struct runner_entry { /* id -> running or queued debate */
   UT_hash_handle hh;
 };
 
+enum { RUNNER_SALTS = 128 };
+
 struct runner {
   struct loop *loop;
   struct store *store;
@@ -38,7 +40,9 @@ struct runner {
   struct live *queue_first, *queue_last; /* loop thread: debates that wait for admission */
   struct delivery *deliveries;           /* loop thread: submitted, not yet through; utlist */
   struct buffer scratch;                 /* loop thread: a frame while it is made */
-  _Atomic int64_t running, queued;       /* written on the loop, read anywhere */
+  uint8_t salts[RUNNER_SALTS][CHAIN_SALT_SIZE]; /* drawn ahead; loop thread */
+  size_t salts_left;
+  _Atomic int64_t running, queued; /* written on the loop, read anywhere */
   atomic_bool accepting;
   bool stopped;                                 /* loop thread: runner_stop was here */
   void (*drain)(void *ctx), (*idle)(void *ctx); /* asked for; in force on the loop */

@@ -29,6 +29,10 @@ static struct frame *event_frame(const struct fixture *f, uint64_t seq) {
   return frame_create((struct bytes){json, (size_t)n}, seq, last, last);
 }
 
+static void publish_frame(struct hub *hub, struct frame *frame) {
+  hub_publish(hub, DEBATE, &frame, 1);
+}
+
 static void answer(struct fixture *f, struct hub_subscription *s, uint64_t after) {
   struct frame *frames[64];
   size_t n = 0;
@@ -75,7 +79,7 @@ static void commit(struct fixture *f) {
 
 static void publish(struct fixture *f) {
   commit(f);
-  hub_publish(f->hub, DEBATE, event_frame(f, f->committed));
+  publish_frame(f->hub, event_frame(f, f->committed));
 }
 
 static struct frame_source subscribe(struct fixture *f, uint64_t since, bool end) {
@@ -183,7 +187,7 @@ static void test_events_during_history(void **state) {
         drain(s, seqs, &n, 64);
       }
       for (uint64_t seq = held + 1; seq <= f->committed; seq++) {
-        hub_publish(f->hub, DEBATE, event_frame(f, seq));
+        publish_frame(f->hub, event_frame(f, seq));
       }
       publish(f);
       drain(s, seqs, &n, 64);

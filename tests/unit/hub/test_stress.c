@@ -30,6 +30,10 @@ static struct frame *event_frame(uint64_t seq) {
   return frame_create(BYTES_LITERAL("{}"), seq, false, seq == EVENTS);
 }
 
+static void publish(struct hub *hub, struct frame *frame) {
+  hub_publish(hub, DEBATE, &frame, 1);
+}
+
 static void history(void *ctx, struct hub_subscription *s, uint64_t after) {
   pthread_mutex_lock(&world.lock);
   if (world.request_count == REQUESTS_MAX) abort();
@@ -70,7 +74,7 @@ static void *store_thread(void *arg) {
 static void *writer_thread(void *arg) {
   for (uint64_t seq = 1; seq <= EVENTS; seq++) {
     world.committed = seq;
-    hub_publish(world.hub, DEBATE, event_frame(seq));
+    publish(world.hub, event_frame(seq));
     if (seq % 16 == 0) sched_yield();
   }
   hub_close_debate(world.hub, DEBATE);
