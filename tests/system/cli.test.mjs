@@ -36,11 +36,16 @@ function start(args, { env = {}, cwd = root, program = bin } = {}) {
   return child;
 }
 
+const RUN_MS = 60_000; // a sanitizer build on a busy machine; what should have ended by then never will
+
 async function run(args, options = {}) {
   const child = start(args, options);
+  const timer = setTimeout(() => child.kill('SIGKILL'), RUN_MS);
   child.stdin.on('error', () => {}); // it may end without having read
   child.stdin.end(options.input ?? '');
-  return child.ended;
+  const result = await child.ended;
+  clearTimeout(timer);
+  return result;
 }
 
 // Resolves once `pattern` is in what the child wrote; rejects when it ends without.
