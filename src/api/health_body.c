@@ -53,12 +53,15 @@ static double resident_mb(void) {
   return pages > 0 ? (double)pages * (double)sysconf(_SC_PAGESIZE) / 1e6 : -1;
 }
 
+/* With two decimals. */
 static json_t *milliseconds(int64_t us) {
-  return json_real((double)(us / 10) / 1e2);
+  int64_t hundredths = us / 10;
+  return json_real((double)hundredths / 1e2);
 }
 
 static json_t *database_check(const struct findings *f, int64_t us) {
-  if (!f->usable) return json_pack("{s:b, s:s}", "healthy", 0, "error", f->problem);
+  if (!f->usable)
+    return json_pack("{s:b, s:o}", "healthy", 0, "error", json_text(bytes_of(f->problem)));
   return json_pack("{s:b, s:o}", "healthy", 1, "latency_ms", milliseconds(us));
 }
 

@@ -22,7 +22,7 @@ enum status stored_event_read(const struct store_event *stored, struct event *re
 enum status stored_event_frame(const struct store_event *stored, const char *debate_id,
                                uint64_t agent_seq, struct buffer *scratch, struct frame **ret_frame,
                                struct error *err) {
-  struct event event;
+  struct event event = {0};
   enum status s = stored_event_read(stored, &event, err);
   if (s) return s;
   buffer_clear(scratch);
