@@ -123,6 +123,7 @@ static enum status open_http(struct server *s, struct error *err) {
       .max_body_bytes = (size_t)o->max_body_bytes,
       .allowed_origins = o->allowed_origins,
       .guard_local = !o->api_token && !o->allow_unauthenticated,
+      .bearer_token = o->api_token,
       .ws_max_message_bytes = o->ws_max_message_bytes,
       .ws_connections_per_minute = o->ws_connections_per_minute,
       .ws_connections_per_address = o->ws_connections_per_address,

@@ -180,10 +180,23 @@ static void dispatch_without_row(struct http_request *r) {
   }
 }
 
+/* What is public stays so; the rest needs the token where one is configured. */
+static bool dispatch_needs_token(const struct http_request *r) {
+  if (r->known) return false;
+  return r->ws_route || (r->route && strcmp(r->route->role, "public") != 0);
+}
+
+static void dispatch_unknown_caller(struct http_request *r) {
+  static const char *const headers[] = {"WWW-Authenticate: Bearer", NULL};
+  respond_error(r, 401, "UNAUTHORIZED", NULL, "Authentication required", headers);
+}
+
 void dispatch(struct http_request *r) {
   request_ref(r);
   if (r->early_status) {
     respond_error(r, r->early_status, r->early_code, NULL, r->early_message, NULL);
+  } else if (dispatch_needs_token(r)) {
+    dispatch_unknown_caller(r);
   } else if (r->ws_route) {
     dispatch_websocket(r);
   } else if (strcmp(r->method, "OPTIONS") == 0 && !r->route) {

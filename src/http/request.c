@@ -74,7 +74,8 @@ void request_refuse(struct http_request *r, int status, const char *code, const 
 
 struct head {
   int hosts, lengths, count;
-  const char *host, *origin, *id, *upgrade, *connection, *length, *encoding, *forwarded;
+  const char *host, *origin, *id, *upgrade, *connection, *length, *encoding, *forwarded,
+      *authorization;
   bool broken;
 };
 
@@ -112,6 +113,9 @@ static enum MHD_Result head_on_value(void *cls, enum MHD_ValueKind kind, const c
   }
   /* By first letter: most headers are none of these. */
   switch (key[0] | 0x20) {
+    case 'a':
+      if (head_named(key, key_len, "Authorization")) h->authorization = value;
+      break;
     case 'h':
       if (head_named(key, key_len, "Host")) h->host = h->hosts++ ? h->host : value;
       break;
@@ -253,6 +257,7 @@ void request_read_head(struct http_request *r, const char *method, const char *v
   if (h.forwarded) request_take_forwarded(r, h.forwarded);
   r->wants_upgrade =
       handshake_list_has(h.upgrade, "websocket") && handshake_list_has(h.connection, "upgrade");
+  r->known = guard_knows(&r->server->guard, h.authorization);
   r->cors_origin = guard_cors_origin(&r->server->guard, h.origin);
   if (!guard_admits(&r->server->guard, h.host, h.origin) ||
       (r->wants_upgrade && !guard_admits_websocket(&r->server->guard, h.host, h.origin))) {

@@ -50,6 +50,7 @@ struct http_request {
   int version;        /* of the API: 1 or 2 */
   bool on_ws_port;
   bool close;                  /* the connection must not be used again */
+  bool known;                  /* brought the token, or none is configured */
   bool wants_upgrade;          /* Upgrade: websocket and Connection: upgrade */
   char peer[SERVER_PEER_SIZE]; /* the client's address, the forwarded one behind a proxy here */
   struct router_match match;

@@ -335,6 +335,7 @@ enum status http_server_create(struct loop *loop, struct pool *pool,
   ws_table_init(&s->ws);
   for (size_t i = 0; i < SERVER_LISTENERS_MAX; i++) s->listeners[i].fd = -1;
   enum status status = guard_init(&s->guard, options->allowed_origins, options->guard_local, err);
+  if (status == STATUS_OK) guard_set_token(&s->guard, options->bearer_token);
   if (!status) {
     status = address_limits_create(options->ws_connections_per_minute,
                                    options->ws_connections_per_address, &s->ws_limits);
