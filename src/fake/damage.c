@@ -25,7 +25,7 @@ static const char garbage[] = "<<<%% 0xdeadbeef {\"answer\": [unclosed, 'quoted'
 struct bytes damage_text(const struct fault *fault, struct bytes text, struct buffer *scratch) {
   switch (fault->kind) {
     case FAULT_REFUSAL:
-    case FAULT_EMPTY_CONTENT: return (struct bytes){0};
+    case FAULT_EMPTY_CONTENT: return (struct bytes){text.ptr, 0};
     case FAULT_TRUNCATED: return (struct bytes){text.ptr, utf8_prefix(text, text.len / 2)};
     case FAULT_PROSE: return bytes_of(prose);
     case FAULT_GARBAGE: return bytes_of(garbage);

@@ -168,7 +168,7 @@ static void test_outcomes(void **state) {
     check_outcome(v, "error-200", OUTCOME_OVERLOADED, NULL);
     check_outcome(v, "error-mid", OUTCOME_OVERLOADED, NULL);
     check_outcome(v, "cut-clean", OUTCOME_UNAVAILABLE, NULL);
-    check_outcome(v, "cut-char", v == OLLAMA ? OUTCOME_MALFORMED : OUTCOME_UNAVAILABLE, NULL);
+    check_outcome(v, "cut-char", OUTCOME_UNAVAILABLE, NULL);
     check_outcome(v, "malformed-event", OUTCOME_MALFORMED, NULL);
     check_outcome(v, "refusal", v == OLLAMA ? OUTCOME_OK : OUTCOME_REFUSED, NULL);
     check_outcome(v, "empty-content", OUTCOME_EMPTY, NULL);
