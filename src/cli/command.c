@@ -31,7 +31,7 @@ const struct command command_table[] = {
     {.name = "server",
      .alias = "serve",
      .usage = "server [flags]",
-     .summary = "serve the HTTP API, the live streams and the web pages",
+     .summary = "serve the HTTP API and the live streams",
      .example = "aragora server --port 8080\n"
                 "aragora server --dev --db-path /data/aragora_memory.db",
      .run = cli_server,
