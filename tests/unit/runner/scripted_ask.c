@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 enum { NTHS = 4096 };
 
@@ -30,6 +31,7 @@ static struct {
   char key[160];
   int count;
 } nths[NTHS];
+static _Atomic double compose_us; /* CPU, of the loop */
 static _Atomic long started, proceeded, answered, failed, cancelled, open_asks;
 
 void scripted_set(const struct scripted_rules *new_rules) {
@@ -95,10 +97,21 @@ static void end(struct ask *ask, enum outcome outcome, const char *text) {
   release(ask);
 }
 
+static double thread_us(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+  return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
+}
+
+double scripted_compose_us(void) {
+  return compose_us;
+}
+
 static char *compose(const struct ask *ask) {
   const struct ask_spec *s = &ask->spec;
   struct scripted_options options = SCRIPTED_OPTIONS_DEFAULT;
   char *text = NULL;
+  double begin = thread_us();
   BUFFER_LATER struct buffer prompt;
   buffer_init(&prompt, 1 << 24);
   buffer_append_bytes(&prompt, s->system);
@@ -108,6 +121,7 @@ static char *compose(const struct ask *ask) {
   options.words = 40;
   if (scripted_reply_make(s->schema_name, s->schema, buffer_bytes(&prompt), &options, &text))
     abort();
+  compose_us = compose_us + thread_us() - begin;
   return text;
 }
 

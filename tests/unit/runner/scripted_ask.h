@@ -47,5 +47,7 @@ struct scripted_counts {
   long open; /* started, neither done nor cancelled */
 };
 struct scripted_counts scripted_counts(void); /* any thread */
+/* CPU that making the replies took so far, which is not the runner's. Any thread. */
+double scripted_compose_us(void);
 
 #endif
