@@ -21,7 +21,7 @@ struct peer {
   size_t need;    /* bytes of the request that is coming in, 0 = not known yet */
   bool continued; /* 100 Continue was sent for it */
   bool writing;
-  bool early; /* it was closed within an answer */
+  bool early; /* the client left within an answer */
   struct plan plan;
   size_t sent, step;
   uint64_t start_ms, delay_ms; /* delay_ms: by the pauses of repeats and single writes */
@@ -50,7 +50,6 @@ static void on_closed(uv_handle_t *handle) {
 
 static void close_with(struct peer *peer, bool reset) {
   if (peer->state == PEER_CLOSING) return;
-  peer->early = peer->state != PEER_READING && !reset && peer->step < plan_step_count(&peer->plan);
   peer->state = PEER_CLOSING;
   loop_timer_cancel(peer->timer);
   peer->timer = NULL;
@@ -60,6 +59,12 @@ static void close_with(struct peer *peer, bool reset) {
 
 void peer_close(struct peer *peer) {
   close_with(peer, false);
+}
+
+/* The client left, or the way to it broke. */
+static void lose(struct peer *peer) {
+  if (peer->state == PEER_PLAYING || peer->state == PEER_HOLDING) peer->early = true;
+  peer_close(peer);
 }
 
 /* ---- answers ---- */
@@ -182,7 +187,7 @@ static void on_written(uv_write_t *req, int status) {
   peer->writing = false;
   if (peer->state != PEER_PLAYING) return;
   if (status < 0) {
-    peer_close(peer);
+    lose(peer);
     return;
   }
   if (peer->plan.write_ms && peer->sent < peer->plan.bytes.len)
@@ -253,7 +258,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf) {
   struct peer *peer = stream->data;
   if (n == 0 || peer->state == PEER_CLOSING) return;
   if (n < 0) {
-    peer_close(peer);
+    lose(peer);
     return;
   }
   struct bytes data = {buf->base, (size_t)n};

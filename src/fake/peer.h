@@ -23,7 +23,7 @@ struct peer_host {
   /* The same for bytes that are no request; closes. */
   void (*refuse)(void *ctx, int status);
   void (*sent)(void *ctx, size_t bytes);
-  /* The peer is freed after this; `early`: an answer was still under way. */
+  /* The peer is freed after this; `early`: the client left within an answer. */
   void (*closed)(void *ctx, struct peer *peer, bool early);
 };
 

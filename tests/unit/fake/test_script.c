@@ -173,6 +173,26 @@ static void test_counts(void **state) {
   fixture_stop();
 }
 
+static void test_who_left(void **state) {
+  (void)state;
+  static const char *const faults[] = {"stall-head", "stall-text", "comments", "endless"};
+  fixture_start(&FAKE_OPTIONS_DEFAULT);
+  for (int i = 0; i < 4; i++) {
+    char extra[60];
+    snprintf(extra, sizeof extra, "x-fake-fault: %s\r\n", faults[i]);
+    int fd = fixture_connect();
+    fixture_post(fd, PATH, extra, ASK("m", "q"));
+    status_of(PATH, "", ASK("m", "q")); /* answered after the other was read */
+    close(fd);
+    for (int64_t early = 0; early != i + 1;) { /* each look is a turn of the server's loop */
+      JSON_LATER json_t *stats = get_json("/_fake/stats");
+      early = json_get_int(json_object_get(stats, "connections"), "closed_early", -1);
+      assert_in_range(early, i, i + 1);
+    }
+  }
+  fixture_stop();
+}
+
 /* ---- connections ---- */
 
 static void test_keep_alive(void **state) {
@@ -399,14 +419,14 @@ static void test_address_taken(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_refused_scripts), cmocka_unit_test(test_too_many_rules),
-      cmocka_unit_test(test_matching),        cmocka_unit_test(test_fault_of_all),
-      cmocka_unit_test(test_bad_requests),    cmocka_unit_test(test_counts),
-      cmocka_unit_test(test_keep_alive),      cmocka_unit_test(test_pipelined),
-      cmocka_unit_test(test_cut_requests),    cmocka_unit_test(test_expect_continue),
-      cmocka_unit_test(test_http_1_0),        cmocka_unit_test(test_slow_reader),
-      cmocka_unit_test(test_too_long),        cmocka_unit_test(test_latency_and_rate),
-      cmocka_unit_test(test_pieces),          cmocka_unit_test(test_stop_in_the_middle),
-      cmocka_unit_test(test_address_taken)};
+      cmocka_unit_test(test_refused_scripts),    cmocka_unit_test(test_too_many_rules),
+      cmocka_unit_test(test_matching),           cmocka_unit_test(test_fault_of_all),
+      cmocka_unit_test(test_bad_requests),       cmocka_unit_test(test_counts),
+      cmocka_unit_test(test_who_left),           cmocka_unit_test(test_keep_alive),
+      cmocka_unit_test(test_pipelined),          cmocka_unit_test(test_cut_requests),
+      cmocka_unit_test(test_expect_continue),    cmocka_unit_test(test_http_1_0),
+      cmocka_unit_test(test_slow_reader),        cmocka_unit_test(test_too_long),
+      cmocka_unit_test(test_latency_and_rate),   cmocka_unit_test(test_pieces),
+      cmocka_unit_test(test_stop_in_the_middle), cmocka_unit_test(test_address_taken)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
