@@ -77,8 +77,9 @@ static bool grow(void *array, int count, int *cap, size_t size) {
   memcpy(&old, array, sizeof old);
   void *grown = realloc(old, (size_t)next * size);
   if (!grown) return false;
-  memcpy(array, &grown, sizeof grown);
+  memcpy(array, &grown, sizeof grown); /* which owns it now */
   *cap = next;
+  // cppcheck-suppress memleak
   return true;
 }
 

@@ -219,8 +219,8 @@ struct attempt_result {
 };
 /* attempt_end and, when the turn ended with it, its content events or agent_error; after a first
  * reply that does not parse only attempt_end with the raw reply, and the turn stays open. After a
- * fact nothing of a late answer is used. Append the drafts in one transaction. On failure the drafts
- * are emptied, here and in debate_close_unknown. */
+ * fact nothing of a late answer is used. Append the drafts in one transaction. On failure the
+ * drafts are emptied, here and in debate_close_unknown. */
 MUST_CHECK enum status debate_answer(const struct debate *debate, int turn,
                                      const struct attempt_result *result, struct drafts *drafts);
 /* For each attempt that a crash left open: attempt_end {unknown} at its reserve. */

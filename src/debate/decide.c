@@ -133,7 +133,7 @@ static int best_so_far(const struct tally *t, bool ballots_count) {
   if (in->k == 0) return -1;
   uint32_t set = (1u << in->k) - 1;
   if (ballots_count && t->ranked) set = keep_highest(set, in->k, t->borda);
-  int64_t holders[DEBATE_MEMBERS_MAX];
+  int64_t holders[DEBATE_MEMBERS_MAX] = {0};
   for (int p = 0; p < in->k; p++) holders[p] = holder_count(in->positions[p].holders);
   set = keep_highest(set, in->k, holders);
   set = keep_held_longest(in, set);

@@ -115,7 +115,7 @@ static json_t *dissent_json(struct maker *m, const struct debate *d, uint32_t su
 static json_t *round0_json(struct maker *m, const struct debate *d, const char *winning_key) {
   int n = d->config.member_count;
   uint32_t holders[DEBATE_MEMBERS_MAX] = {0};
-  int speaker[DEBATE_MEMBERS_MAX];
+  int speaker[DEBATE_MEMBERS_MAX] = {0};
   int count = 0;
   int valid = 0;
   bool keyless = false;
