@@ -179,7 +179,7 @@ int cli_fake_provider(int argc, char **argv) {
   struct command command = {.name = "fake-provider", .flags = flags};
   struct values v = {.host = "127.0.0.1", .port = 9099, .severity = -1};
   struct arguments arguments;
-  struct fake_options options = {0};
+  struct fake_options options = FAKE_OPTIONS_DEFAULT;
   struct script *script = NULL;
   for (int i = 1; i < argc; i++)
     if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) return show_help();
