@@ -57,9 +57,28 @@ void channel_free(struct channel *c) {
   free(c);
 }
 
+/* With `wake_lock` held: lets go of what every subscriber has had. The newest events stay for those
+ * who join; all others can be read from the store. Thousands of debates that are watched would
+ * otherwise each keep their whole log in memory. */
+static void channel_trim(struct channel *c) {
+  pthread_mutex_lock(&c->lock);
+  uint64_t event = c->events.tail > CHANNEL_IDLE_EVENTS ? c->events.tail - CHANNEL_IDLE_EVENTS : 0;
+  uint64_t token = c->tokens.tail;
+  struct hub_subscription *s;
+  DL_FOREACH(c->subscriptions, s) {
+    if (s->state != SUBSCRIPTION_LIVE) continue;
+    if (s->delivered + 1 < event) event = s->delivered + 1;
+    if (s->tokens_synced && s->token_at < token) token = s->token_at;
+  }
+  ring_drop_before(&c->events, event);
+  ring_drop_before(&c->tokens, token);
+  pthread_mutex_unlock(&c->lock);
+}
+
 /* `lock` must not be held: a wake function may poll. */
 static void channel_wake(struct channel *c) {
   pthread_mutex_lock(&c->wake_lock);
+  channel_trim(c);
   struct hub_subscription *s;
   DL_FOREACH(c->subscriptions, s) {
     if (atomic_exchange(&s->armed, false) && s->wake) s->wake(s->wake_arg);

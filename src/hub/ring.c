@@ -21,6 +21,10 @@ void ring_reset(struct ring *r, uint64_t at) {
   ring_init(r, at);
 }
 
+void ring_drop_before(struct ring *r, uint64_t position) {
+  while (r->head < r->tail && r->head < position) ring_pop(r);
+}
+
 static bool ring_grow(struct ring *r) {
   size_t cap = r->cap ? r->cap * 2 : RING_FIRST_CAP;
   struct ring_entry *entries = calloc(cap, sizeof *entries);

@@ -31,6 +31,9 @@ void ring_reset(struct ring *r, uint64_t at);
 bool ring_push(struct ring *r, struct frame *frame, uint64_t order, size_t max_frames,
                size_t max_bytes);
 
+/* Drops the frames before `position`. */
+void ring_drop_before(struct ring *r, uint64_t position);
+
 static inline size_t ring_count(const struct ring *r) {
   return (size_t)(r->tail - r->head);
 }
