@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Contract 1.2: what the older path says of itself. */
+/* What the older path, POST /api/debate, says of itself (Sunset: RFC 8594). */
 static const char *const deprecation[] = {
     "Deprecation: true",
     "Sunset: Sat, 01 Aug 2026 00:00:00 GMT",

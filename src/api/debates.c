@@ -8,7 +8,7 @@
 
 enum { LIST_LIMIT = 20, LIST_LIMIT_MAX = 100 };
 
-/* Ours, and the words of existing clients for the same (contract 3.2). "paused" is a state that no
+/* Ours, and the words of existing clients for the same. "paused" is a state that no
  * debate of ours is in: its list is empty. */
 static const char *const words[][2] = {
     {"pending", "pending"},     {"created", "pending"},     {"starting", "pending"},

@@ -1,4 +1,5 @@
-/* The messages that a WebSocket connection itself is told: live-only, no seq (PROTOCOL 7). */
+/* The messages that a WebSocket connection itself is told: they are not in the log, so they
+ * have no seq. */
 #ifndef ARAGORA_API_NOTICES_H
 #define ARAGORA_API_NOTICES_H
 

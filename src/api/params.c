@@ -25,7 +25,7 @@ int64_t params_int(const struct http_request *request, const char *name, int64_t
   if (!text || !*text) return fallback;
   char *end;
   errno = 0;
-  long long value = strtoll(text, &end, 10); /* out of range clamps, as the contract has it */
+  long long value = strtoll(text, &end, 10); /* out of range clamps, never an error */
   if (*end || end == text) return fallback;
   return value < min ? min : value > max ? max : value;
 }

@@ -1,4 +1,4 @@
-/* What clients may say on a WebSocket (contract 4.7). What we cannot do is answered with a
+/* What clients may say on a WebSocket (docs/api.md). What we cannot do is answered with a
  * `warning`, never with an `error`: existing clients take that for the end of the debate. */
 #include "api/notices.h"
 #include "api/params.h"

@@ -1,5 +1,6 @@
-/* How a turn, or one attempt of it, ended: the typed results of PROTOCOL 6. There is no other way
- * for a turn to end, and no failure is ever represented by text. */
+/* How a turn, or one attempt of it, ended: the types are told apart in
+ * docs/internals/providers.md. There is no other way for a turn to end, and no failure is ever
+ * represented by text. */
 #ifndef ARAGORA_BASE_OUTCOME_H
 #define ARAGORA_BASE_OUTCOME_H
 

@@ -182,8 +182,9 @@ static enum status add_proposal(const struct debate *d, const struct turn *t,
                     maker_done(&m, data));
 }
 
-/* PROTOCOL 1.4: an answer changed when both keys are non-empty and differ, and where either is
- * empty, when the reply says `changed`. On `held` the old text and key stay. */
+/* An answer changed when both keys are non-empty and differ, and where either is empty, when the
+ * reply says `changed`: keys are compared because an agent may call a rewording a change. On `held`
+ * the old text and key stay. */
 static bool counts_as_changed(const struct member *m, const struct reply *reply) {
   if (!reply->changed) return false;
   bool keyed = *m->key && reply->key && *reply->key;

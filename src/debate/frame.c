@@ -1,4 +1,4 @@
-/* An event as the frame that live clients read: contract 4.4 and 4.6. */
+/* An event as the frame that live clients read (docs/api.md). */
 #include "base/clock.h"
 #include "debate/outward.h"
 #include "debate/view.h"

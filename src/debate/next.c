@@ -9,7 +9,8 @@ void commands_done(struct commands *commands) {
   drafts_done(&commands->append);
 }
 
-/* PROTOCOL 1.2: every member has a valid proposal, and all have the same non-empty key. */
+/* The fast path: every member has a valid proposal, and all have the same non-empty key, so there
+ * is nothing to debate. */
 static bool agreement(const struct debate *d) {
   bool applies = d->config.fast_path && d->config.rule != RULE_JUDGE &&
                  d->config.rule != RULE_NONE &&

@@ -32,7 +32,7 @@ static enum unit translate(const char *key, struct bytes *ret_name) {
   return UNIT_NONE;
 }
 
-/* Contract 4.6. */
+/* Live clients know three words, not the log's numbers. */
 const char *outward_severity(int64_t severity_ppm) {
   return severity_ppm < 400000 ? "low" : severity_ppm < 700000 ? "medium" : "high";
 }

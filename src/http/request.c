@@ -187,7 +187,8 @@ static void request_check_length(struct http_request *r, const char *length) {
   if (n > r->server->options.max_body_bytes + REQUEST_DRAIN_MAX) r->close = true;
 }
 
-/* "/api/v2/x" is "/api/x"; any other number is reported as 2 (CONTRACT 1.3). */
+/* "/api/v2/x" is "/api/x"; any other number is reported as 2, as the
+ * earlier server did, so that its clients find every path. */
 static void request_strip_version(struct http_request *r) {
   if (strncmp(r->path, "/api/v", 6) != 0) return;
   char *digits = r->path + 6;

@@ -5,7 +5,8 @@
 
 enum { RESPOND_NAME_MAX = 64, RESPOND_ERROR_MAX = 8192 };
 
-/* CONTRACT 1.2; a page brings its own Content-Security-Policy and Referrer-Policy. */
+/* The same as the earlier server's, on every answer; a page brings its own Content-Security-Policy
+ * and Referrer-Policy. */
 static const char *const respond_security[][2] = {
     {"X-Frame-Options", "DENY"},
     {"X-Content-Type-Options", "nosniff"},

@@ -27,7 +27,7 @@ void respond_error(struct http_request *r, int status, const char *code, const c
 /* Gives a borrowed response back, when the request is completed. */
 void shared_give_back(struct http_shared *shared, struct shared_response *lent);
 
-/* The `code` of an error status (CONTRACT 1.1). */
+/* The `code` of an error status, as docs/api.md describes errors. */
 const char *respond_code_of(int status);
 
 #endif

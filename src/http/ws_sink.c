@@ -21,7 +21,7 @@ enum {
   WS_READ_BYTES = 16 << 10,      /* in one recv, into the thread's own buffer */
   WS_CONTROL_BYTES_MAX = 4096,   /* of pongs not sent yet; further pings go unanswered */
   WS_CLOSE_WAIT_MS = 1000,       /* for the peer's close after ours */
-  WS_PONG_WAIT_MS = 10000,       /* CONTRACT 4.3 */
+  WS_PONG_WAIT_MS = 10000,       /* a peer that takes longer is gone */
   WS_ATTACHMENTS_MAX = 64,       /* sources of one connection */
   WS_QUEUE_KEPT = 16,            /* slots of an empty queue that stay allocated */
   WS_WARNING_INTERVAL_MS = 1000, /* between two warnings about the rate of messages */

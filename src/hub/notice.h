@@ -1,4 +1,4 @@
-/* The frames that the hub makes itself: live-only, without a seq (PROTOCOL 7).
+/* The frames that the hub makes itself: live-only, without a seq (docs/internals/streams.md).
  * Any thread; the caller serialises calls that share a `struct notice_clock`.
  */
 #ifndef ARAGORA_HUB_NOTICE_H

@@ -51,13 +51,13 @@ MUST_CHECK enum status agents_load(const char *file, struct agent_table **ret_ta
                                    struct error *err);
 void agents_free(struct agent_table *table);
 
-/* The row of a type, in any case of letters, or NULL. Aliases of the contract ("claude") work. */
+/* The row of a type, in any case of letters, or NULL. Aliases ("claude") work. */
 const struct agent_binding *agents_find(const struct agent_table *table, struct bytes type);
 
-/* The default panel of PROTOCOL 3 as rows of the table, in panel order, `max` at least 10: never
- * fewer than three; one provider configured: three of it; two: two of the first and one of the
- * second; three or four: one each; OpenRouter only when its key is the only one; none: four demo
- * agents and *ret_demo set. Returns the count. */
+/* The panel of a debate that names no agents, as rows of the table, in panel order, `max` at least
+ * 10: never fewer than three; one provider configured: three of it; two: two of the first and one
+ * of the second; three or four: one each; OpenRouter only when its key is the only one; none: four
+ * demo agents and *ret_demo set. Returns the count. */
 size_t agents_default_panel(const struct agent_table *table, const struct agent_binding **out,
                             size_t max, bool *ret_demo);
 

@@ -32,7 +32,8 @@ MUST_CHECK enum status provider_create(struct loop *loop, const struct provider_
                                        struct provider **ret_provider, struct error *err);
 void provider_destroy(struct provider *provider);
 
-/* Disjoint counters (PROVIDERS 0.4); -1 where the vendor said nothing. */
+/* Disjoint counters, as prices are by kind (vendors count cached and reasoning tokens in or beside
+ * the others); -1 where the vendor said nothing. */
 struct ask_usage {
   int64_t input; /* uncached input tokens */
   int64_t cache_read;

@@ -273,7 +273,7 @@ static const char *const quota_words[] = {"insufficient_quota",
                                           "PerDay",
                                           "payment required",
                                           NULL};
-/* Only where the status is 403: CONTRACT 11.2 counts these as quota. */
+/* Only where the status is 403: with these words it is about money, not about the key. */
 static const char *const quota_words_403[] = {"quota", "billing", "exceeded", "rate_limit", NULL};
 static const char *const refusal_words[] = {"content_policy", "content_filter", "moderation",
                                             "flagged", NULL};

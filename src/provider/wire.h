@@ -61,7 +61,8 @@ bool wire_decoder_finish(struct wire_decoder *decoder);
 enum outcome wire_reply_outcome(const struct wire_reply *reply, bool fed, bool whole);
 
 /* Class of a non-2xx answer, with the vendor's words of its body (capped, scrubbed of `secret`) in
- * ret_detail, which is allocated. Sources: PROVIDERS 0.6 and each vendor's error page. */
+ * ret_detail, which is allocated. Sources: docs/internals/providers.md and each vendor's error
+ * page. */
 enum outcome wire_classify_error(int status_code, struct bytes body, const char *secret,
                                  char **ret_detail);
 

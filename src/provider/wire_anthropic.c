@@ -57,7 +57,7 @@ static enum status build(const struct ask_spec *spec, struct wire_request *ret_r
   struct wire_request r;
   wire_request_init(&r);
   const char *base = spec->binding->base_url;
-  /* The vendor's own variable has no version in it; the contract's table does. */
+  /* The vendor's own variable has no version in it; ours may. */
   buffer_printf(&r.url, "%s%s/messages", base, ends_with(base, "/v1") ? "" : "/v1");
   bool ok = wire_request_header(&r, "content-type: application/json") &&
             wire_request_header(&r, "accept: text/event-stream") &&

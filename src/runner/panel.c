@@ -157,8 +157,8 @@ static bool is_priced(const struct agent_binding *b) {
   return b->price_input_usd_micro >= 0 && b->price_output_usd_micro >= 0;
 }
 
-/* PROTOCOL 1.6: outsiders first, then fresh calls to panel members; a panel of two without an
- * outsider votes. */
+/* Outsiders first, for they judge no answer of their own; then fresh calls to panel members. In a
+ * panel of two without an outsider either judge would be a party, so it votes. */
 static enum status choose_judges(const struct agent_table *agents, const struct seat *seats,
                                  int count, struct debate_config *c) {
   enum status s = STATUS_OK;

@@ -52,7 +52,7 @@ struct store_debate {
   char *agents;    /* JSON array of names */
   char *metadata;  /* the caller's JSON bytes as they came, or NULL */
   char *status;    /* pending, running, completed, failed, cancelled */
-  char *outcome;   /* PROTOCOL 4, or NULL while it runs */
+  char *outcome;   /* debate_end's, or NULL while it runs */
   char *consensus; /* the rule */
   int64_t created_ms;
   int64_t completed_ms; /* -1 while it runs */

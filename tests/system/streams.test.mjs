@@ -257,7 +257,7 @@ describe('a WebSocket', () => {
 });
 
 describe('debate_end', () => {
-  // An existing client that reads everything in one go drops what came with the end: contract 4.5.
+  // An existing client that reads everything in one go drops what came with the end.
   test('is a write of its own, some time after the frame before it', async (t) => {
     const socket = await connect(t, server, `/ws/debates/${id}`);
     const times = [];
