@@ -75,7 +75,8 @@ static void channel_trim(struct channel *c) {
   pthread_mutex_unlock(&c->lock);
 }
 
-void channel_wake(struct channel *c) {
+/* `lock` must not be held: a wake function may poll. */
+static void channel_wake(struct channel *c) {
   pthread_mutex_lock(&c->wake_lock);
   channel_trim(c);
   struct hub_subscription *s;
@@ -131,12 +132,12 @@ static void channel_push_event(struct channel *c, struct frame *frame) {
   ring_push(&c->events, frame, c->order++, keep, CHANNEL_EVENT_BYTES_MAX);
 }
 
-bool channel_publish(struct channel *c, struct frame **frames, size_t count) {
+void channel_publish(struct channel *c, struct frame **frames, size_t count) {
   pthread_mutex_lock(&c->lock);
   for (size_t i = 0; i < count; i++) channel_push_event(c, frames[i]);
   bool listened = c->listeners > 0;
   pthread_mutex_unlock(&c->lock);
-  return listened;
+  if (listened) channel_wake(c);
 }
 
 static struct live_turn *channel_find_turn(struct channel *c, const struct hub_token *token) {
@@ -172,47 +173,47 @@ static void channel_finish_turn(struct channel *c, struct live_turn *t, struct f
   live_turn_free(t);
 }
 
-/* Releases `lock`; whether somebody listens. */
-static bool channel_unlock(struct channel *c) {
+/* Releases `lock` and tells those who wait. */
+static void channel_unlock_and_wake(struct channel *c) {
   bool listened = c->listeners > 0;
   pthread_mutex_unlock(&c->lock);
-  return listened;
+  if (listened) channel_wake(c);
 }
 
-bool channel_token_start(struct channel *c, const struct hub_token *token) {
+void channel_token_start(struct channel *c, const struct hub_token *token) {
   pthread_mutex_lock(&c->lock);
   channel_begin_turn(c, token);
-  return channel_unlock(c);
+  channel_unlock_and_wake(c);
 }
 
-bool channel_token_delta(struct channel *c, const struct hub_token *token, struct bytes text) {
+void channel_token_delta(struct channel *c, const struct hub_token *token, struct bytes text) {
   pthread_mutex_lock(&c->lock);
   struct live_turn *t = channel_begin_turn(c, token);
   if (t && text.len > 0) {
     if (c->listeners > 0) channel_push_token(c, live_turn_delta(t, &c->now, &c->scratch, text));
     live_turn_append(t, text);
   }
-  return channel_unlock(c);
+  channel_unlock_and_wake(c);
 }
 
-bool channel_token_end(struct channel *c, const struct hub_token *token, struct bytes usage_json) {
+void channel_token_end(struct channel *c, const struct hub_token *token, struct bytes usage_json) {
   pthread_mutex_lock(&c->lock);
   struct live_turn *t = channel_find_turn(c, token);
   if (t) {
     bool listened = c->listeners > 0;
     channel_finish_turn(c, t, listened ? live_turn_end(t, &c->now, &c->scratch, usage_json) : NULL);
   }
-  return channel_unlock(c);
+  channel_unlock_and_wake(c);
 }
 
-bool channel_token_reset(struct channel *c, const struct hub_token *token, const char *reason) {
+void channel_token_reset(struct channel *c, const struct hub_token *token, const char *reason) {
   pthread_mutex_lock(&c->lock);
   struct live_turn *t = channel_find_turn(c, token);
   if (t) {
     bool listened = c->listeners > 0;
     channel_finish_turn(c, t, listened ? live_turn_reset(t, &c->now, &c->scratch, reason) : NULL);
   }
-  return channel_unlock(c);
+  channel_unlock_and_wake(c);
 }
 
 void channel_listen(struct channel *c) {

@@ -38,8 +38,6 @@ struct channel {
   UT_hash_handle hh;
   struct hub *hub;
   size_t users; /* subscriptions, calls inside, 1 while live; guarded by hub->lock */
-  struct channel *next_waiting; /* of those that have to be woken; guarded by hub->lock */
-  bool wake_waits;              /* " */
 
   pthread_mutex_t wake_lock;
   struct hub_subscription *subscriptions; /* utlist, guarded by wake_lock */
@@ -72,15 +70,13 @@ bool channel_open(struct channel *c, uint64_t next_seq);
 /* True when it was live. */
 bool channel_close(struct channel *c);
 bool channel_is_live(struct channel *c);
-/* Wakes the subscriptions that wait. Without `lock`: a wake function may poll. */
-void channel_wake(struct channel *c);
+/* Takes the reference. */
+void channel_publish(struct channel *c, struct frame **frames, size_t count);
 
-/* These are true when somebody listens, and has to be woken. `publish` takes the references. */
-bool channel_publish(struct channel *c, struct frame **frames, size_t count);
-bool channel_token_start(struct channel *c, const struct hub_token *token);
-bool channel_token_delta(struct channel *c, const struct hub_token *token, struct bytes text);
-bool channel_token_end(struct channel *c, const struct hub_token *token, struct bytes usage_json);
-bool channel_token_reset(struct channel *c, const struct hub_token *token, const char *reason);
+void channel_token_start(struct channel *c, const struct hub_token *token);
+void channel_token_delta(struct channel *c, const struct hub_token *token, struct bytes text);
+void channel_token_end(struct channel *c, const struct hub_token *token, struct bytes usage_json);
+void channel_token_reset(struct channel *c, const struct hub_token *token, const char *reason);
 
 /* With `lock` held: one listener more or less. */
 void channel_listen(struct channel *c);

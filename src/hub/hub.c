@@ -11,9 +11,6 @@ struct hub {
   struct channel *channels; /* by id */
   size_t buffer_events;
   size_t live;
-  void (*due)(void *ctx); /* NULL = nobody gathers wakes */
-  void *due_ctx;
-  struct channel *waiting; /* with a wake to come, a use each; by next_waiting */
 };
 
 enum status hub_create(size_t buffer_events, struct hub **ret_hub, struct error *err) {
@@ -70,48 +67,6 @@ void channel_release(struct channel *c) {
   if (gone) channel_free(c);
 }
 
-void hub_gather_wakes(struct hub *hub, void (*due)(void *ctx), void *ctx) {
-  pthread_mutex_lock(&hub->lock);
-  hub->due = due;
-  hub->due_ctx = ctx;
-  pthread_mutex_unlock(&hub->lock);
-  if (!due) hub_wake(hub);
-}
-
-void hub_wake(struct hub *hub) {
-  for (;;) {
-    pthread_mutex_lock(&hub->lock);
-    struct channel *c = hub->waiting;
-    if (c) {
-      hub->waiting = c->next_waiting;
-      c->wake_waits = false;
-    }
-    pthread_mutex_unlock(&hub->lock);
-    if (!c) return;
-    channel_wake(c);
-    channel_release(c);
-  }
-}
-
-/* Somebody listens to what was just published: now, or with the rest of the turn. */
-static void hub_announce(struct hub *hub, struct channel *c) {
-  pthread_mutex_lock(&hub->lock);
-  void (*due)(void *ctx) = hub->due;
-  void *ctx = hub->due_ctx;
-  bool first = !hub->waiting;
-  if (due && !c->wake_waits) {
-    c->wake_waits = true;
-    c->users++;
-    c->next_waiting = hub->waiting;
-    hub->waiting = c;
-  }
-  pthread_mutex_unlock(&hub->lock);
-  if (!due)
-    channel_wake(c);
-  else if (first)
-    due(ctx);
-}
-
 static void hub_count_live(struct hub *hub, int change) {
   pthread_mutex_lock(&hub->lock);
   hub->live += (size_t)change;
@@ -153,14 +108,14 @@ void hub_publish(struct hub *hub, const char *debate_id, struct frame **frames, 
     for (size_t i = 0; i < count; i++) frame_unref(frames[i]);
     return;
   }
-  if (channel_publish(c, frames, count)) hub_announce(hub, c);
+  channel_publish(c, frames, count);
   channel_release(c);
 }
 
 void hub_token_start(struct hub *hub, const char *debate_id, const struct hub_token *token) {
   struct channel *c = hub_acquire(hub, debate_id, false);
   if (!c) return;
-  if (channel_token_start(c, token)) hub_announce(hub, c);
+  channel_token_start(c, token);
   channel_release(c);
 }
 
@@ -168,7 +123,7 @@ void hub_token_delta(struct hub *hub, const char *debate_id, const struct hub_to
                      struct bytes text) {
   struct channel *c = hub_acquire(hub, debate_id, false);
   if (!c) return;
-  if (channel_token_delta(c, token, text)) hub_announce(hub, c);
+  channel_token_delta(c, token, text);
   channel_release(c);
 }
 
@@ -176,7 +131,7 @@ void hub_token_end(struct hub *hub, const char *debate_id, const struct hub_toke
                    struct bytes usage_json) {
   struct channel *c = hub_acquire(hub, debate_id, false);
   if (!c) return;
-  if (channel_token_end(c, token, usage_json)) hub_announce(hub, c);
+  channel_token_end(c, token, usage_json);
   channel_release(c);
 }
 
@@ -184,7 +139,7 @@ void hub_token_reset(struct hub *hub, const char *debate_id, const struct hub_to
                      const char *reason) {
   struct channel *c = hub_acquire(hub, debate_id, false);
   if (!c) return;
-  if (channel_token_reset(c, token, reason)) hub_announce(hub, c);
+  channel_token_reset(c, token, reason);
   channel_release(c);
 }
 

@@ -28,14 +28,6 @@ MUST_CHECK enum status hub_open_debate(struct hub *hub, const char *debate_id, u
 void hub_close_debate(struct hub *hub, const char *debate_id);
 bool hub_is_live(struct hub *hub, const char *debate_id);
 
-/* A wake costs a system call and often another processor's sleep, so what one turn of the owner's
- * loop brings is announced once: from here on subscribers are woken by hub_wake alone, and `due` is
- * called, on the thread that published and without a lock, when the first of them has to be. Before
- * anything is published; without it, or with NULL, every call wakes at once. */
-void hub_gather_wakes(struct hub *hub, void (*due)(void *ctx), void *ctx);
-/* Wakes those who have something to read. Any thread. */
-void hub_wake(struct hub *hub);
-
 /* Committed events, in order of seq. Takes the caller's references. What was committed together is
  * published together: subscribers are woken once. */
 void hub_publish(struct hub *hub, const char *debate_id, struct frame **frames, size_t count);

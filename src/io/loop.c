@@ -13,8 +13,6 @@ struct message {
 struct loop {
   uv_loop_t uv;
   uv_async_t door;
-  uv_prepare_t turn_end;
-  struct loop_task *tasks;
   pthread_mutex_t lock; /* guards first and last */
   struct message *first, **last;
   struct loop_timer *idle_timers; /* stopped handles, kept: closing one takes a turn of the loop */
@@ -53,24 +51,6 @@ static void on_door(uv_async_t *door) {
   }
 }
 
-static void on_turn_end(uv_prepare_t *turn_end) {
-  struct loop *loop = turn_end->data;
-  while (loop->tasks) {
-    struct loop_task *task = loop->tasks;
-    loop->tasks = task->next;
-    task->waiting = false;
-    task->fn(task->arg);
-  }
-  uv_prepare_stop(turn_end);
-}
-
-void loop_at_turn_end(struct loop *loop, struct loop_task *task, void (*fn)(void *arg), void *arg) {
-  if (task->waiting) return;
-  *task = (struct loop_task){loop->tasks, fn, arg, true};
-  loop->tasks = task;
-  uv_prepare_start(&loop->turn_end, on_turn_end);
-}
-
 enum status loop_create(struct loop **ret_loop, struct error *err) {
   struct loop *loop = calloc(1, sizeof *loop);
   if (!loop) return error_set(err, STATUS_NOMEM, NULL, "out of memory");
@@ -86,8 +66,6 @@ enum status loop_create(struct loop **ret_loop, struct error *err) {
     return error_set(err, STATUS_IO, NULL, "event loop: %s", uv_strerror(e));
   }
   loop->door.data = loop;
-  uv_prepare_init(&loop->uv, &loop->turn_end); /* cannot fail */
-  loop->turn_end.data = loop;
   pthread_mutex_init(&loop->lock, NULL);
   loop->last = &loop->first;
   /* libuv and OpenSSL write to sockets without MSG_NOSIGNAL: a peer that left must be an error of

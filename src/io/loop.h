@@ -26,17 +26,6 @@ void loop_stop(struct loop *loop);
  * mutex; an allocation failure aborts the process, since the message could not be lost. */
 void loop_post(struct loop *loop, void (*fn)(void *arg), void *arg);
 
-/* Work that is worth doing once for everything one turn of the loop brought. Zeroed by its owner,
- * who keeps it until it ran or the loop is gone. */
-struct loop_task {
-  struct loop_task *next;
-  void (*fn)(void *arg);
-  void *arg;
-  bool waiting;
-};
-/* Loop thread: runs fn(arg) before the loop next waits; once, however often it is asked for. */
-void loop_at_turn_end(struct loop *loop, struct loop_task *task, void (*fn)(void *arg), void *arg);
-
 /* True on the loop's own thread (from loop_run on). */
 bool loop_is_current(const struct loop *loop);
 uv_loop_t *loop_uv(struct loop *loop);

@@ -80,6 +80,7 @@ static void on_token(void *ctx, int attempt, struct bytes piece) {
   live_text_feed(&asking->live_text, piece, &words);
   if (!words.len) return;
   struct hub_token token = token_of(asking, attempt);
+  if (!asking->tokens_shown) hub_token_start(live->runner->hub, live->row.id, &token);
   asking->tokens_shown = true;
   hub_token_delta(live->runner->hub, live->row.id, &token, buffer_bytes(&words));
 }

@@ -32,7 +32,6 @@ struct runner {
   struct loop *loop;
   struct store *store;
   struct hub *hub;
-  struct loop_task wake; /* of the hub's subscribers, once a turn of the loop; loop thread */
   struct provider *provider;
   const struct agent_table *agents;
   const struct options *options;

@@ -10,20 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static void wake_subscribers(void *arg) {
-  struct runner *r = arg;
-  hub_wake(r->hub);
-}
-
-/* Loop thread, or the writer's; loop_post is cheap there, as a delivery's end is posted as well. */
-static void wakes_due(void *arg) {
-  struct runner *r = arg;
-  if (loop_is_current(r->loop))
-    loop_at_turn_end(r->loop, &r->wake, wake_subscribers, r);
-  else
-    loop_post(r->loop, wakes_due, r);
-}
-
 enum status runner_create(struct loop *loop, struct store *store, struct hub *hub,
                           struct provider *provider, const struct agent_table *agents,
                           const struct options *options, struct runner **ret_runner,
@@ -38,14 +24,12 @@ enum status runner_create(struct loop *loop, struct store *store, struct hub *hu
   r->options = options;
   r->clock = &clock_system;
   r->accepting = true;
-  hub_gather_wakes(hub, wakes_due, r);
   *ret_runner = r;
   return STATUS_OK;
 }
 
 void runner_destroy(struct runner *r) {
   if (!r) return;
-  hub_gather_wakes(r->hub, NULL, NULL);
   delivery_abandon_all(r);
   struct runner_entry *entry;
   struct runner_entry *next;
