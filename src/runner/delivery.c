@@ -170,7 +170,7 @@ static void on_stored(void *ctx, enum status status) {
   struct delivery *delivery = ctx;
   struct runner *runner = delivery->live->runner;
   delivery->status = status;
-  if (!status) {
+  if (!status && delivery->count) {
     hub_publish(runner->hub, delivery->live->row.id, delivery->frames, delivery->count);
     memset(delivery->frames, 0, delivery->count * sizeof(struct frame *));
   }

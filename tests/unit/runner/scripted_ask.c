@@ -152,6 +152,7 @@ static void on_answer(void *arg) {
                               : compose(ask);
   size_t half = strlen(text) / 2;
   ask->ops->token(ask->ctx, ask->attempt, (struct bytes){text, half});
+  if (ask->answer.deed == SCRIPT_HALF) return;
   ask->ops->token(ask->ctx, ask->attempt, bytes_of(text + half));
   end(ask, OUTCOME_OK, text);
 }
@@ -213,7 +214,7 @@ enum status ask_start(struct provider *provider, const struct ask_spec *spec,
   ask->question.spec = &ask->spec;
   ask->answer = answer;
   ask->step = loop_timer_start(provider->loop, 0, announce, ask);
-  if (answer.deed != SCRIPT_SILENT)
+  if (answer.deed != SCRIPT_SILENT && answer.deed != SCRIPT_HALF)
     ask->total = loop_timer_start(provider->loop, (uint64_t)spec->timeout_ms, on_total, ask);
   open_asks++;
   *ret_ask = ask;

@@ -17,6 +17,7 @@ enum scripted_deed {
   SCRIPT_ANSWER,    /* a whole reply of the asked-for form */
   SCRIPT_MALFORMED, /* a whole reply of no form */
   SCRIPT_FAIL,      /* `outcome` */
+  SCRIPT_HALF,      /* the first half of a reply, then nothing */
   SCRIPT_SILENT,    /* nothing, not even a timeout */
   SCRIPT_TIMEOUT,   /* nothing until the turn's time is over */
   SCRIPT_FULL,      /* ask_start answers STATUS_FULL */

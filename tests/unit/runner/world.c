@@ -196,15 +196,24 @@ static void take_frame(struct watch *watch, struct frame *frame) {
   watch->frames[watch->frame_count++] = frame;
 }
 
-void watch_end(struct watch *watch) {
+static void watch_next(struct watch *watch) {
   struct frame_source source = hub_source(watch->subscription);
-  while (!watch->ended) {
-    struct frame *frame;
-    switch (source.ops->poll(source.source, &frame)) {
-      case FRAME_READY: take_frame(watch, frame); break;
-      case FRAME_WAIT: signal_wait(&watch->woken); break;
-      case FRAME_END: watch->ended = true; break;
-    }
+  struct frame *frame;
+  switch (source.ops->poll(source.source, &frame)) {
+    case FRAME_READY: take_frame(watch, frame); break;
+    case FRAME_WAIT: signal_wait(&watch->woken); break;
+    case FRAME_END: watch->ended = true; break;
+  }
+}
+
+void watch_end(struct watch *watch) {
+  while (!watch->ended) watch_next(watch);
+}
+
+void watch_words(struct watch *watch) {
+  while (!watch->token_frames) {
+    assert_false(watch->ended);
+    watch_next(watch);
   }
 }
 

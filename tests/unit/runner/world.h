@@ -80,6 +80,8 @@ struct watch *world_start(struct world *w, struct debate_spec *spec);
 void watch_answered(struct watch *watch);
 /* Waits until the stream has ended: the last frame is in `frames`. */
 void watch_end(struct watch *watch);
+/* Waits for the first live words. */
+void watch_words(struct watch *watch);
 enum status world_cancel(struct world *w, const char *id);
 /* Waits until nothing runs or waits; no new debates afterwards. */
 void world_drain(struct world *w);
