@@ -32,7 +32,7 @@ void fence_append_without(struct buffer *out, const char *marker, struct bytes t
 
 void prompt_append_fenced(struct buffer *out, const char *nonce, const char *label,
                           const char *text, size_t max) {
-  struct bytes whole = bytes_of(text);
+  struct bytes whole = bytes_of(text ? text : "");
   struct bytes shown = {whole.ptr, utf8_prefix(whole, max)};
   bool cut = shown.len < whole.len;
   if (label && *label) buffer_printf(out, "### %s%s", label, cut ? " " : "\n");

@@ -94,7 +94,7 @@ static enum status quotes_fill(const struct prompt_input *in, const struct scrub
 
 static enum status quotes_init(const struct prompt_input *in, struct quotes *ret_quotes) {
   struct quotes quotes = {0};
-  if (in->response_count + in->item_count > 0) {
+  if (in->response_count > 0 || in->item_count > 0) {
     struct scrub scrub;
     enum status s = scrub_init(&scrub, in->scrub_names, in->task, in->context);
     if (s) return s;
