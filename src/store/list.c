@@ -105,7 +105,7 @@ enum status store_list_debates(struct store *store, const struct principal *who,
   struct store_debate *rows = calloc(query->limit, sizeof *rows);
   if (!rows) return error_set(err, STATUS_NOMEM, NULL, "out of memory");
   size_t count = 0;
-  int64_t total;
+  int64_t total = 0;
   struct reader *reader;
   enum status status = reader_take(store->readers, &reader, err);
   if (!status) {
