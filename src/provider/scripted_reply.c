@@ -65,7 +65,7 @@ static struct bytes quoted(struct bytes prompt, const char *label) {
 /* One line of at most `max` bytes: runs of white space become one space. */
 static void one_line(struct bytes text, size_t max, char *out) {
   size_t n = 0;
-  text.len = utf8_prefix(text, max * 2);
+  text.len = text.len ? utf8_prefix(text, max * 2) : 0;
   for (size_t i = 0; i < text.len && n < max; i++) {
     char c = text.ptr[i];
     if ((unsigned char)c <= ' ' || c == '"') c = c == '"' ? '\'' : ' ';

@@ -1,5 +1,6 @@
 #include "provider/scripted_voice.h"
 
+// NOLINTBEGIN(bugprone-suspicious-missing-comma): long sentences stand on two lines
 const struct scripted_voice scripted_voices[SCRIPTED_PERSONAS] = {
     {
         .name = "an advocate",
@@ -82,3 +83,4 @@ const struct scripted_voice scripted_voices[SCRIPTED_PERSONAS] = {
         .rejects = "The item does not touch the worst case, on which the answer rests.",
     },
 };
+// NOLINTEND(bugprone-suspicious-missing-comma)
