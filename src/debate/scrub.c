@@ -83,15 +83,23 @@ static bool name_at(const struct scrub_name *name, struct bytes text, size_t at)
 
 /* ---- which names, and which of them the question uses ---- */
 
-static bool known(const struct scrub *scrub, const char *text) {
-  for (size_t i = 0; i < scrub->count; i++)
-    if (strcasecmp(scrub->names[i].text, text) == 0) return true;
+/* Length and first letter before strcasecmp: this runs over all pairs of names for every prompt. */
+static bool known(const struct scrub *scrub, const char *text, size_t len) {
+  for (size_t i = 0; i < scrub->count; i++) {
+    const struct scrub_name *name = &scrub->names[i];
+    if (name->len == len && lower(name->text[0]) == lower(text[0]) &&
+        strcasecmp(name->text, text) == 0)
+      return true;
+  }
   return false;
 }
 
 static bool begins_with_family(const char *name) {
+  unsigned char first = lower(name[0]);
   for (size_t i = 0; families[i]; i++)
-    if (strncasecmp(name, families[i], strlen(families[i])) == 0) return true;
+    if ((unsigned char)families[i][0] == first &&
+        strncasecmp(name, families[i], strlen(families[i])) == 0)
+      return true;
   return false;
 }
 
@@ -99,7 +107,7 @@ static bool begins_with_family(const char *name) {
 static void add_names(struct scrub *scrub, const char *const *names, bool mild) {
   for (size_t i = 0; names && names[i] && i < NAMES_MAX; i++) {
     size_t len = strlen(names[i]);
-    if (len < NAME_MIN || known(scrub, names[i])) continue;
+    if (len < NAME_MIN || known(scrub, names[i], len)) continue;
     scrub->names[scrub->count++] = (struct scrub_name){
         .text = names[i], .len = len, .family = begins_with_family(names[i]), .mild = mild};
   }
