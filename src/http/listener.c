@@ -32,11 +32,10 @@ static socklen_t listener_address(const char *address, int port, struct sockaddr
 }
 
 static int listener_bound_port(int fd) {
-  struct sockaddr_storage a;
+  struct sockaddr_in6 a = {0}; /* the larger of the two; the port has the same place in both */
   socklen_t len = sizeof a;
   if (getsockname(fd, (struct sockaddr *)&a, &len) != 0) return 0;
-  return ntohs(a.ss_family == AF_INET ? ((struct sockaddr_in *)&a)->sin_port
-                                      : ((struct sockaddr_in6 *)&a)->sin6_port);
+  return ntohs(a.sin6_port);
 }
 
 static enum status listener_refused(struct error *err, const char *address, int port) {

@@ -97,12 +97,10 @@ static struct http_connection *connection_create(struct http_server *s,
   if (!c) return NULL;
   c->fd = fd->connect_fd;
   server_format_peer(peer->client_addr, c->peer);
-  struct sockaddr_storage own;
+  struct sockaddr_in6 own = {0}; /* or sockaddr_in, where the port has the same place */
   socklen_t len = sizeof own;
   if (s->options.ws_port != 0 && getsockname(c->fd, (struct sockaddr *)&own, &len) == 0) {
-    int port = ntohs(own.ss_family == AF_INET ? ((struct sockaddr_in *)&own)->sin_port
-                                              : ((struct sockaddr_in6 *)&own)->sin6_port);
-    c->on_ws_port = port == http_server_ws_port(s);
+    c->on_ws_port = ntohs(own.sin6_port) == http_server_ws_port(s);
   }
   atomic_init(&c->deadline_s, server_now_s() + s->options.head_timeout_s);
   return c;
@@ -191,6 +189,7 @@ static enum MHD_Result request_queue(struct http_request *r) {
 static void server_unpark(struct http_request *r) {
   pthread_mutex_lock(&r->server->lock);
   if (r->next || r->prev) {
+    // NOLINTNEXTLINE(clang-analyzer-core.NullDereference): in the list, so prev is one of it
     DL_DELETE(r->server->suspended, r);
     r->next = r->prev = NULL;
     if (atomic_load(&r->server->stopping)) pthread_cond_broadcast(&r->server->changed);

@@ -130,7 +130,6 @@ void http_ws_attach(struct http_websocket *ws, struct frame_source source, const
 /* True when a source with that tag was attached; it is closed. */
 bool http_ws_detach(struct http_websocket *ws, const char *tag);
 void http_ws_close(struct http_websocket *ws, int code, const char *reason);
-const char *http_ws_peer(const struct http_websocket *ws);
 
 struct http_ws_stats {
   int64_t active, total, messages_in, messages_out, errors;

@@ -552,10 +552,6 @@ bool http_ws_detach(struct http_websocket *ws, const char *tag) {
   return false;
 }
 
-const char *http_ws_peer(const struct http_websocket *ws) {
-  return ws->peer;
-}
-
 /* --- reading --- */
 
 /* A token bucket: ws_messages_per_second on average, WS_BURST times that at once. */
