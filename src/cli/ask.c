@@ -80,7 +80,7 @@ static int exit_of(const struct ask_values *v, const struct follow_result *resul
   switch (result->end) {
     case RENDER_REACHED: return CLI_OK;
     case RENDER_UNDECIDED: return v->require_consensus ? CLI_NO_CONSENSUS : CLI_OK;
-    case RENDER_CANCELLED: return CLI_ERROR;
+    case RENDER_CANCELLED:
     case RENDER_FAILED: return CLI_ERROR;
     case RENDER_FAILED_ROUTE: return CLI_NETWORK;
     case RENDER_OPEN: break;

@@ -129,12 +129,6 @@ void page_gutter_text(struct page *p, struct page_gutter *g, const struct page_t
   paragraph(p, &(struct margins){.gutter = g}, text);
 }
 
-void page_gutter_blank(struct page *p, struct page_gutter *g) {
-  struct margins m = {.gutter = g};
-  margin_left(p, &m, true);
-  page_newline(p);
-}
-
 void page_plain_text(struct page *p, const struct page_text *text) {
   paragraph(p, &(struct margins){0}, text);
 }

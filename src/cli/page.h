@@ -38,7 +38,6 @@ struct page_text {
   struct bytes text; /* clean */
 };
 void page_gutter_text(struct page *p, struct page_gutter *g, const struct page_text *text);
-void page_gutter_blank(struct page *p, struct page_gutter *g);
 /* The same without a gutter. */
 void page_plain_text(struct page *p, const struct page_text *text);
 

@@ -52,7 +52,7 @@ static enum status put_texts(json_t *body, const struct question *q, struct erro
                              : read_text(q->context, &context, err);
   if (s) return s;
   /* The newline that `echo` and editors add is no part of a question. */
-  for (size_t len = strlen(text); len && text[len - 1] == '\n'; len--) text[len - 1] = 0;
+  for (size_t len = text ? strlen(text) : 0; len && text[len - 1] == '\n'; len--) text[len - 1] = 0;
   int failed = json_object_set_new(body, "task", json_string(text));
   if (context) failed |= json_object_set_new(body, "context", json_string(context));
   return failed ? error_set(err, STATUS_NOMEM, NULL, "out of memory") : STATUS_OK;
