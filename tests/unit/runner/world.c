@@ -146,11 +146,32 @@ void world_spec(struct debate_spec *spec, const char *task) {
   spec->seed_given = true;
 }
 
-/* Who subscribes with the first event misses nothing, so nobody asks for history. */
-static void no_history(void *ctx, struct hub_subscription *subscription, uint64_t after) {
-  (void)ctx;
-  (void)after;
-  hub_history_feed(subscription, NULL, 0, false, true);
+enum { HISTORY_PAGE = 50 };
+
+struct history {
+  struct frame *frames[HISTORY_PAGE];
+  size_t count;
+};
+
+static bool take_stored(void *ctx, const struct store_event *e) {
+  struct history *h = ctx;
+  char json[64];
+  int n = snprintf(json, sizeof json, "{\"type\":\"%s\"}", e->type);
+  bool end = strcmp(e->type, "debate_end") == 0;
+  struct frame *frame = frame_create((struct bytes){json, (size_t)n}, e->seq, end, end);
+  if (!frame) abort();
+  h->frames[h->count++] = frame;
+  return true;
+}
+
+/* Who polls late reads from the store what the ring let go of; on the thread that polls. */
+static void read_history(void *ctx, struct hub_subscription *subscription, uint64_t after) {
+  struct watch *watch = ctx;
+  struct history h = {.count = 0};
+  struct error err;
+  bool failed = store_read_events(watch->world->store, &PRINCIPAL_LOCAL, watch->id, after,
+                                  HISTORY_PAGE, take_stored, &h, &err);
+  hub_history_feed(subscription, h.frames, h.count, h.count == HISTORY_PAGE, failed);
 }
 
 static void on_started(void *ctx, enum status status, const struct error *err,
@@ -161,7 +182,7 @@ static void on_started(void *ctx, enum status status, const struct error *err,
   if (started) {
     snprintf(watch->id, sizeof watch->id, "%s", started->id);
     snprintf(watch->shown, sizeof watch->shown, "%s", started->status);
-    if (hub_subscribe(watch->world->hub, watch->id, 0, true, no_history, NULL, watch,
+    if (hub_subscribe(watch->world->hub, watch->id, 0, true, read_history, NULL, watch,
                       &watch->subscription))
       abort();
     struct frame_source source = hub_source(watch->subscription);
