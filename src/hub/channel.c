@@ -66,7 +66,9 @@ static void channel_trim(struct channel *c) {
   uint64_t token = c->tokens.tail;
   struct hub_subscription *s;
   DL_FOREACH(c->subscriptions, s) {
-    if (s->state != SUBSCRIPTION_LIVE) continue;
+    if (s->state >= SUBSCRIPTION_OVERFLOWED) continue;
+    /* Who has to read the store for older events anyway finds these there as well. */
+    if (s->delivered + 1 < c->events.head) continue;
     if (s->delivered + 1 < event) event = s->delivered + 1;
     if (s->tokens_synced && s->token_at < token) token = s->token_at;
   }

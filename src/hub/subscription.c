@@ -102,6 +102,7 @@ static enum frame_poll subscription_wait(struct hub_subscription *s, bool arm) {
 /* Asks the owner for history without holding the lock; it may answer before it returns. */
 static void subscription_ask(struct hub_subscription *s) {
   uint64_t after = s->delivered;
+  s->asked_tail = s->channel->events.tail;
   s->state = SUBSCRIPTION_ASKED;
   s->in_history = true;
   pthread_mutex_unlock(&s->channel->lock);
@@ -126,7 +127,7 @@ static bool subscription_step(struct hub_subscription *s, struct frame **ret_fra
         s->state = SUBSCRIPTION_LIVE;
         return false;
       }
-      if (!s->exhausted) {
+      if (!s->exhausted || (c->opened && c->events.tail != s->asked_tail)) {
         subscription_ask(s);
         return false;
       }

@@ -26,11 +26,12 @@ struct hub_subscription {
 
   /* guarded by channel->lock */
   enum subscription_state state;
-  bool closed;        /* by the sink, while ASKED: the answer frees it */
-  bool in_history;    /* the owner's history function runs now, on poll's thread */
-  bool exhausted;     /* the store had nothing after `delivered` */
-  bool tokens_synced; /* `token_at` is where it is; else a snapshot is due */
-  uint64_t delivered; /* last seq handed out */
+  bool closed;         /* by the sink, while ASKED: the answer frees it */
+  bool in_history;     /* the owner's history function runs now, on poll's thread */
+  bool exhausted;      /* the store had nothing after `delivered`, when asked at ... */
+  uint64_t asked_tail; /* ... this tail of the event ring: what came later is in the store too */
+  bool tokens_synced;  /* `token_at` is where it is; else a snapshot is due */
+  uint64_t delivered;  /* last seq handed out */
   uint64_t token_at;
   struct frame **pending; /* history or snapshots, ahead of the rings; references */
   size_t pending_at, pending_count;

@@ -383,8 +383,12 @@ static void admission(void **state) {
   assert_ended(w, watches[3]->id, "cancelled", "cancelled");
   watch_end(watches[4]);
   assert_ended(w, watches[4]->id, "failed", "deadline");
-  world_on_loop(w, NULL, NULL); /* what was committed has been booked */
+  /* Subscribers see the end before the loop has booked it. */
   struct runner_stats stats = runner_stats(w->runner);
+  while (stats.queued > 2) {
+    world_on_loop(w, NULL, NULL);
+    stats = runner_stats(w->runner);
+  }
   assert_int_equal(stats.running, 2);
   assert_int_equal(stats.queued, 2);
   assert_text(world_row_status(w, watches[2]->id), "pending");
