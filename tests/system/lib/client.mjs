@@ -2,8 +2,10 @@
 
 import { once } from 'node:events';
 import { request as httpRequest } from 'node:http';
+import { createRequire } from 'node:module';
 
-import WebSocket from 'ws';
+// Debian's node-ws lies where the resolution of ES modules does not look.
+const WebSocket = createRequire('/usr/share/nodejs/')('ws');
 
 const WAIT_MS = 30_000;
 
