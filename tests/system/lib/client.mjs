@@ -5,7 +5,7 @@ import { request as httpRequest } from 'node:http';
 import { createRequire } from 'node:module';
 
 // Debian's node-ws lies where the resolution of ES modules does not look.
-const WebSocket = createRequire('/usr/share/nodejs/')('ws');
+const WebSocket = createRequire(import.meta.url)('/usr/share/nodejs/ws');
 
 const WAIT_MS = 30_000;
 
