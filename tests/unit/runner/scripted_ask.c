@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+#include <utlist.h>
 
 enum { NTHS = 4096 };
 
@@ -14,6 +15,7 @@ struct provider {
 };
 
 struct ask {
+  struct ask *prev, *next; /* of those held; utlist */
   struct provider *provider;
   struct ask_spec spec;
   const struct ask_ops *ops;
@@ -22,10 +24,12 @@ struct ask {
   struct scripted_answer answer;
   struct loop_timer *step, *total;
   int attempt;
-  bool ending;
+  bool ending, held;
 };
 
 static struct scripted_rules rules;
+static struct ask *held; /* on the loop */
+static bool released;
 /* How often each agent was asked for each kind of reply about each question. */
 static struct {
   char key[160];
@@ -36,6 +40,7 @@ static _Atomic long started, proceeded, answered, failed, cancelled, open_asks;
 
 void scripted_set(const struct scripted_rules *new_rules) {
   rules = *new_rules;
+  released = false;
   memset(nths, 0, sizeof nths);
   started = proceeded = answered = failed = cancelled = 0;
 }
@@ -59,6 +64,7 @@ void provider_destroy(struct provider *provider) {
 }
 
 static void release(struct ask *ask) {
+  if (ask->held) DL_DELETE(held, ask);
   loop_timer_cancel(ask->step);
   loop_timer_cancel(ask->total);
   open_asks--;
@@ -175,11 +181,31 @@ static void announce(void *arg) {
   ask->ops->attempt_start(ask->ctx, &attempt);
 }
 
+static void answer_soon(struct ask *ask) {
+  ask->step = loop_timer_start(ask->provider->loop, ask->answer.delay_ms, on_answer, ask);
+}
+
+void scripted_release(void *unused) {
+  (void)unused;
+  released = true;
+  while (held) {
+    struct ask *ask = held;
+    DL_DELETE(held, ask);
+    ask->held = false;
+    answer_soon(ask);
+  }
+}
+
 void ask_proceed(struct ask *ask) {
   proceeded++;
   if (rules.proceeding) rules.proceeding(rules.ctx, &ask->question);
   if (ask->answer.deed == SCRIPT_SILENT || ask->answer.deed == SCRIPT_TIMEOUT) return;
-  ask->step = loop_timer_start(ask->provider->loop, ask->answer.delay_ms, on_answer, ask);
+  if (ask->answer.deed != SCRIPT_HELD || released) {
+    answer_soon(ask);
+    return;
+  }
+  ask->held = true;
+  DL_APPEND(held, ask);
 }
 
 static int next_nth(const struct ask_spec *spec) {
@@ -214,7 +240,7 @@ enum status ask_start(struct provider *provider, const struct ask_spec *spec,
   ask->question.spec = &ask->spec;
   ask->answer = answer;
   ask->step = loop_timer_start(provider->loop, 0, announce, ask);
-  if (answer.deed != SCRIPT_SILENT && answer.deed != SCRIPT_HALF)
+  if (answer.deed != SCRIPT_SILENT && answer.deed != SCRIPT_HALF && answer.deed != SCRIPT_HELD)
     ask->total = loop_timer_start(provider->loop, (uint64_t)spec->timeout_ms, on_total, ask);
   open_asks++;
   *ret_ask = ask;

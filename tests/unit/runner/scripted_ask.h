@@ -18,6 +18,7 @@ enum scripted_deed {
   SCRIPT_MALFORMED, /* a whole reply of no form */
   SCRIPT_FAIL,      /* `outcome` */
   SCRIPT_HALF,      /* the first half of a reply, then nothing */
+  SCRIPT_HELD,      /* as SCRIPT_ANSWER, when scripted_release says so */
   SCRIPT_SILENT,    /* nothing, not even a timeout */
   SCRIPT_TIMEOUT,   /* nothing until the turn's time is over */
   SCRIPT_FULL,      /* ask_start answers STATUS_FULL */
@@ -42,6 +43,9 @@ struct scripted_rules {
 
 /* In force for what is asked from here on; while no loop runs. Forgets the counts. */
 void scripted_set(const struct scripted_rules *rules);
+
+/* The held answers come now, and later ones at once. On the loop. */
+void scripted_release(void *unused);
 
 struct scripted_counts {
   long started, proceeded, answered, failed, cancelled;

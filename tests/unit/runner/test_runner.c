@@ -624,9 +624,10 @@ struct flood {
   int sent;
 };
 
-static struct scripted_answer answer_later(void *ctx, const struct scripted_question *q) {
+static struct scripted_answer hold_proposals(void *ctx, const struct scripted_question *q) {
   (void)ctx;
-  return (struct scripted_answer){.delay_ms = is(q->kind, "proposal") ? 20 : 0};
+  bool proposal = is(q->kind, "proposal");
+  return (struct scripted_answer){.deed = proposal ? SCRIPT_HELD : SCRIPT_ANSWER};
 }
 
 static void count_sent(void *ctx, const struct scripted_question *q) {
@@ -643,7 +644,7 @@ static void store_held(void **state) {
   struct world *w = *state;
   struct flood f = {.sent = 0};
   signal_init(&f.all_sent);
-  struct scripted_rules rules = {answer_later, count_sent, &f};
+  struct scripted_rules rules = {hold_proposals, count_sent, &f};
   scripted_set(&rules);
   world_open(w);
   for (int i = 0; i < 3; i++) begin(w, "Should we adopt it?");
@@ -652,6 +653,7 @@ static void store_held(void **state) {
   assert_int_equal(sqlite3_open(w->memory_path, &foreign), SQLITE_OK);
   sqlite3_busy_timeout(foreign, 10000);
   assert_int_equal(sqlite3_exec(foreign, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+  world_on_loop(w, scripted_release, NULL);
   wait_writable(w, false);
   long proceeded = scripted_counts().proceeded;
   struct debate_spec spec;
@@ -677,7 +679,7 @@ static void refused_for_good(void **state) {
   struct world *w = *state;
   struct flood f = {.sent = 6};
   signal_init(&f.all_sent);
-  struct scripted_rules rules = {answer_later, count_sent, &f};
+  struct scripted_rules rules = {hold_proposals, count_sent, &f};
   scripted_set(&rules);
   world_open(w);
   struct watch *watch = begin(w, "Should we adopt it?");
@@ -685,6 +687,7 @@ static void refused_for_good(void **state) {
   struct store_event rogue = {.seq = 5, .type = "resumed", .round = -1, .data = bytes_of("{}")};
   assert_int_equal(store_append(w->store, watch->id, &rogue, 1, STORE_ROW_NONE, NULL, NULL, NULL),
                    STATUS_OK);
+  world_on_loop(w, scripted_release, NULL);
   world_drain(w);
   assert_int_equal(runner_stats(w->runner).running, 0);
   assert_int_equal(scripted_counts().open, 0);
