@@ -169,11 +169,13 @@ static size_t sse_fill(struct sse_sink *s, char *buf, size_t max) {
 static ssize_t sse_read(void *cls, uint64_t pos, char *buf, size_t max) {
   struct sse_sink *s = cls;
   atomic_store(&s->state, SSE_RUNNING);
-  if (atomic_load(&s->ending)) return MHD_CONTENT_READER_END_OF_STREAM;
+  /* Before the source is polled: what it had when the end came is still sent, the frame that waits
+   * for its own write included. */
+  bool ending = atomic_load(&s->ending);
   size_t n = sse_fill(s, buf, max);
   s->wrote = n > 0;
   if (n > 0) return (ssize_t)n;
-  if (s->over && !s->next_frame) return MHD_CONTENT_READER_END_OF_STREAM;
+  if ((s->over || ending) && !s->next_frame) return MHD_CONTENT_READER_END_OF_STREAM;
   MHD_suspend_connection(s->mhd);
   int running = SSE_RUNNING;
   if (!atomic_compare_exchange_strong(&s->state, &running, SSE_SUSPENDED)) {

@@ -153,7 +153,7 @@ describe('SIGTERM', () => {
   });
 
   // The stream is closed when the debate has ended, which may be before its last frame's pause is over.
-  test('shows the end of a debate to who listens', { todo: 'streams are cut before debate_end' }, async (t) => {
+  test('shows the end of a debate to who listens', async (t) => {
     const server = await startServer(t, { env: { ARAGORA_DEMO_TOKEN_RATE: '60' } });
     const { id } = await startDebate(server, { task: 'Let me see', agents: ['demo', 'demo'], rounds: 0 });
     const frames = collectEvents(server, id);

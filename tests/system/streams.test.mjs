@@ -259,11 +259,17 @@ describe('a WebSocket', () => {
 describe('debate_end', () => {
   // An existing client that reads everything in one go drops what came with the end.
   test('is a write of its own, some time after the frame before it', async (t) => {
-    const socket = await connect(t, server, `/ws/debates/${id}`);
-    const times = [];
-    socket.ws.on('message', () => times.push(performance.now()));
-    await socket.ofType('debate_end');
-    assert.ok(times.at(-1) - times.at(-2) >= 10, `${times.at(-1) - times.at(-2)} ms`);
-    await socket.close();
+    // A busy machine may hand this process two writes at once; frames of one write would come
+    // together every time.
+    const gaps = [];
+    while (gaps.length < 5 && !(gaps.at(-1) >= 10)) {
+      const socket = await connect(t, server, `/ws/debates/${id}`);
+      const times = [];
+      socket.ws.on('message', () => times.push(performance.now()));
+      await socket.ofType('debate_end');
+      gaps.push(times.at(-1) - times.at(-2));
+      await socket.close();
+    }
+    assert.ok(gaps.at(-1) >= 10, `${gaps} ms`);
   });
 });
