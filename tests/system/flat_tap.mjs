@@ -22,7 +22,7 @@ export default async function* flatTap(events) {
       continue;
     }
     if (!isCounted.has(event.type)) continue;
-    const { name, nesting = 0, skip, todo } = event.data;
+    const { name, nesting = 0, skip } = event.data;
     const passed = event.type === 'test:pass';
     const children = inside[nesting + 1] ?? [];
     inside[nesting + 1] = [];
@@ -30,7 +30,7 @@ export default async function* flatTap(events) {
     const title = String(name).replace(/[\n#]/g, ' ');
     if (children.length > 0 && (passed || children.includes(false))) continue;
     if (skip !== undefined && skip !== false) yield `ok - ${title} # SKIP ${skip === true ? '' : skip}\n`;
-    else if (passed || (todo !== undefined && todo !== false)) yield `ok - ${title}\n`;
+    else if (passed) yield `ok - ${title}\n`;
     else yield `not ok - ${title}\n${describe(event)}\n`;
   }
 }
