@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <utlist.h>
 
 struct message {
   struct message *next;
@@ -13,7 +14,9 @@ struct message {
 struct loop {
   uv_loop_t uv;
   uv_async_t door;
-  pthread_mutex_t lock; /* guards first and last */
+  uv_prepare_t turn_end;   /* runs before each wait */
+  struct loop_task *tasks; /* due in this turn; utlist */
+  pthread_mutex_t lock;    /* guards first and last */
   struct message *first, **last;
   struct loop_timer *idle_timers; /* stopped handles, kept: closing one takes a turn of the loop */
   struct loop_timer *timers;      /* every handle ever made */
@@ -51,6 +54,30 @@ static void on_door(uv_async_t *door) {
   }
 }
 
+/* What a task defers in its turn belongs to this turn as well. */
+static void on_turn_end(uv_prepare_t *turn_end) {
+  struct loop *loop = turn_end->data;
+  while (loop->tasks) {
+    struct loop_task *task = loop->tasks;
+    loop_defer_cancel(loop, task);
+    task->fn(task->arg);
+  }
+}
+
+void loop_defer(struct loop *loop, struct loop_task *task, void (*fn)(void *arg), void *arg) {
+  if (task->due) return;
+  task->due = true;
+  task->fn = fn;
+  task->arg = arg;
+  DL_APPEND(loop->tasks, task);
+}
+
+void loop_defer_cancel(struct loop *loop, struct loop_task *task) {
+  if (!task->due) return;
+  task->due = false;
+  DL_DELETE(loop->tasks, task);
+}
+
 enum status loop_create(struct loop **ret_loop, struct error *err) {
   struct loop *loop = calloc(1, sizeof *loop);
   if (!loop) return error_set(err, STATUS_NOMEM, NULL, "out of memory");
@@ -66,6 +93,10 @@ enum status loop_create(struct loop **ret_loop, struct error *err) {
     return error_set(err, STATUS_IO, NULL, "event loop: %s", uv_strerror(e));
   }
   loop->door.data = loop;
+  /* Neither can fail (libuv documents both as always 0). */
+  uv_prepare_init(&loop->uv, &loop->turn_end);
+  uv_prepare_start(&loop->turn_end, on_turn_end);
+  loop->turn_end.data = loop;
   pthread_mutex_init(&loop->lock, NULL);
   loop->last = &loop->first;
   /* libuv and OpenSSL write to sockets without MSG_NOSIGNAL: a peer that left must be an error of
@@ -104,6 +135,7 @@ void loop_run(struct loop *loop) {
   loop->stopping = false;
   /* The door keeps the loop alive; only a stop message ends it. */
   while (!loop->stopping) uv_run(&loop->uv, UV_RUN_DEFAULT);
+  on_turn_end(&loop->turn_end);
   current = NULL;
 }
 

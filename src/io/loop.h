@@ -38,4 +38,18 @@ struct loop_timer *loop_timer_start(struct loop *loop, uint64_t delay_ms, void (
                                     void *arg);
 void loop_timer_cancel(struct loop_timer *timer); /* NULL is fine */
 
+/* Something to do once more in this turn of the loop: after all that was ready, timers included,
+ * and before the loop waits again. Lives in its owner; zeroed memory is one that is not due. */
+struct loop_task {
+  struct loop_task *prev, *next; /* in the loop's list */
+  void (*fn)(void *arg);
+  void *arg;
+  bool due;
+};
+
+/* Loop thread only. fn(arg) runs once, in the order of the calls; one that is due already stays
+ * where it is. The task must outlive it, or be cancelled. */
+void loop_defer(struct loop *loop, struct loop_task *task, void (*fn)(void *arg), void *arg);
+void loop_defer_cancel(struct loop *loop, struct loop_task *task); /* fine when it is not due */
+
 #endif

@@ -112,6 +112,48 @@ static void test_a_timer_may_start_another(void **state) {
   assert_int_equal(order_count, 10);
 }
 
+static struct loop_task tasks[3];
+
+static void defer_first(void *arg) {
+  loop_timer_start(loop, 0, note, (void *)3);
+  loop_defer(loop, &tasks[0], note, (void *)4);
+  loop_defer(loop, &tasks[1], note, (void *)9);
+  loop_defer(loop, &tasks[2], note, (void *)5);
+  loop_defer(loop, &tasks[0], note, (void *)9); /* due already: stays as it is */
+  loop_defer_cancel(loop, &tasks[1]);
+  loop_defer_cancel(loop, &tasks[1]);
+  note(arg);
+}
+
+/* Posts and timers of the turn come first, in whatever order they were asked for. */
+static void test_deferred_comes_last_in_the_turn(void **state) {
+  (void)state;
+  loop_post(loop, defer_first, (void *)1);
+  loop_post(loop, note, (void *)2);
+  loop_timer_start(loop, 1, note_and_stop, (void *)6);
+  loop_run(loop);
+  assert_int_equal(order_count, 6);
+  for (int i = 0; i < 6; i++) assert_int_equal(order[i], i + 1);
+}
+
+static void defer_another(void *arg) {
+  note(arg);
+  loop_defer(loop, &tasks[1], note, (void *)2);
+}
+
+static void defer_and_stop(void *arg) {
+  loop_defer(loop, &tasks[0], defer_another, arg);
+  loop_stop(loop);
+}
+
+static void test_deferred_in_the_last_turn_still_runs(void **state) {
+  (void)state;
+  loop_post(loop, defer_and_stop, (void *)1);
+  loop_run(loop);
+  assert_int_equal(order_count, 2);
+  for (int i = 0; i < 2; i++) assert_int_equal(order[i], i + 1);
+}
+
 static void test_destroy_with_things_left(void **state) {
   (void)state;
   loop_post(loop, note, NULL);
@@ -124,6 +166,8 @@ int main(void) {
       cmocka_unit_test_setup_teardown(test_posts_from_threads_are_not_lost, setup, teardown),
       cmocka_unit_test_setup_teardown(test_timers_fire_once_in_order, setup, teardown),
       cmocka_unit_test_setup_teardown(test_a_timer_may_start_another, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_deferred_comes_last_in_the_turn, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_deferred_in_the_last_turn_still_runs, setup, teardown),
       cmocka_unit_test_setup_teardown(test_destroy_with_things_left, setup, teardown),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
