@@ -43,7 +43,7 @@ static void on_attempt_start(void *ctx, const struct ask_attempt *attempt) {
     if (s && s != STATUS_CONFLICT) live_give_up(live, s, "the budget could not be noted");
     return;
   }
-  struct delivery *delivery = delivery_create(live);
+  struct delivery *delivery = delivery_gather(live);
   struct drafts drafts = {0};
   struct attempt_begin begin = {attempt->provider, attempt->model, attempt->reserved_tokens,
                                 attempt->reserved_usd_micro};
@@ -52,20 +52,20 @@ static void on_attempt_start(void *ctx, const struct ask_attempt *attempt) {
   if (!s) s = delivery_seal(delivery, &drafts);
   if (s) {
     drafts_done(&drafts);
-    delivery_free(delivery);
     live_give_up(live, s, "an attempt could not be noted");
     return;
   }
   asking->state = ASKING_SEALING;
-  delivery->asking = asking;
-  delivery->generation = ++asking->generation;
-  delivery_submit(delivery);
+  asking->sealed_in = delivery->number;
 }
 
-void asking_proceed(struct asking *asking, unsigned generation) {
-  if (asking->state != ASKING_SEALING || asking->generation != generation) return;
-  asking->state = ASKING_SENT;
-  ask_proceed(asking->ask);
+void asking_proceed(struct live *live, uint64_t delivery) {
+  for (int i = 0; live->askings && i < live->asking_count; i++) {
+    struct asking *asking = &live->askings[i];
+    if (asking->state != ASKING_SEALING || asking->sealed_in != delivery) continue;
+    asking->state = ASKING_SENT;
+    ask_proceed(asking->ask);
+  }
 }
 
 /* People see the words of an answer as they come; critiques and ballots mean nothing until they are
@@ -174,14 +174,13 @@ static void note(struct asking *asking, enum status s, struct delivery *delivery
     return;
   }
   drafts_done(drafts);
-  delivery_free(delivery);
   live_give_up(live, s, "an answer could not be noted");
 }
 
 static void record(struct asking *asking, const struct ask_result *r, bool final) {
   struct live *live = asking->live;
   count_attempt(asking, r);
-  struct delivery *delivery = delivery_create(live);
+  struct delivery *delivery = delivery_gather(live);
   struct drafts drafts = {0};
   struct attempt_result result = result_of(r, asking, final);
   enum status s =
@@ -206,7 +205,7 @@ static void on_done(void *ctx, const struct ask_result *r) {
     return;
   }
   /* Over before its (next) attempt was announced: there is no attempt that it could end. */
-  struct delivery *delivery = delivery_create(live);
+  struct delivery *delivery = delivery_gather(live);
   struct drafts drafts = {0};
   enum status s = delivery
                       ? debate_fail_turn(live->debate, asking->turn, r->outcome, r->detail, &drafts)
@@ -223,7 +222,6 @@ void asking_clear(struct asking *asking) {
   asking->prompt = (struct prompt){0};
   asking->ask = NULL;
   asking->state = ASKING_FREE;
-  asking->generation++;
 }
 
 static struct asking *slot_of(const struct live *live, int turn) {

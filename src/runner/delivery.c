@@ -15,14 +15,7 @@ enum {
 
 /* ---- life ---- */
 
-struct delivery *delivery_create(struct live *live) {
-  struct delivery *delivery = calloc(1, sizeof *delivery);
-  if (delivery) delivery->live = live;
-  return delivery;
-}
-
-void delivery_free(struct delivery *delivery) {
-  if (!delivery) return;
+static void delivery_free(struct delivery *delivery) {
   for (size_t i = 0; i < delivery->count; i++) {
     free(delivery->events[i].data);
     frame_unref(delivery->frames[i]);
@@ -30,6 +23,60 @@ void delivery_free(struct delivery *delivery) {
   free(delivery->events);
   free(delivery->frames);
   free(delivery);
+}
+
+/* It leaves the runner's list, and its live, which may be freed. */
+static void retire(struct delivery *delivery) {
+  struct live *live = delivery->live;
+  struct runner *runner = live->runner;
+  DL_DELETE(runner->deliveries, delivery);
+  delivery_free(delivery);
+  live_unref(live);
+  runner_delivery_done(runner);
+}
+
+static void on_turn_end(void *arg) {
+  delivery_submit(arg);
+}
+
+struct delivery *delivery_gather(struct live *live) {
+  if (live->gathering) return live->gathering;
+  struct delivery *delivery = calloc(1, sizeof *delivery);
+  if (!delivery) return NULL;
+  delivery->live = live;
+  delivery->number = ++live->delivered;
+  delivery->status = STATUS_UNAVAILABLE; /* until the store says otherwise */
+  live->refs++;
+  live->gathering = delivery;
+  DL_APPEND(live->runner->deliveries, delivery);
+  loop_defer(live->runner->loop, &live->submit, on_turn_end, live);
+  return delivery;
+}
+
+struct delivery *delivery_tell(struct delivery *delivery, live_committed_fn *committed, void *ctx) {
+  struct live *live = delivery->live;
+  if (committed && delivery->committed) {
+    delivery_submit(live);
+    delivery = delivery_gather(live);
+  }
+  if (committed && delivery) {
+    delivery->committed = committed;
+    delivery->ctx = ctx;
+  }
+  return delivery;
+}
+
+/* Nothing is gathered any more: what it was is the caller's. */
+static struct delivery *end_gathering(struct live *live) {
+  struct delivery *delivery = live->gathering;
+  live->gathering = NULL;
+  loop_defer_cancel(live->runner->loop, &live->submit);
+  return delivery;
+}
+
+void delivery_drop(struct live *live) {
+  struct delivery *delivery = end_gathering(live);
+  if (delivery) retire(delivery);
 }
 
 static bool reserve(struct delivery *delivery) {
@@ -138,10 +185,16 @@ static enum status seal(struct delivery *delivery, const struct draft *draft) {
   return STATUS_OK;
 }
 
+/* The drafts of one call are one fact: half of them would say something else. */
 enum status delivery_seal(struct delivery *delivery, struct drafts *drafts) {
+  size_t before = delivery->count;
   enum status s = STATUS_OK;
   for (size_t i = 0; i < drafts->count && !s; i++) s = seal(delivery, &drafts->items[i]);
   drafts_done(drafts);
+  while (s && delivery->count > before) {
+    free(delivery->events[--delivery->count].data);
+    frame_unref(delivery->frames[delivery->count]);
+  }
   return s;
 }
 
@@ -152,17 +205,13 @@ enum status delivery_seal(struct delivery *delivery, struct drafts *drafts) {
 static void on_through(void *arg) {
   struct delivery *delivery = arg;
   struct live *live = delivery->live;
-  struct runner *runner = live->runner;
-  DL_DELETE(runner->deliveries, delivery);
   if (delivery->committed) delivery->committed(delivery->ctx, delivery->status);
   if (delivery->status)
     live_give_up(live, delivery->status, "the store refused an append");
-  else if (delivery->asking)
-    asking_proceed(delivery->asking, delivery->generation);
-  if (delivery->ends && !delivery->status && !live->broken) runner_live_ended(runner, live);
-  delivery_free(delivery);
-  live_unref(live);
-  runner_delivery_done(runner);
+  else
+    asking_proceed(live, delivery->number);
+  if (delivery->ends && !delivery->status && !live->broken) runner_live_ended(live->runner, live);
+  retire(delivery);
 }
 
 /* Writer thread, after the commit: the only place where events become visible. */
@@ -199,7 +248,8 @@ static bool refused_for_now(enum status status) {
   return status == STATUS_FULL || status == STATUS_NOMEM;
 }
 
-static void refuse(struct delivery *delivery, enum status status) {
+/* Without the store, and in a turn of its own: the caller may still look at it. */
+static void pass(struct delivery *delivery, enum status status) {
   delivery->status = status;
   loop_post(delivery->live->runner->loop, on_through, delivery);
 }
@@ -235,53 +285,49 @@ static void retry_held(void *arg) {
       live->held_timer = loop_timer_start(live->runner->loop, APPEND_RETRY_MS, retry_held, live);
       return;
     }
-    /* Freed on this thread, after this function: it can still be looked at. */
     struct delivery *delivery = pop_held(live);
-    if (s) refuse(delivery, s);
+    if (s) pass(delivery, s);
   }
 }
 
-void delivery_submit(struct delivery *delivery) {
-  struct live *live = delivery->live;
+void delivery_submit(struct live *live) {
+  struct delivery *delivery = end_gathering(live);
+  if (!delivery) return;
   if (delivery->count == 0 && delivery->change == STORE_ROW_NONE) {
-    if (delivery->committed) delivery->committed(delivery->ctx, STATUS_OK);
-    delivery_free(delivery);
+    pass(delivery, STATUS_OK);
     return;
   }
-  live->refs++;
-  delivery->status = STATUS_UNAVAILABLE; /* until the store says otherwise */
-  DL_APPEND(live->runner->deliveries, delivery);
   enum status s = live->held_first ? STATUS_FULL : hand_over(delivery);
   if (refused_for_now(s))
     hold(delivery);
   else if (s)
-    refuse(delivery, s);
+    pass(delivery, s);
 }
 
 /* ---- the end of the process ---- */
 
-void delivery_flush_held(struct runner *runner) {
-  struct delivery *first;
-  DL_FOREACH(runner->deliveries, first) {
-    struct live *live = first->live;
-    loop_timer_cancel(live->held_timer);
-    live->held_timer = NULL;
-    enum status s = STATUS_OK;
-    while (live->held_first) {
-      if (!s) s = hand_over(live->held_first);
-      struct delivery *delivery = pop_held(live);
-      if (s) refuse(delivery, STATUS_UNAVAILABLE);
-    }
+static void flush_live(struct live *live) {
+  delivery_submit(live);
+  loop_timer_cancel(live->held_timer);
+  live->held_timer = NULL;
+  enum status s = STATUS_OK;
+  while (live->held_first) {
+    if (!s) s = hand_over(live->held_first);
+    struct delivery *delivery = pop_held(live);
+    if (s) pass(delivery, STATUS_UNAVAILABLE);
   }
 }
 
+void delivery_flush(struct runner *runner) {
+  struct delivery *d, *next;
+  DL_FOREACH_SAFE(runner->deliveries, d, next) flush_live(d->live);
+}
+
 void delivery_abandon_all(struct runner *runner) {
-  while (runner->deliveries) {
-    struct delivery *delivery = runner->deliveries;
-    struct live *live = delivery->live;
-    DL_DELETE(runner->deliveries, delivery);
-    if (delivery->committed) delivery->committed(delivery->ctx, delivery->status);
-    delivery_free(delivery);
-    live_unref(live);
+  struct delivery *d, *next;
+  DL_FOREACH_SAFE(runner->deliveries, d, next) {
+    if (d->live->gathering == d) end_gathering(d->live);
+    if (d->committed) d->committed(d->ctx, d->status);
+    retire(d);
   }
 }

@@ -4,7 +4,8 @@
  *   live.c     one debate: its life, and the loop of ask and append
  *   asking.c   one turn that is being asked
  *   delivery.c    what is appended together: sealing, handing over to the store, holding what it
- * refuses panel.c    a request resolved against the agents that exist
+ *                 refuses
+ *   panel.c       a request resolved against the agents that exist
  */
 #ifndef ARAGORA_RUNNER_INTERNAL_H
 #define ARAGORA_RUNNER_INTERNAL_H
@@ -36,10 +37,10 @@ struct runner {
   const struct agent_table *agents;
   const struct options *options;
   const struct clock *clock;
-  struct runner_entry *table;            /* loop thread */
-  struct live *queue_first, *queue_last; /* loop thread: debates that wait for admission */
-  struct delivery *deliveries;           /* loop thread: submitted, not yet through; utlist */
-  struct buffer scratch;                 /* loop thread: a frame while it is made */
+  struct runner_entry *table;                   /* loop thread */
+  struct live *queue_first, *queue_last;        /* loop thread: debates that wait for admission */
+  struct delivery *deliveries;                  /* loop thread: begun, not yet through; utlist */
+  struct buffer scratch;                        /* loop thread: a frame while it is made */
   uint8_t salts[RUNNER_SALTS][CHAIN_SALT_SIZE]; /* drawn ahead; loop thread */
   size_t salts_left;
   _Atomic int64_t running, queued; /* written on the loop, read anywhere */
@@ -60,7 +61,7 @@ void runner_delivery_done(struct runner *runner);
 enum asking_state {
   ASKING_FREE,      /* the slot is empty */
   ASKING_ANNOUNCED, /* ask_start ran; the provider has not announced its (next) attempt yet */
-  ASKING_SEALING,   /* attempt_start is on its way to the disk */
+  ASKING_SEALING,   /* attempt_start is on its way to the disk, in delivery `sealed_in` */
   ASKING_SENT,      /* the request left */
 };
 
@@ -68,7 +69,7 @@ enum asking_state {
 struct asking {
   struct live *live;
   enum asking_state state;
-  unsigned generation; /* of attempts: a late commit must not wake a later one */
+  uint64_t sealed_in; /* a delivery's number: an earlier one's commit must not wake it */
   int turn;
   struct ask *ask;
   struct prompt prompt; /* borrowed by the ask */
@@ -89,7 +90,7 @@ struct live {
   struct runner *runner;
   struct live *next; /* in the queue */
   enum live_state state;
-  int refs; /* the runner's, and one a delivery under way */
+  int refs; /* the runner's, and one a delivery */
   struct store_debate row;
   struct debate *debate;
   uint8_t head[CHAIN_HASH_SIZE];
@@ -97,6 +98,9 @@ struct live {
   struct asking *askings; /* as many as a step may have turns; NULL before the configuration */
   int asking_count;
   struct loop_timer *deadline;
+  struct delivery *gathering; /* what this turn of the loop appends; not submitted yet */
+  struct loop_task submit;    /* submits it at the end of the turn */
+  uint64_t delivered;         /* the number of the last delivery begun */
   struct delivery *held_first, *held_last; /* refused by a full queue; in order */
   struct loop_timer *held_timer;
   bool opened; /* in the hub */
@@ -104,8 +108,7 @@ struct live {
 };
 
 struct log_context live_log_context(const struct live *live);
-/* Asks and appends whatever the state calls for, and submits the delivery. The live may be freed.
- */
+/* Asks and appends whatever the state calls for. The live may be freed. */
 void live_advance(struct live *live, struct delivery *delivery);
 /* The log cannot be continued (memory, or a fold that refused): the debate stops here, its log as
  * it stands on disk, and is taken up again at the next start. The live may be freed. */
@@ -122,8 +125,8 @@ bool asking_is_asked(const struct live *live, int turn);
 MUST_CHECK enum status asking_cut(struct asking *asking, struct delivery *delivery);
 /* The ask is over or cancelled: forgets it. */
 void asking_clear(struct asking *asking);
-/* Its attempt is on disk: the request leaves. */
-void asking_proceed(struct asking *asking, unsigned generation);
+/* A delivery is on disk: the requests of the attempts that began in it leave. */
+void asking_proceed(struct live *live, uint64_t delivery);
 
 /* ---- what is appended together; delivery.c ---- */
 
@@ -132,36 +135,41 @@ struct sealed { /* an event with its bytes, until the store has copied them */
   char *data;
 };
 
-/* One transaction. The maker's until delivery_submit; then the writer's until its done function, or
- * held by its live; then the loop's, which frees it. */
+/* One transaction: all that a debate appends in one turn of the loop. Begun and filled on the loop,
+ * its live's `gathering`; from delivery_submit the writer's until its done function, or held by its
+ * live; then the loop's, which frees it. */
 struct delivery {
   struct delivery *prev, *next; /* in the runner's list */
   struct delivery *held_next;
   struct live *live;
+  uint64_t number; /* counted in the debate, from 1 */
   struct sealed *events;
   struct frame **frames;
   size_t count, cap;
   enum store_row_change change;
-  bool ends;             /* debate_end is among them */
-  bool held;             /* not with the store yet */
-  struct asking *asking; /* to be sent once this is on disk, or NULL */
-  unsigned generation;
+  bool ends; /* debate_end is among them */
+  bool held; /* not with the store yet */
   live_committed_fn *committed;
   void *ctx;
   enum status status;
 };
 
-struct delivery *delivery_create(struct live *live); /* NULL when memory is short */
-/* Of one that was not submitted. NULL is fine. */
-void delivery_free(struct delivery *delivery);
+/* What the debate gathers in this turn of the loop, begun now if need be; submitted at the turn's
+ * end. NULL when memory is short. */
+struct delivery *delivery_gather(struct live *live);
+/* Who is told when it is on disk. At most one a delivery: an earlier one is submitted for that, and
+ * the answer is the delivery to go on with, NULL when memory is short. */
+struct delivery *delivery_tell(struct delivery *delivery, live_committed_fn *committed, void *ctx);
+/* Nothing of what was gathered is appended, nobody told. The live may be freed. */
+void delivery_drop(struct live *live);
 /* Seals the drafts into the delivery and folds them; takes the drafts in every case. After an error
- * the debate cannot go on. */
+ * none of them will be appended, and the debate cannot go on. */
 MUST_CHECK enum status delivery_seal(struct delivery *delivery, struct drafts *drafts);
-/* Gives the delivery to the store. A full queue holds it, in order: a paid answer is never dropped.
- */
-void delivery_submit(struct delivery *delivery);
-/* The process goes: what is held goes to the store now or fails. */
-void delivery_flush_held(struct runner *runner);
+/* Gives what was gathered to the store, if anything was. A full queue holds it, in order: a paid
+ * answer is never dropped. */
+void delivery_submit(struct live *live);
+/* The process goes: what is gathered or held goes to the store now or fails. */
+void delivery_flush(struct runner *runner);
 /* Loop stopped, store closed: answers and frees what never came through. */
 void delivery_abandon_all(struct runner *runner);
 /* One logged event more of this agent; returns how many there are. 0 for NULL. */

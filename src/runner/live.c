@@ -179,8 +179,7 @@ void live_advance(struct live *live, struct delivery *delivery) {
   bool idle = live->state == LIVE_QUEUED || live->broken;
   while (!s && !idle && !delivery->ends) s = step(live, delivery, &idle);
   if (!s && delivery->ends) end(live, delivery);
-  /* After an error, what was sealed before stands: it was folded and must reach the disk. */
-  delivery_submit(delivery);
+  /* What was sealed before an error stands: it was folded and must reach the disk. */
   if (s) live_give_up(live, s, "the debate could not go on");
 }
 
@@ -209,20 +208,18 @@ void live_leave(struct live *live) {
 enum status live_fact(struct live *live, enum event_kind kind, const char *reason,
                       live_committed_fn *committed, void *ctx) {
   if (live->state == LIVE_ENDED) return STATUS_CONFLICT;
-  struct delivery *delivery = delivery_create(live);
+  struct delivery *delivery = delivery_gather(live);
   struct drafts drafts = {0};
   enum status s =
       delivery ? drafts_add(&drafts, kind, -1, NULL, debate_fact_data(reason)) : STATUS_NOMEM;
   if (!s) s = delivery_seal(delivery, &drafts);
   if (!s) s = cut_all(live, delivery);
+  if (!s && !(delivery = delivery_tell(delivery, committed, ctx))) s = STATUS_NOMEM;
   if (s) {
     drafts_done(&drafts);
-    delivery_free(delivery);
     live_give_up(live, s, "a fact could not be noted");
     return s;
   }
-  delivery->committed = committed;
-  delivery->ctx = ctx;
   /* A queued debate ends without ever having been admitted. */
   if (live->state == LIVE_QUEUED) live->state = LIVE_RUNNING;
   live_advance(live, delivery);
@@ -264,13 +261,13 @@ static enum status show_status(struct live *live, struct delivery *delivery, con
   if (!copy) return STATUS_NOMEM;
   free(live->row.status);
   live->row.status = copy;
-  delivery->change = STORE_ROW_UPDATE;
+  if (delivery->change != STORE_ROW_INSERT) delivery->change = STORE_ROW_UPDATE;
   return STATUS_OK;
 }
 
 enum status live_begin(struct live *live, const struct debate_config *config, bool queued,
                        live_committed_fn *committed, void *ctx) {
-  struct delivery *delivery = delivery_create(live);
+  struct delivery *delivery = delivery_gather(live);
   struct drafts drafts = {0};
   enum status s = delivery ? open_in_hub(live, 1) : STATUS_NOMEM;
   if (!s) s = drafts_add(&drafts, EVENT_DEBATE_START, -1, NULL, debate_config_to_json(config));
@@ -278,7 +275,7 @@ enum status live_begin(struct live *live, const struct debate_config *config, bo
   if (!s) s = make_seats(live);
   if (s) {
     drafts_done(&drafts);
-    delivery_free(delivery);
+    delivery_drop(live);
     return s;
   }
   live->state = queued ? LIVE_QUEUED : LIVE_RUNNING;
@@ -292,10 +289,9 @@ enum status live_begin(struct live *live, const struct debate_config *config, bo
 
 void live_admit(struct live *live) {
   if (live->state != LIVE_QUEUED) return; /* a fact ended it while it waited */
-  struct delivery *delivery = delivery_create(live);
+  struct delivery *delivery = delivery_gather(live);
   live->state = LIVE_RUNNING;
   if (!delivery || show_status(live, delivery, "running")) {
-    delivery_free(delivery);
     live_give_up(live, STATUS_NOMEM, "no memory to begin");
     return;
   }
@@ -321,7 +317,7 @@ enum status live_restore(struct live *live, const struct store_event *stored, st
 
 void live_continue(struct live *live, bool queued) {
   struct debate *d = live->debate;
-  struct delivery *delivery = delivery_create(live);
+  struct delivery *delivery = delivery_gather(live);
   struct drafts drafts = {0};
   live->state = queued ? LIVE_QUEUED : LIVE_RUNNING;
   int64_t elapsed = d->elapsed_ms + d->last_ms - d->elapsed_from_ms;
@@ -335,7 +331,6 @@ void live_continue(struct live *live, bool queued) {
   if (!s) s = delivery_seal(delivery, &drafts);
   if (s) {
     drafts_done(&drafts);
-    delivery_free(delivery);
     live_give_up(live, s, "the debate could not be resumed");
     return;
   }

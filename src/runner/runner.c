@@ -457,7 +457,7 @@ static void stop_on_loop(void *arg) {
   struct runner_entry *entry;
   struct runner_entry *next;
   HASH_ITER(hh, r->table, entry, next) live_leave(entry->live);
-  delivery_flush_held(r);
+  delivery_flush(r);
   pthread_mutex_lock(&stop->lock);
   stop->done = true;
   pthread_cond_signal(&stop->changed);

@@ -1,4 +1,5 @@
 /* Whole debates over a real loop, store and hub, with a scripted provider. */
+#include "base/metrics.h"
 #include "world.h"
 
 #include <poll.h>
@@ -73,6 +74,23 @@ static void whole_debate(void **state) {
   assert_int_equal(stats.running, 0);
   assert_int_equal(stats.queued, 0);
   assert_int_equal(scripted_counts().started, scripted_counts().answered);
+}
+
+/* What a turn of the loop appends is one transaction: a step's answers, when they come together,
+ * and the attempts of the next step with them. */
+static void one_commit_a_step(void **state) {
+  struct world *w = *state;
+  scripted_set(&at_once);
+  world_open(w);
+  int64_t before = metric_get(METRIC_STORE_COMMITS, NULL);
+  struct watch *watch = begin(w, "Should we adopt it?");
+  watch_end(watch);
+  world_drain(w);
+  int64_t commits = metric_get(METRIC_STORE_COMMITS, NULL) - before;
+  struct debate *d = world_check_log(w, watch->id);
+  assert_int_equal(d->step_number, 4); /* propose, critique, revise, vote */
+  assert_int_equal(commits, 1 + d->step_number);
+  debate_destroy(d);
 }
 
 static void modes_and_rules(void **state) {
@@ -710,6 +728,7 @@ static void idle_without_debates(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       CASE(whole_debate),
+      CASE(one_commit_a_step),
       CASE(modes_and_rules),
       CASE(on_disk_before_it_leaves),
       CASE(cancel_in_every_phase),
