@@ -121,6 +121,8 @@ const struct option option_table[] = {
     INT_ROW("--demo-token-rate", "ARAGORA_DEMO_TOKEN_RATE", "100", demo_token_rate, 0, 1000000,
             "tokens a second of the demo agents; 0 = at once"),
 
+    INT_ROW("--token-interval-ms", "ARAGORA_TOKEN_INTERVAL_MS", "10", token_interval_ms, 0, 1000,
+            "milliseconds for which live tokens are gathered"),
     INT_ROW("--ws-max-message-size", "ARAGORA_WS_MAX_MESSAGE_SIZE", "65536", ws_max_message_bytes,
             125, 16LL * MIB, "bytes of a WebSocket message from a client"),
     INT_ROW("--ws-conn-rate", "ARAGORA_WS_CONN_RATE", "60", ws_connections_per_minute, 0, 1000000,

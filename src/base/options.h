@@ -54,6 +54,7 @@ struct options {
   int64_t max_answer_bytes; /* longest answer of a provider */
   int64_t demo_token_rate;  /* demo agents: tokens a second, 0 = at once */
   /* live streams */
+  int64_t token_interval_ms; /* ARAGORA_TOKEN_INTERVAL_MS: live words are gathered this long */
   int64_t ws_max_message_bytes;
   int64_t ws_connections_per_minute; /* from one address */
   int64_t ws_connections_per_address;

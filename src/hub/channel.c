@@ -134,12 +134,34 @@ static void channel_push_event(struct channel *c, struct frame *frame) {
   ring_push(&c->events, frame, c->order++, keep, CHANNEL_EVENT_BYTES_MAX);
 }
 
+static void channel_push_token(struct channel *c, struct frame *frame) {
+  channel_trim_scratch(c);
+  if (!frame) return;
+  ring_push(&c->tokens, frame, c->order++, CHANNEL_TOKEN_FRAMES, CHANNEL_TOKEN_BYTES_MAX);
+}
+
+void channel_show_words(struct channel *c) {
+  for (struct live_turn *t = c->turns; t; t = t->next)
+    channel_push_token(c, live_turn_delta(t, &c->now, &c->scratch));
+}
+
 void channel_publish(struct channel *c, struct frame **frames, size_t count) {
   pthread_mutex_lock(&c->lock);
+  channel_show_words(c);
   for (size_t i = 0; i < count; i++) channel_push_event(c, frames[i]);
   bool listened = c->listeners > 0;
+  c->untold = false;
   pthread_mutex_unlock(&c->lock);
   if (listened) channel_wake(c);
+}
+
+void channel_tell_tokens(struct channel *c) {
+  pthread_mutex_lock(&c->lock);
+  channel_show_words(c);
+  bool tell = c->untold && c->listeners > 0;
+  c->untold = false;
+  pthread_mutex_unlock(&c->lock);
+  if (tell) channel_wake(c);
 }
 
 static struct live_turn *channel_find_turn(struct channel *c, const struct hub_token *token) {
@@ -147,12 +169,6 @@ static struct live_turn *channel_find_turn(struct channel *c, const struct hub_t
     if (live_turn_is(t, token)) return t;
   }
   return NULL;
-}
-
-static void channel_push_token(struct channel *c, struct frame *frame) {
-  channel_trim_scratch(c);
-  if (!frame) return;
-  ring_push(&c->tokens, frame, c->order++, CHANNEL_TOKEN_FRAMES, CHANNEL_TOKEN_BYTES_MAX);
 }
 
 /* The turn of `token`, begun now when it is not known yet; NULL when it cannot be shown live. */
@@ -175,47 +191,48 @@ static void channel_finish_turn(struct channel *c, struct live_turn *t, struct f
   live_turn_free(t);
 }
 
-/* Releases `lock` and tells those who wait. */
-static void channel_unlock_and_wake(struct channel *c) {
-  bool listened = c->listeners > 0;
+/* Releases `lock`. Tokens may come by the hundred a second: those who wait are not woken for each,
+ * but by channel_tell_tokens. */
+static bool channel_unlock_untold(struct channel *c) {
+  bool untold = c->untold = c->listeners > 0;
   pthread_mutex_unlock(&c->lock);
-  if (listened) channel_wake(c);
+  return untold;
 }
 
-void channel_token_start(struct channel *c, const struct hub_token *token) {
+bool channel_token_start(struct channel *c, const struct hub_token *token) {
   pthread_mutex_lock(&c->lock);
   channel_begin_turn(c, token);
-  channel_unlock_and_wake(c);
+  return channel_unlock_untold(c);
 }
 
-void channel_token_delta(struct channel *c, const struct hub_token *token, struct bytes text) {
+bool channel_token_delta(struct channel *c, const struct hub_token *token, struct bytes text) {
   pthread_mutex_lock(&c->lock);
   struct live_turn *t = channel_begin_turn(c, token);
-  if (t && text.len > 0) {
-    if (c->listeners > 0) channel_push_token(c, live_turn_delta(t, &c->now, &c->scratch, text));
-    live_turn_append(t, text);
-  }
-  channel_unlock_and_wake(c);
+  if (t && text.len > 0) live_turn_append(t, text, c->listeners > 0);
+  if (t && t->fresh.len > LIVE_TURN_FRESH_MAX)
+    channel_push_token(c, live_turn_delta(t, &c->now, &c->scratch));
+  return channel_unlock_untold(c);
 }
 
-void channel_token_end(struct channel *c, const struct hub_token *token, struct bytes usage_json) {
+bool channel_token_end(struct channel *c, const struct hub_token *token, struct bytes usage_json) {
   pthread_mutex_lock(&c->lock);
   struct live_turn *t = channel_find_turn(c, token);
   if (t) {
     bool listened = c->listeners > 0;
+    channel_push_token(c, live_turn_delta(t, &c->now, &c->scratch));
     channel_finish_turn(c, t, listened ? live_turn_end(t, &c->now, &c->scratch, usage_json) : NULL);
   }
-  channel_unlock_and_wake(c);
+  return channel_unlock_untold(c);
 }
 
-void channel_token_reset(struct channel *c, const struct hub_token *token, const char *reason) {
+bool channel_token_reset(struct channel *c, const struct hub_token *token, const char *reason) {
   pthread_mutex_lock(&c->lock);
   struct live_turn *t = channel_find_turn(c, token);
   if (t) {
     bool listened = c->listeners > 0;
     channel_finish_turn(c, t, listened ? live_turn_reset(t, &c->now, &c->scratch, reason) : NULL);
   }
-  channel_unlock_and_wake(c);
+  return channel_unlock_untold(c);
 }
 
 void channel_listen(struct channel *c) {
@@ -224,7 +241,9 @@ void channel_listen(struct channel *c) {
 
 void channel_unlisten(struct channel *c) {
   c->listeners--;
-  if (c->listeners == 0) ring_reset(&c->tokens, c->tokens.tail);
+  if (c->listeners > 0) return;
+  ring_reset(&c->tokens, c->tokens.tail);
+  for (struct live_turn *t = c->turns; t; t = t->next) buffer_clear(&t->fresh);
 }
 
 void channel_trim_scratch(struct channel *c) {

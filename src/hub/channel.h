@@ -38,6 +38,8 @@ struct channel {
   UT_hash_handle hh;
   struct hub *hub;
   size_t users; /* subscriptions, calls inside, 1 while live; guarded by hub->lock */
+  struct channel *next_to_tell; /* in the hub's list for hub_tell_tokens; guarded by hub->lock */
+  bool to_tell;                 /* it is in that list, which has a use; guarded by hub->lock */
 
   pthread_mutex_t wake_lock;
   struct hub_subscription *subscriptions; /* utlist, guarded by wake_lock */
@@ -52,6 +54,7 @@ struct channel {
   struct ring tokens;
   struct live_turn *turns;
   size_t turn_count;
+  bool untold; /* tokens that nobody was woken for yet */
   struct notice_clock now;
   struct buffer scratch;
   char id[];
@@ -73,14 +76,19 @@ bool channel_is_live(struct channel *c);
 /* Takes the reference. */
 void channel_publish(struct channel *c, struct frame **frames, size_t count);
 
-void channel_token_start(struct channel *c, const struct hub_token *token);
-void channel_token_delta(struct channel *c, const struct hub_token *token, struct bytes text);
-void channel_token_end(struct channel *c, const struct hub_token *token, struct bytes usage_json);
-void channel_token_reset(struct channel *c, const struct hub_token *token, const char *reason);
+/* True when there is something to tell: channel_tell_tokens is due. */
+bool channel_token_start(struct channel *c, const struct hub_token *token);
+bool channel_token_delta(struct channel *c, const struct hub_token *token, struct bytes text);
+bool channel_token_end(struct channel *c, const struct hub_token *token, struct bytes usage_json);
+bool channel_token_reset(struct channel *c, const struct hub_token *token, const char *reason);
+/* Shows the words that were gathered and wakes those who wait, unless they were woken since. */
+void channel_tell_tokens(struct channel *c);
 
 /* With `lock` held: one listener more or less. */
 void channel_listen(struct channel *c);
 void channel_unlisten(struct channel *c);
+/* With `lock` held: the words gathered so far become frames. */
+void channel_show_words(struct channel *c);
 /* With `lock` held: gives back scratch memory that a long frame took. */
 void channel_trim_scratch(struct channel *c);
 

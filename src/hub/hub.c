@@ -11,6 +11,7 @@ struct hub {
   struct channel *channels; /* by id */
   size_t buffer_events;
   size_t live;
+  struct channel *to_tell; /* with tokens that nobody was woken for yet */
 };
 
 enum status hub_create(size_t buffer_events, struct hub **ret_hub, struct error *err) {
@@ -112,35 +113,61 @@ void hub_publish(struct hub *hub, const char *debate_id, struct frame **frames, 
   channel_release(c);
 }
 
+/* Releases the channel, or, with something to tell, keeps the use until it is told. */
+static void hub_release_untold(struct channel *c, bool untold) {
+  struct hub *hub = c->hub;
+  pthread_mutex_lock(&hub->lock);
+  bool keep = untold && !c->to_tell;
+  if (keep) {
+    c->to_tell = true;
+    LL_PREPEND2(hub->to_tell, c, next_to_tell);
+  }
+  pthread_mutex_unlock(&hub->lock);
+  if (!keep) channel_release(c);
+}
+
+static struct channel *hub_take_to_tell(struct hub *hub) {
+  pthread_mutex_lock(&hub->lock);
+  struct channel *first = hub->to_tell;
+  hub->to_tell = NULL;
+  for (struct channel *c = first; c; c = c->next_to_tell) c->to_tell = false;
+  pthread_mutex_unlock(&hub->lock);
+  return first;
+}
+
 void hub_token_start(struct hub *hub, const char *debate_id, const struct hub_token *token) {
   struct channel *c = hub_acquire(hub, debate_id, false);
-  if (!c) return;
-  channel_token_start(c, token);
-  channel_release(c);
+  if (c) hub_release_untold(c, channel_token_start(c, token));
 }
 
 void hub_token_delta(struct hub *hub, const char *debate_id, const struct hub_token *token,
                      struct bytes text) {
   struct channel *c = hub_acquire(hub, debate_id, false);
-  if (!c) return;
-  channel_token_delta(c, token, text);
-  channel_release(c);
+  if (c) hub_release_untold(c, channel_token_delta(c, token, text));
 }
 
 void hub_token_end(struct hub *hub, const char *debate_id, const struct hub_token *token,
                    struct bytes usage_json) {
   struct channel *c = hub_acquire(hub, debate_id, false);
-  if (!c) return;
-  channel_token_end(c, token, usage_json);
-  channel_release(c);
+  if (c) hub_release_untold(c, channel_token_end(c, token, usage_json));
 }
 
 void hub_token_reset(struct hub *hub, const char *debate_id, const struct hub_token *token,
                      const char *reason) {
   struct channel *c = hub_acquire(hub, debate_id, false);
-  if (!c) return;
-  channel_token_reset(c, token, reason);
-  channel_release(c);
+  if (c) hub_release_untold(c, channel_token_reset(c, token, reason));
+}
+
+bool hub_tell_tokens(struct hub *hub) {
+  struct channel *c = hub_take_to_tell(hub);
+  bool any = c;
+  while (c) {
+    struct channel *next = c->next_to_tell;
+    channel_tell_tokens(c);
+    channel_release(c);
+    c = next;
+  }
+  return any;
 }
 
 enum status hub_subscribe(struct hub *hub, const char *debate_id, uint64_t since,

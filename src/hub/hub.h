@@ -4,7 +4,8 @@
  * shared by all subscribers; an event costs per subscriber, not per debate, and none is copied. A
  * subscriber never slows a debate: one that falls behind the event ring gets `queue_overflow
  * {dropped, resume_seq}` and nothing with a seq after it. Token frames are dropped first and never
- * cause it. Thread-safe; publishing never blocks beyond a mutex.
+ * cause it. Thread-safe, but that tokens come from one thread; publishing never blocks beyond a
+ * mutex.
  *
  * Joining without a gap: subscribe, read the store up to the ring's oldest (history callbacks, on
  * the pool of the caller), then the ring.
@@ -33,7 +34,10 @@ bool hub_is_live(struct hub *hub, const char *debate_id);
 void hub_publish(struct hub *hub, const char *debate_id, struct frame **frames, size_t count);
 
 /* Live tokens of one attempt of a turn. The hub keeps the text so far, for `token_snapshot`, and
- * makes frames only while somebody listens. `agent` is the speaker, `round` its round. */
+ * makes frames only while somebody listens. `agent` is the speaker, `round` its round.
+ *
+ * Waking a subscriber costs more than a token: words are gathered into one frame, and subscribers
+ * are told by the debate's next event or by hub_tell_tokens, whichever comes first. */
 struct hub_token {
   const char *turn;
   const char *agent;
@@ -50,6 +54,10 @@ void hub_token_end(struct hub *hub, const char *debate_id, const struct hub_toke
                    struct bytes usage_json);
 void hub_token_reset(struct hub *hub, const char *debate_id, const struct hub_token *token,
                      const char *reason);
+/* Tells of the tokens that came since; for a timer of some milliseconds. False when there were
+ * none.
+ */
+bool hub_tell_tokens(struct hub *hub);
 
 /* The owner's side of catching up: asked, on the thread that polls, to find the frames with
  * seq > after and to answer, from any thread and at any time, with hub_history_feed. */

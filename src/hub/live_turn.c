@@ -44,6 +44,7 @@ struct live_turn *live_turn_create(const char *debate_id, const struct hub_token
   memcpy(t->turn, token->turn, len + 1);
   t->attempt = token->attempt;
   buffer_init(&t->text, LIVE_TURN_TEXT_MAX);
+  buffer_init(&t->fresh, SIZE_MAX - 1);
   t->head = live_turn_make_head(debate_id);
   t->tail = live_turn_make_tail(debate_id, token);
   if (t->head && t->tail) return t;
@@ -54,6 +55,7 @@ struct live_turn *live_turn_create(const char *debate_id, const struct hub_token
 void live_turn_free(struct live_turn *t) {
   if (!t) return;
   buffer_done(&t->text);
+  buffer_done(&t->fresh);
   frame_unref(t->snapshot);
   free(t->head);
   free(t->tail);
@@ -64,7 +66,9 @@ bool live_turn_is(const struct live_turn *t, const struct hub_token *token) {
   return t->attempt == token->attempt && strcmp(t->turn, token->turn) == 0;
 }
 
-void live_turn_append(struct live_turn *t, struct bytes text) {
+void live_turn_append(struct live_turn *t, struct bytes text, bool listened) {
+  /* Short of memory, the words are not shown live; the offset of the next ones says so. */
+  if (listened && !buffer_append_bytes(&t->fresh, text)) buffer_clear(&t->fresh);
   /* Once something was left out nothing more is kept, or the text would have a hole. */
   if (t->total == t->text.len) {
     size_t room = LIVE_TURN_TEXT_MAX - t->text.len;
@@ -97,13 +101,15 @@ struct frame *live_turn_start(struct live_turn *t, struct notice_clock *now,
   return live_turn_close(scratch);
 }
 
-struct frame *live_turn_delta(struct live_turn *t, struct notice_clock *now, struct buffer *scratch,
-                              struct bytes text) {
+struct frame *live_turn_delta(struct live_turn *t, struct notice_clock *now,
+                              struct buffer *scratch) {
+  if (t->fresh.len == 0) return NULL;
   live_turn_open(t, now, scratch, "token_delta");
   buffer_append_text(scratch, ",\"offset\":");
-  buffer_append_int(scratch, (int64_t)t->total);
+  buffer_append_int(scratch, (int64_t)(t->total - t->fresh.len));
   buffer_append_text(scratch, ",\"token\":");
-  buffer_append_json_string(scratch, text);
+  buffer_append_json_string(scratch, buffer_bytes(&t->fresh));
+  buffer_clear(&t->fresh);
   return live_turn_close(scratch);
 }
 

@@ -10,14 +10,16 @@
 #include "hub/notice.h"
 
 enum {
-  LIVE_TURN_TEXT_MAX = 1 << 20,  /* bytes of text kept for a snapshot; the rest is only counted */
-  LIVE_TURN_FRAME_MAX = 8 << 20, /* escaping makes at most six bytes of one */
+  LIVE_TURN_FRESH_MAX = 16 << 10, /* words gathered for one delta; more are shown at once */
+  LIVE_TURN_TEXT_MAX = 1 << 20,   /* bytes of text kept for a snapshot; the rest is only counted */
+  LIVE_TURN_FRAME_MAX = 8 << 20,  /* escaping makes at most six bytes of one */
 };
 
 struct live_turn {
   struct live_turn *next;
   struct buffer text;     /* the first LIVE_TURN_TEXT_MAX bytes, whole characters */
-  uint64_t total;         /* bytes that came: the offset of the next delta */
+  uint64_t total;         /* bytes that came */
+  struct buffer fresh;    /* the last of them, which no frame has shown yet */
   struct frame *snapshot; /* of the text so far, or NULL: made once for all who join now */
   char *head;             /* `","debate_id":..."timestamp":"`, escaped once a turn */
   char *tail;             /* `","round":...,"attempt":N` */
@@ -30,14 +32,15 @@ struct live_turn *live_turn_create(const char *debate_id, const struct hub_token
 void live_turn_free(struct live_turn *t);
 bool live_turn_is(const struct live_turn *t, const struct hub_token *token);
 
-/* Adds text. Call after live_turn_delta: the delta's offset is the text before it. */
-void live_turn_append(struct live_turn *t, struct bytes text);
+/* Adds text; `listened`: to be shown by the next delta. */
+void live_turn_append(struct live_turn *t, struct bytes text, bool listened);
 
-/* Frames, each a new reference or NULL when memory is short. `scratch` is the caller's, reused. */
+/* Frames, each a new reference or NULL when memory is short. `scratch` is the caller's, reused.
+ * live_turn_delta shows, and forgets, what is fresh; NULL also when nothing is. */
 struct frame *live_turn_start(struct live_turn *t, struct notice_clock *now,
                               struct buffer *scratch);
-struct frame *live_turn_delta(struct live_turn *t, struct notice_clock *now, struct buffer *scratch,
-                              struct bytes text);
+struct frame *live_turn_delta(struct live_turn *t, struct notice_clock *now,
+                              struct buffer *scratch);
 struct frame *live_turn_end(struct live_turn *t, struct notice_clock *now, struct buffer *scratch,
                             struct bytes usage_json);
 struct frame *live_turn_reset(struct live_turn *t, struct notice_clock *now, struct buffer *scratch,

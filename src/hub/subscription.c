@@ -45,6 +45,7 @@ static struct frame *subscription_next_pending(struct hub_subscription *s) {
 static void subscription_sync_tokens(struct hub_subscription *s) {
   struct channel *c = s->channel;
   s->tokens_synced = true;
+  channel_show_words(c); /* the snapshots have them */
   s->token_at = c->tokens.tail;
   if (c->turn_count == 0) return;
   s->pending = calloc(c->turn_count, sizeof *s->pending);

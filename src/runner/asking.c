@@ -83,6 +83,7 @@ static void on_token(void *ctx, int attempt, struct bytes piece) {
   if (!asking->tokens_shown) hub_token_start(live->runner->hub, live->row.id, &token);
   asking->tokens_shown = true;
   hub_token_delta(live->runner->hub, live->row.id, &token, buffer_bytes(&words));
+  runner_tokens_came(live->runner);
 }
 
 static void on_token_reset(void *ctx, int attempt) {
@@ -92,6 +93,7 @@ static void on_token_reset(void *ctx, int attempt) {
   if (asking->tokens_shown)
     hub_token_reset(asking->live->runner->hub, asking->live->row.id, &token, "the attempt failed");
   asking->tokens_shown = false;
+  runner_tokens_came(asking->live->runner);
 }
 
 static void close_tokens(struct asking *asking, const struct ask_result *r, bool used) {
@@ -99,6 +101,7 @@ static void close_tokens(struct asking *asking, const struct ask_result *r, bool
   struct hub_token token = token_of(asking, r->attempt);
   struct hub *hub = asking->live->runner->hub;
   asking->tokens_shown = false;
+  runner_tokens_came(asking->live->runner);
   if (!used) {
     hub_token_reset(hub, asking->live->row.id, &token, outcome_name(r->outcome));
     return;

@@ -37,10 +37,11 @@ struct runner {
   const struct agent_table *agents;
   const struct options *options;
   const struct clock *clock;
-  struct runner_entry *table;                   /* loop thread */
-  struct live *queue_first, *queue_last;        /* loop thread: debates that wait for admission */
-  struct delivery *deliveries;                  /* loop thread: begun, not yet through; utlist */
-  struct buffer scratch;                        /* loop thread: a frame while it is made */
+  struct runner_entry *table;            /* loop thread */
+  struct live *queue_first, *queue_last; /* loop thread: debates that wait for admission */
+  struct delivery *deliveries;           /* loop thread: begun, not yet through; utlist */
+  struct buffer scratch;                 /* loop thread: a frame while it is made */
+  struct loop_timer *token_timer;        /* loop thread: subscribers hear of tokens when it fires */
   uint8_t salts[RUNNER_SALTS][CHAIN_SALT_SIZE]; /* drawn ahead; loop thread */
   size_t salts_left;
   _Atomic int64_t running, queued; /* written on the loop, read anywhere */
@@ -53,6 +54,8 @@ struct runner {
 /* The debate's last event is on the disk, or it was given up: it leaves the table, the next one
  * starts. The live may be freed by it. */
 void runner_live_ended(struct runner *runner, struct live *live);
+/* Tokens went to the hub: within the option's interval their subscribers are told. */
+void runner_tokens_came(struct runner *runner);
 /* A delivery is through. */
 void runner_delivery_done(struct runner *runner);
 

@@ -126,6 +126,18 @@ void runner_live_ended(struct runner *r, struct live *live) {
   tell_idle(r);
 }
 
+static void tell_tokens(void *arg) {
+  struct runner *r = arg;
+  r->token_timer = NULL;
+  hub_tell_tokens(r->hub);
+}
+
+void runner_tokens_came(struct runner *r) {
+  if (r->token_timer) return;
+  uint64_t interval_ms = (uint64_t)r->options->token_interval_ms;
+  r->token_timer = loop_timer_start(r->loop, interval_ms, tell_tokens, r);
+}
+
 void runner_delivery_done(struct runner *r) {
   tell_idle(r);
 }
@@ -458,6 +470,8 @@ static void stop_on_loop(void *arg) {
   struct runner_entry *next;
   HASH_ITER(hh, r->table, entry, next) live_leave(entry->live);
   delivery_flush(r);
+  loop_timer_cancel(r->token_timer);
+  r->token_timer = NULL;
   pthread_mutex_lock(&stop->lock);
   stop->done = true;
   pthread_cond_signal(&stop->changed);

@@ -302,6 +302,70 @@ static const struct hub_token speaker = {"r0.proposal.ada", "ada", "proposal", 0
 
 static void delta(struct fixture *f, const char *text) {
   hub_token_delta(f->hub, DEBATE, &speaker, bytes_of(text));
+  hub_tell_tokens(f->hub);
+}
+
+static void count_wakes(void *arg) {
+  ++*(int *)arg;
+}
+
+static void expect_token(struct frame_source s, const char *token, int offset) {
+  json_t *value = next_json(s);
+  const json_t *data = json_object_get(value, "data");
+  assert_string_equal(json_get_text(data, "token", ""), token);
+  assert_int_equal(json_get_int(data, "offset", -1), offset);
+  json_decref(value);
+}
+
+/* One frame and one wake for all words since the last, and none for what an event told already. */
+static void test_tokens_are_gathered(void **state) {
+  struct fixture *f = setup(8);
+  int wakes = 0;
+  assert_int_equal(hub_open_debate(f->hub, DEBATE, 1), STATUS_OK);
+  struct frame_source s = subscribe(f, 0, false);
+  s.ops->set_wake(s.source, count_wakes, &wakes);
+  expect_wait(s);
+  assert_false(hub_tell_tokens(f->hub));
+  hub_token_delta(f->hub, DEBATE, &speaker, BYTES_LITERAL("one "));
+  hub_token_delta(f->hub, DEBATE, &speaker, BYTES_LITERAL("two "));
+  assert_int_equal(wakes, 0);
+  assert_true(hub_tell_tokens(f->hub));
+  assert_int_equal(wakes, 1);
+  expect_type(s, "token_start");
+  expect_token(s, "one two ", 0);
+  expect_wait(s);
+
+  hub_token_delta(f->hub, DEBATE, &speaker, BYTES_LITERAL("three "));
+  publish(f);
+  assert_int_equal(wakes, 2);
+  expect_token(s, "three ", 8);
+  expect_type(s, "");
+  expect_wait(s);
+  hub_tell_tokens(f->hub);
+  assert_int_equal(wakes, 2);
+
+  /* what a snapshot has does not come again */
+  hub_token_delta(f->hub, DEBATE, &speaker, BYTES_LITERAL("four "));
+  struct frame_source late = subscribe(f, 1, false);
+  json_t *value = next_json(late);
+  assert_string_equal(json_get_text(json_object_get(value, "data"), "text", ""),
+                      "one two three four ");
+  json_decref(value);
+  expect_wait(late);
+  hub_tell_tokens(f->hub);
+  expect_token(s, "four ", 14);
+  expect_wait(late);
+
+  hub_token_delta(f->hub, DEBATE, &speaker, BYTES_LITERAL("five"));
+  hub_token_end(f->hub, DEBATE, &speaker, BYTES_LITERAL(""));
+  hub_tell_tokens(f->hub);
+  expect_token(s, "five", 19);
+  expect_type(s, "token_end");
+  expect_token(late, "five", 19);
+  s.ops->close(s.source);
+  late.ops->close(late.source);
+  hub_close_debate(f->hub, DEBATE);
+  teardown(f);
 }
 
 static void test_tokens_between_events(void **state) {
@@ -557,6 +621,7 @@ int main(void) {
       cmocka_unit_test(test_not_live),
       cmocka_unit_test(test_subscribed_before_open),
       cmocka_unit_test(test_overflow),
+      cmocka_unit_test(test_tokens_are_gathered),
       cmocka_unit_test(test_tokens_between_events),
       cmocka_unit_test(test_snapshot_for_a_joiner),
       cmocka_unit_test(test_tokens_dropped_first),
