@@ -1,5 +1,7 @@
 #include "base/bytes.h"
 
+#include "base/json_run.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -66,26 +68,6 @@ bool buffer_reserve(struct buffer *b, size_t more) {
   return true;
 }
 
-bool buffer_append(struct buffer *b, const void *data, size_t len) {
-  if (!buffer_reserve(b, len)) return false;
-  if (len) memcpy(b->ptr + b->len, data, len);
-  b->len += len;
-  b->ptr[b->len] = '\0';
-  return true;
-}
-
-bool buffer_append_bytes(struct buffer *b, struct bytes data) {
-  return buffer_append(b, data.ptr, data.len);
-}
-
-bool buffer_append_text(struct buffer *b, const char *text) {
-  return buffer_append(b, text, strlen(text));
-}
-
-bool buffer_append_char(struct buffer *b, char c) {
-  return buffer_append(b, &c, 1);
-}
-
 bool buffer_vprintf(struct buffer *b, const char *format, va_list args) {
   va_list again;
   va_copy(again, args);
@@ -125,26 +107,44 @@ bool buffer_append_int(struct buffer *b, int64_t value) {
   return buffer_append(b, p, (size_t)(end - p));
 }
 
-bool buffer_append_json_string(struct buffer *b, struct bytes text) {
-  buffer_append_char(b, '"');
-  size_t start = 0;
-  for (size_t i = 0; i < text.len; i++) {
-    unsigned char c = (unsigned char)text.ptr[i];
-    if (c >= 0x20 && c != '"' && c != '\\') continue;
-    buffer_append(b, text.ptr + start, i - start);
-    start = i + 1;
-    switch (c) {
-      case '"': buffer_append(b, "\\\"", 2); break;
-      case '\\': buffer_append(b, "\\\\", 2); break;
-      case '\b': buffer_append(b, "\\b", 2); break;
-      case '\t': buffer_append(b, "\\t", 2); break;
-      case '\n': buffer_append(b, "\\n", 2); break;
-      case '\f': buffer_append(b, "\\f", 2); break;
-      case '\r': buffer_append(b, "\\r", 2); break;
-      default: buffer_printf(b, "\\u%04x", c);
-    }
+/* The escape of a byte that has a short one, else 0. */
+static char short_escape(unsigned char c) {
+  switch (c) {
+    case '"':
+    case '\\': return (char)c;
+    case '\b': return 'b';
+    case '\t': return 't';
+    case '\n': return 'n';
+    case '\f': return 'f';
+    case '\r': return 'r';
+    default: return 0;
   }
-  if (text.len > start) buffer_append(b, text.ptr + start, text.len - start);
+}
+
+static void append_escape(struct buffer *b, unsigned char c) {
+  static const char digits[] = "0123456789abcdef";
+  char name = short_escape(c);
+  if (name)
+    buffer_append(b, (char[]){'\\', name}, 2);
+  else
+    buffer_append(b, (char[]){'\\', 'u', '0', '0', digits[c >> 4], digits[c & 15]}, 6);
+}
+
+bool buffer_append_json_string(struct buffer *b, struct bytes text) {
+  if (text.len > SIZE_MAX - 2 || !buffer_reserve(b, text.len + 2)) {
+    b->overflow = true;
+    return false;
+  }
+  buffer_append_char(b, '"');
+  const char *p = text.len ? text.ptr : "";
+  const char *end = p + text.len;
+  for (;;) {
+    size_t run = json_run_of_text(p, end);
+    buffer_append(b, p, run);
+    p += run;
+    if (p == end) break;
+    append_escape(b, (unsigned char)*p++);
+  }
   return buffer_append_char(b, '"');
 }
 

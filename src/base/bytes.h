@@ -53,10 +53,30 @@ void buffer_clear(struct buffer *b);
 /* Each append answers false, sets `overflow` and changes nothing else when the maximum would be
  * passed or memory is short. A row of appends may be checked once, at the end, by `overflow`. */
 bool buffer_reserve(struct buffer *b, size_t more);
-bool buffer_append(struct buffer *b, const void *data, size_t len);
-bool buffer_append_bytes(struct buffer *b, struct bytes data);
-bool buffer_append_text(struct buffer *b, const char *text);
-bool buffer_append_char(struct buffer *b, char c);
+
+/* Inline where there is room already, which is nearly always: documents are written in many small
+ * appends, and the length of a literal is known to the compiler. */
+static inline bool buffer_append(struct buffer *b, const void *data, size_t len) {
+  bool room = !b->overflow && len < b->cap - b->len; /* cap is 0, or more than len */
+  if (!room && !buffer_reserve(b, len)) return false;
+  if (len) memcpy(b->ptr + b->len, data, len);
+  b->len += len;
+  b->ptr[b->len] = '\0';
+  return true;
+}
+
+static inline bool buffer_append_bytes(struct buffer *b, struct bytes data) {
+  return buffer_append(b, data.ptr, data.len);
+}
+
+static inline bool buffer_append_text(struct buffer *b, const char *text) {
+  return buffer_append(b, text, strlen(text));
+}
+
+static inline bool buffer_append_char(struct buffer *b, char c) {
+  return buffer_append(b, &c, 1);
+}
+
 bool buffer_printf(struct buffer *b, const char *format, ...) PRINTF_LIKE(2, 3);
 bool buffer_vprintf(struct buffer *b, const char *format, va_list args) PRINTF_LIKE(2, 0);
 bool buffer_append_int(struct buffer *b, int64_t value);

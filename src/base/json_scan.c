@@ -1,6 +1,7 @@
 #include "base/json_scan.h"
 
 #include "base/json.h"
+#include "base/json_run.h"
 #include "base/utf8.h"
 
 #include <math.h>
@@ -44,33 +45,6 @@ enum json_scan_type json_scan_peek(struct json_scan *s) {
 }
 
 /* ---- strings ---- */
-
-/* Length of the run of bytes that stand for themselves: ASCII without controls, quote, backslash.
- */
-static size_t plain_run(const char *p, const char *end) {
-  const char *start = p;
-  const uint64_t ones = UINT64_C(0x0101010101010101);
-  const uint64_t tops = UINT64_C(0x8080808080808080);
-  while (end - p >= 8) {
-    uint64_t w;
-    memcpy(&w, p, 8);
-    uint64_t quote = w ^ (ones * '"');
-    uint64_t slash = w ^ (ones * '\\');
-    /* Top bit of a byte: set where the byte is zero (quote, slash), below 0x20, or above 0x7f. A
-     * borrow can raise a false alarm only above a true one, so the lowest is true. */
-    uint64_t stops = ((w - ones * 0x20) | (quote - ones) | (slash - ones) | w) & tops;
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-    if (stops) return (size_t)(p - start) + (size_t)__builtin_ctzll(stops) / 8;
-#else
-    if (stops) break;
-#endif
-    p += 8;
-  }
-  while (p < end && (unsigned char)*p >= 0x20 && (unsigned char)*p < 0x80 && *p != '"' &&
-         *p != '\\')
-    p++;
-  return (size_t)(p - start);
-}
 
 static int hex4(const char *p) {
   uint8_t pair[2];
@@ -135,12 +109,12 @@ static bool read_string(struct json_scan *s, struct buffer *out) {
   s->p++;
   for (;;) {
     const char *start = s->p;
-    s->p += plain_run(s->p, s->end);
+    s->p += json_run_of_ascii(s->p, s->end);
     while (s->p < s->end && (unsigned char)*s->p >= 0x80) {
       size_t n = utf8_char_length(s->p, (size_t)(s->end - s->p));
       if (!n) return fail(s);
       s->p += n;
-      s->p += plain_run(s->p, s->end);
+      s->p += json_run_of_ascii(s->p, s->end);
     }
     if (out && s->p > start) buffer_append(out, start, (size_t)(s->p - start));
     if (s->p == s->end) return fail(s);

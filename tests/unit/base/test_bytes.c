@@ -3,6 +3,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 // clang-format off
 #include <cmocka.h>
@@ -53,6 +54,26 @@ static void test_overflow_is_sticky_until_cleared(void **state) {
   assert_true(buffer_append_text(&b, "1"));
 }
 
+/* Room that is left does not let a later, shorter append through. */
+static void test_overflow_is_sticky_while_there_is_room(void **state) {
+  (void)state;
+  BUFFER_LATER struct buffer b;
+  buffer_init(&b, 40);
+  assert_true(buffer_append_text(&b, "ab"));
+  assert_false(buffer_append(&b, "0123456789012345678901234567890123456789", 40));
+  assert_false(buffer_append_char(&b, 'c'));
+  assert_false(buffer_append(&b, NULL, 0));
+  assert_string_equal(b.ptr, "ab");
+}
+
+static void test_appending_nothing_ends_the_text(void **state) {
+  (void)state;
+  BUFFER_LATER struct buffer b;
+  buffer_init(&b, 10);
+  assert_true(buffer_append(&b, NULL, 0));
+  assert_string_equal(b.ptr, "");
+}
+
 static void test_a_huge_request_does_not_wrap(void **state) {
   (void)state;
   BUFFER_LATER struct buffer b;
@@ -96,6 +117,47 @@ static void test_json_string_escapes(void **state) {
   assert_string_equal(b.ptr, "\"a\\\"\\\\\\b\\t\\n\\f\\r\\u0001\\u001f\x7f\xc3\xa9\"");
 }
 
+/* Strings are read in words of eight bytes: each byte value, at each place of a word and of the
+ * rest behind the last word, against the rule written byte by byte. */
+static void test_json_string_at_every_place(void **state) {
+  (void)state;
+  for (size_t len = 1; len <= 19; len++)
+    for (size_t at = 0; at < len; at++)
+      for (int c = 0; c < 256; c++) {
+        char text[19];
+        char want[64];
+        char escape[8] = {(char)c};
+        memset(text, '\xc3', sizeof text);
+        text[at] = (char)c;
+        if (c == '"' || c == '\\') snprintf(escape, sizeof escape, "\\%c", c);
+        if (c < 0x20) snprintf(escape, sizeof escape, "\\u%04x", c);
+        if (c && strchr("\b\t\n\f\r", c))
+          snprintf(escape, sizeof escape, "\\%c", "btn-fr"[c - '\b']);
+        int head = snprintf(want, sizeof want, "\"%.*s%s", (int)at, text, escape);
+        snprintf(want + head, sizeof want - (size_t)head, "%.*s\"", (int)(len - at - 1),
+                 text + at + 1);
+        BUFFER_LATER struct buffer b;
+        buffer_init(&b, 100);
+        assert_true(buffer_append_json_string(&b, (struct bytes){text, len}));
+        assert_string_equal(b.ptr, want);
+      }
+}
+
+static void test_json_string_up_to_the_maximum(void **state) {
+  (void)state;
+  BUFFER_LATER struct buffer b;
+  buffer_init(&b, 6);
+  assert_true(buffer_append_json_string(&b, BYTES_LITERAL("a\nb")) && b.len == 6);
+  buffer_clear(&b);
+  assert_false(buffer_append_json_string(&b, BYTES_LITERAL("abcde")));
+  buffer_clear(&b);
+  assert_false(buffer_append_json_string(&b, BYTES_LITERAL("a\n\n"))); /* only its escapes */
+  assert_true(b.overflow);
+  buffer_clear(&b);
+  assert_true(buffer_append_json_string(&b, (struct bytes){0}));
+  assert_string_equal(b.ptr, "\"\"");
+}
+
 static void test_consume_and_steal(void **state) {
   (void)state;
   struct buffer b;
@@ -128,10 +190,14 @@ int main(void) {
       cmocka_unit_test(test_hex_refuses_other_text),
       cmocka_unit_test(test_append_up_to_the_maximum),
       cmocka_unit_test(test_overflow_is_sticky_until_cleared),
+      cmocka_unit_test(test_overflow_is_sticky_while_there_is_room),
+      cmocka_unit_test(test_appending_nothing_ends_the_text),
       cmocka_unit_test(test_a_huge_request_does_not_wrap),
       cmocka_unit_test(test_printf_short_and_long),
       cmocka_unit_test(test_integers_at_both_ends),
       cmocka_unit_test(test_json_string_escapes),
+      cmocka_unit_test(test_json_string_at_every_place),
+      cmocka_unit_test(test_json_string_up_to_the_maximum),
       cmocka_unit_test(test_consume_and_steal),
       cmocka_unit_test(test_equality_and_copies),
   };
