@@ -1,17 +1,18 @@
 #include "debate/chain.h"
 
-#include <sodium.h>
-
 /* Far above what a name needs; a head that did not fit must never verify. */
 enum { HEAD_MAX = 1 << 20 };
 
+/* The hash of one of the chain's fixed values and a text. */
+static void hash_behind(const uint8_t *fixed, size_t size, struct bytes text,
+                        uint8_t ret_hash[CHAIN_HASH_SIZE]) {
+  const struct bytes parts[] = {{(const char *)fixed, size}, text};
+  sha256_of_parts(parts, 2, ret_hash);
+}
+
 void chain_digest(const uint8_t salt[CHAIN_SALT_SIZE], struct bytes canonical_data,
                   uint8_t ret_digest[CHAIN_HASH_SIZE]) {
-  crypto_hash_sha256_state sha;
-  crypto_hash_sha256_init(&sha);
-  crypto_hash_sha256_update(&sha, salt, CHAIN_SALT_SIZE);
-  crypto_hash_sha256_update(&sha, (const unsigned char *)canonical_data.ptr, canonical_data.len);
-  crypto_hash_sha256_final(&sha, ret_digest);
+  hash_behind(salt, CHAIN_SALT_SIZE, canonical_data, ret_digest);
 }
 
 void chain_extend(const uint8_t previous[CHAIN_HASH_SIZE], uint64_t seq, const char *type,
@@ -44,9 +45,5 @@ void chain_extend(const uint8_t previous[CHAIN_HASH_SIZE], uint64_t seq, const c
     memset(ret_hash, 0, CHAIN_HASH_SIZE);
     return;
   }
-  crypto_hash_sha256_state sha;
-  crypto_hash_sha256_init(&sha);
-  crypto_hash_sha256_update(&sha, previous, CHAIN_HASH_SIZE);
-  crypto_hash_sha256_update(&sha, (const unsigned char *)head.ptr, head.len);
-  crypto_hash_sha256_final(&sha, ret_hash);
+  hash_behind(previous, CHAIN_HASH_SIZE, buffer_bytes(&head), ret_hash);
 }

@@ -9,9 +9,10 @@
 #ifndef ARAGORA_DEBATE_CHAIN_H
 #define ARAGORA_DEBATE_CHAIN_H
 
+#include "base/sha256.h"
 #include "debate/event.h"
 
-enum { CHAIN_HASH_SIZE = 32, CHAIN_SALT_SIZE = 32 };
+enum { CHAIN_HASH_SIZE = SHA256_SIZE, CHAIN_SALT_SIZE = 32 };
 
 void chain_digest(const uint8_t salt[CHAIN_SALT_SIZE], struct bytes canonical_data,
                   uint8_t ret_digest[CHAIN_HASH_SIZE]);

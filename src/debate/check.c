@@ -1,8 +1,8 @@
 #include "debate/check.h"
 
+#include "base/sha256.h"
 #include "debate/maker.h"
 
-#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -222,7 +222,7 @@ bool check_state_hash(const struct debate *d, char ret_hex[2 * CHAIN_HASH_SIZE +
   json_decref(state);
   if (!text) return false;
   uint8_t hash[CHAIN_HASH_SIZE];
-  crypto_hash_sha256(hash, (const unsigned char *)text, strlen(text));
+  sha256_of(bytes_of(text), hash);
   bytes_to_hex(hash, sizeof hash, ret_hex);
   return true;
 }

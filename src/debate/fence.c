@@ -1,15 +1,15 @@
 #include "debate/fence.h"
 
+#include "base/sha256.h"
 #include "base/utf8.h"
 #include "debate/prompt.h"
 
 #include <ctype.h>
-#include <sodium.h>
 #include <strings.h>
 
 void fence_marker_of(struct bytes text, char ret_marker[FENCE_MARKER_SIZE]) {
-  uint8_t hash[crypto_hash_sha256_BYTES];
-  crypto_hash_sha256(hash, (const uint8_t *)(text.len ? text.ptr : ""), text.len);
+  uint8_t hash[SHA256_SIZE];
+  sha256_of(text, hash);
   bytes_to_hex(hash, (FENCE_MARKER_SIZE - 1) / 2, ret_marker);
 }
 

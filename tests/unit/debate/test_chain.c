@@ -9,7 +9,7 @@
 #include <cmocka.h>
 // clang-format on
 
-static void sha256_of(struct bytes a, struct bytes b, uint8_t out[32]) {
+static void hash_of_two(struct bytes a, struct bytes b, uint8_t out[32]) {
   uint8_t joined[1024];
   assert_true(a.len + b.len <= sizeof joined);
   memcpy(joined, a.ptr, a.len);
@@ -23,7 +23,7 @@ static void test_digest_is_salted(void **state) {
   uint8_t want[CHAIN_HASH_SIZE];
   memset(salt, 7, sizeof salt);
   chain_digest(salt, BYTES_LITERAL("{\"a\":1}"), digest);
-  sha256_of((struct bytes){(const char *)salt, sizeof salt}, BYTES_LITERAL("{\"a\":1}"), want);
+  hash_of_two((struct bytes){(const char *)salt, sizeof salt}, BYTES_LITERAL("{\"a\":1}"), want);
   assert_memory_equal(digest, want, sizeof want);
   salt[31] ^= 1;
   chain_digest(salt, BYTES_LITERAL("{\"a\":1}"), digest);
@@ -44,7 +44,7 @@ static void test_head_is_canonical(void **state) {
            "{\"agent\":null,\"data_digest\":\"%s\",\"round\":null,\"seq\":1,"
            "\"ts\":1700000000000,\"type\":\"debate_start\"}",
            hex);
-  sha256_of((struct bytes){(const char *)zero, sizeof zero}, bytes_of(head), want);
+  hash_of_two((struct bytes){(const char *)zero, sizeof zero}, bytes_of(head), want);
   assert_memory_equal(hash, want, sizeof want);
   uint8_t next[CHAIN_HASH_SIZE];
   chain_extend(hash, 2, "vote", 1700000000001, 0, "a\"b", digest, next);
@@ -52,7 +52,7 @@ static void test_head_is_canonical(void **state) {
            "{\"agent\":\"a\\\"b\",\"data_digest\":\"%s\",\"round\":0,\"seq\":2,"
            "\"ts\":1700000000001,\"type\":\"vote\"}",
            hex);
-  sha256_of((struct bytes){(const char *)hash, sizeof hash}, bytes_of(head), want);
+  hash_of_two((struct bytes){(const char *)hash, sizeof hash}, bytes_of(head), want);
   assert_memory_equal(next, want, sizeof want);
 }
 
