@@ -1,5 +1,5 @@
 /* The scanner accepts and rejects what jansson does (duplicate keys aside, so they are allowed
- * here), and what it decodes of a string is what jansson decodes. */
+ * here), and what it reads of a string or a number is what jansson reads. */
 #include "base/json.h"
 #include "base/json_scan.h"
 
@@ -26,6 +26,18 @@ static bool within_depth(struct bytes text) {
   return deepest <= JSON_DEPTH_MAX;
 }
 
+static void numbers_agree(struct bytes text, const json_t *value) {
+  struct json_scan s;
+  int64_t whole = 0;
+  double real = 0;
+  json_scan_begin(&s, text);
+  if (json_scan_int(&s, &whole) != json_is_integer(value)) abort();
+  if (json_is_integer(value) && whole != json_integer_value(value)) abort();
+  json_scan_begin(&s, text);
+  if (json_scan_real(&s, &real) != json_is_number(value)) abort();
+  if (json_is_real(value) && real != json_real_value(value)) abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   struct bytes text = {(const char *)data, size};
@@ -44,6 +56,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
       !bytes_equal(buffer_bytes(&out),
                    (struct bytes){json_string_value(value), json_string_length(value)}))
     abort();
+  if (value && scanned) numbers_agree(text, value);
   json_decref(value);
   return 0;
 }

@@ -22,19 +22,19 @@ static inline uint64_t json_run_ends(uint64_t w, bool ascii) {
   return (ascii ? ends | w : ends & ~w) & tops;
 }
 
+/* Of fewer than eight bytes. Out of line, so that its word in memory, which the compiler guards, is
+ * not the callers' price. */
+size_t json_run_tail(const char *p, size_t len, bool ascii);
+
 static inline size_t json_run_length(const char *p, const char *end, bool ascii) {
   const char *start = p;
-  for (;;) {
-    uint64_t w = 0; /* zeros behind the last bytes end the run as any control does */
-    size_t left = (size_t)(end - p);
-    if (left >= sizeof w)
-      memcpy(&w, p, sizeof w);
-    else if (left)
-      memcpy(&w, p, left);
+  for (; end - p >= 8; p += 8) {
+    uint64_t w;
+    memcpy(&w, p, sizeof w);
     uint64_t ends = json_run_ends(le64toh(w), ascii);
     if (ends) return (size_t)(p - start) + (size_t)__builtin_ctzll(ends) / 8;
-    p += sizeof w;
   }
+  return (size_t)(p - start) + json_run_tail(p, (size_t)(end - p), ascii);
 }
 
 /* Length of the run at `p`: of any text, or of ASCII alone. */

@@ -15,8 +15,12 @@ static bool fail(struct json_scan *s) {
   return false;
 }
 
-static void skip_space(struct json_scan *s) {
-  while (s->p < s->end && (*s->p == ' ' || *s->p == '\n' || *s->p == '\r' || *s->p == '\t')) s->p++;
+static inline bool is_space(char c) {
+  return c == ' ' || c == '\n' || c == '\r' || c == '\t';
+}
+
+static inline void skip_space(struct json_scan *s) {
+  while (s->p < s->end && is_space(*s->p)) s->p++;
 }
 
 void json_scan_begin(struct json_scan *s, struct bytes text) {
@@ -30,18 +34,23 @@ bool json_scan_end(struct json_scan *s) {
   return !s->failed && s->depth == 0 && s->p == s->end;
 }
 
+/* What a value's first byte says; the other bytes begin none. */
+static const unsigned char types[256] = {
+    ['{'] = JSON_SCAN_OBJECT, ['['] = JSON_SCAN_ARRAY,  ['"'] = JSON_SCAN_STRING,
+    ['-'] = JSON_SCAN_NUMBER, ['0'] = JSON_SCAN_NUMBER, ['1'] = JSON_SCAN_NUMBER,
+    ['2'] = JSON_SCAN_NUMBER, ['3'] = JSON_SCAN_NUMBER, ['4'] = JSON_SCAN_NUMBER,
+    ['5'] = JSON_SCAN_NUMBER, ['6'] = JSON_SCAN_NUMBER, ['7'] = JSON_SCAN_NUMBER,
+    ['8'] = JSON_SCAN_NUMBER, ['9'] = JSON_SCAN_NUMBER, ['t'] = JSON_SCAN_BOOL,
+    ['f'] = JSON_SCAN_BOOL,   ['n'] = JSON_SCAN_NULL,
+};
+
+static inline enum json_scan_type peek(const struct json_scan *s) {
+  return s->failed || s->p == s->end ? JSON_SCAN_NONE
+                                     : (enum json_scan_type)types[(unsigned char)*s->p];
+}
+
 enum json_scan_type json_scan_peek(struct json_scan *s) {
-  if (s->failed || s->p == s->end) return JSON_SCAN_NONE;
-  switch (*s->p) {
-    case '{': return JSON_SCAN_OBJECT;
-    case '[': return JSON_SCAN_ARRAY;
-    case '"': return JSON_SCAN_STRING;
-    case 't':
-    case 'f': return JSON_SCAN_BOOL;
-    case 'n': return JSON_SCAN_NULL;
-    case '-': return JSON_SCAN_NUMBER;
-    default: return *s->p >= '0' && *s->p <= '9' ? JSON_SCAN_NUMBER : JSON_SCAN_NONE;
-  }
+  return peek(s);
 }
 
 /* ---- strings ---- */
@@ -104,8 +113,8 @@ static size_t escape(struct json_scan *s, char out[4]) {
   return 1;
 }
 
-/* A string from its opening quote on; `out` may be NULL. */
-static bool read_string(struct json_scan *s, struct buffer *out) {
+/* A string with escapes or characters beyond ASCII, from its opening quote on. */
+static bool read_rich_string(struct json_scan *s, struct buffer *out) {
   s->p++;
   for (;;) {
     const char *start = s->p;
@@ -130,18 +139,47 @@ static bool read_string(struct json_scan *s, struct buffer *out) {
   return true;
 }
 
+/* A string that stands for itself, as nearly all do. False where it does not: nothing is read. */
+static inline bool read_plain_string(struct json_scan *s, struct bytes *ret_text) {
+  const char *start = s->p + 1;
+  const char *stop = start + json_run_of_ascii(start, s->end);
+  if (stop == s->end || *stop != '"') return false;
+  s->p = stop + 1;
+  *ret_text = (struct bytes){start, (size_t)(stop - start)};
+  return true;
+}
+
+/* A string from its opening quote on; `out` may be NULL. */
+static inline bool read_string(struct json_scan *s, struct buffer *out) {
+  struct bytes text;
+  if (!read_plain_string(s, &text)) return read_rich_string(s, out);
+  if (out && text.len) buffer_append_bytes(out, text);
+  return true;
+}
+
 /* ---- numbers ---- */
 
 struct number {
-  bool negative, real, too_large; /* too_large: of an integer, beyond int64 */
-  uint64_t magnitude;
-  const char *start;
+  bool negative, real;
+  struct bytes whole; /* digits before the point */
 };
 
-static size_t digits(struct json_scan *s) {
+static inline size_t digits(struct json_scan *s) {
   const char *start = s->p;
   while (s->p < s->end && *s->p >= '0' && *s->p <= '9') s->p++;
   return (size_t)(s->p - start);
+}
+
+/* False beyond int64. */
+static bool int_value(const struct number *n, int64_t *ret_value) {
+  uint64_t magnitude = 0;
+  for (size_t i = 0; i < n->whole.len; i++)
+    if (__builtin_mul_overflow(magnitude, 10, &magnitude) ||
+        __builtin_add_overflow(magnitude, (uint64_t)(n->whole.ptr[i] - '0'), &magnitude))
+      return false;
+  if (magnitude > (uint64_t)INT64_MAX + n->negative) return false;
+  *ret_value = n->negative ? (int64_t)(0 - magnitude) : (int64_t)magnitude;
+  return true;
 }
 
 /* What follows the 'e', held within bounds that no value reaches. */
@@ -188,19 +226,14 @@ static double real_value(const char *start, const char *end) {
 }
 
 static bool read_number(struct json_scan *s, struct number *ret_number) {
-  struct number n = {.start = s->p};
-  if (*s->p == '-') {
-    n.negative = true;
-    s->p++;
-  }
-  const char *first = s->p;
-  size_t count = digits(s);
-  if (count == 0 || (count > 1 && *first == '0')) return fail(s);
-  for (size_t i = 0; i < count && !n.too_large; i++)
-    n.too_large = __builtin_mul_overflow(n.magnitude, 10, &n.magnitude) ||
-                  __builtin_add_overflow(n.magnitude, (uint64_t)(first[i] - '0'), &n.magnitude);
-  if (n.magnitude > (uint64_t)INT64_MAX + n.negative) n.too_large = true;
-  bool big = count > 300;
+  const char *start = s->p;
+  struct number n = {.negative = *start == '-'};
+  int64_t value;
+  if (n.negative) s->p++;
+  n.whole.ptr = s->p;
+  n.whole.len = digits(s);
+  if (n.whole.len == 0 || (n.whole.len > 1 && *n.whole.ptr == '0')) return fail(s);
+  bool big = n.whole.len > 300;
   if (s->p < s->end && *s->p == '.') {
     n.real = true;
     s->p++;
@@ -212,13 +245,13 @@ static bool read_number(struct json_scan *s, struct number *ret_number) {
     if (s->p < s->end && (*s->p == '+' || *s->p == '-')) s->p++;
     if (!digits(s)) return fail(s);
   }
-  if (!n.real && n.too_large) return fail(s);
-  if (n.real && big && !isfinite(real_value(n.start, s->p))) return fail(s);
+  if (!n.real && n.whole.len > 18 && !int_value(&n, &value)) return fail(s); /* 10^18 fits */
+  if (n.real && big && !isfinite(real_value(start, s->p))) return fail(s);
   *ret_number = n;
   return true;
 }
 
-static bool read_word(struct json_scan *s, const char *word) {
+static inline bool read_word(struct json_scan *s, const char *word) {
   size_t len = strlen(word);
   if ((size_t)(s->end - s->p) < len || memcmp(s->p, word, len) != 0) return fail(s);
   s->p += len;
@@ -237,7 +270,7 @@ static bool enter(struct json_scan *s, bool object) {
 }
 
 /* To the next member or item of the innermost container, or out of it with false. */
-static bool advance(struct json_scan *s, char closing) {
+static inline bool advance(struct json_scan *s, char closing) {
   if (s->failed || !s->depth) return false;
   uint64_t bit = UINT64_C(1) << (s->depth - 1);
   skip_space(s);
@@ -261,9 +294,11 @@ bool json_scan_member(struct json_scan *s) {
   if (!advance(s, '}')) return false;
   if (*s->p != '"') return fail(s);
   const char *start = s->p + 1;
-  if (!read_string(s, NULL)) return false;
-  s->key = (struct bytes){start, (size_t)(s->p - start) - 1};
-  s->key_escaped = memchr(start, '\\', s->key.len) != NULL;
+  s->key_escaped = !read_plain_string(s, &s->key);
+  if (s->key_escaped) {
+    if (!read_rich_string(s, NULL)) return false;
+    s->key = (struct bytes){start, (size_t)(s->p - start) - 1};
+  }
   skip_space(s);
   if (s->p == s->end || *s->p != ':') return fail(s);
   s->p++;
@@ -284,9 +319,9 @@ bool json_scan_escaped_key_is(const struct json_scan *s, const char *name) {
 }
 
 /* Consumes a value that holds no others. */
-static bool skip_scalar(struct json_scan *s) {
+static bool skip_scalar(struct json_scan *s, enum json_scan_type type) {
   struct number number;
-  switch (json_scan_peek(s)) {
+  switch (type) {
     case JSON_SCAN_STRING: return read_string(s, NULL);
     case JSON_SCAN_NUMBER: return read_number(s, &number);
     case JSON_SCAN_BOOL: return read_word(s, *s->p == 't' ? "true" : "false");
@@ -301,10 +336,10 @@ static bool skip_scalar(struct json_scan *s) {
 bool json_scan_skip(struct json_scan *s) {
   unsigned floor = s->depth;
   do {
-    enum json_scan_type type = json_scan_peek(s);
+    enum json_scan_type type = peek(s);
     if (type == JSON_SCAN_OBJECT || type == JSON_SCAN_ARRAY) {
       if (!enter(s, type == JSON_SCAN_OBJECT)) return false;
-    } else if (!skip_scalar(s)) {
+    } else if (!skip_scalar(s, type)) {
       return false;
     }
     /* Out of every container that ends here, up to the next value within ours. */
@@ -318,52 +353,51 @@ bool json_scan_skip(struct json_scan *s) {
 }
 
 bool json_scan_object(struct json_scan *s) {
-  if (json_scan_peek(s) == JSON_SCAN_OBJECT) return enter(s, true);
+  if (peek(s) == JSON_SCAN_OBJECT) return enter(s, true);
   json_scan_skip(s);
   return false;
 }
 
 bool json_scan_array(struct json_scan *s) {
-  if (json_scan_peek(s) == JSON_SCAN_ARRAY) return enter(s, false);
+  if (peek(s) == JSON_SCAN_ARRAY) return enter(s, false);
   json_scan_skip(s);
   return false;
 }
 
 bool json_scan_string(struct json_scan *s, struct buffer *out) {
-  if (json_scan_peek(s) == JSON_SCAN_STRING) return read_string(s, out);
+  if (peek(s) == JSON_SCAN_STRING) return read_string(s, out);
   json_scan_skip(s);
   return false;
 }
 
 bool json_scan_int(struct json_scan *s, int64_t *ret_value) {
   struct number n;
-  if (json_scan_peek(s) != JSON_SCAN_NUMBER) {
+  if (peek(s) != JSON_SCAN_NUMBER) {
     json_scan_skip(s);
     return false;
   }
-  if (!read_number(s, &n) || n.real) return false;
-  *ret_value = n.negative ? (int64_t)(0 - n.magnitude) : (int64_t)n.magnitude;
-  return true;
+  return read_number(s, &n) && !n.real && int_value(&n, ret_value);
 }
 
 bool json_scan_real(struct json_scan *s, double *ret_value) {
   struct number n;
-  if (json_scan_peek(s) != JSON_SCAN_NUMBER) {
+  const char *start = s->p;
+  if (peek(s) != JSON_SCAN_NUMBER) {
     json_scan_skip(s);
     return false;
   }
   if (!read_number(s, &n)) return false;
-  *ret_value = real_value(n.start, s->p);
+  *ret_value = real_value(start, s->p);
   return true;
 }
 
 bool json_scan_bool(struct json_scan *s, bool *ret_value) {
-  if (json_scan_peek(s) != JSON_SCAN_BOOL) {
+  if (peek(s) != JSON_SCAN_BOOL) {
     json_scan_skip(s);
     return false;
   }
   bool value = *s->p == 't';
-  if (!skip_scalar(s)) return false;
+  if (!skip_scalar(s, JSON_SCAN_BOOL)) return false;
   *ret_value = value;
   return true;
 }

@@ -30,7 +30,7 @@ struct json_scan {
   uint64_t objects; /* bit d: the container at depth d is an object */
   uint64_t begun;   /* bit d: it has had a member or an item */
   unsigned depth;
-  bool key_escaped; /* the key has a backslash: compare it decoded */
+  bool key_escaped; /* the key is not plain ASCII: compare it decoded */
   bool failed;
 };
 

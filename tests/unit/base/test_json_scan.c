@@ -148,6 +148,17 @@ static const char *const samples[] = {
     "[\"12345678\", \"1234567\\\"\", \"123456\x01\"]",
     "\"abcdefgh\xe2\x82\xac\"",
     "\"\\u000\xc3\"",
+    "00",
+    "-01",
+    "999999999999999999",
+    "1000000000000000000",
+    "-99999999999999999999",
+    "{\"\xc3\xa9\":1}",
+    "{\"\xc3\":1}",
+    "{\"\\q\":1}",
+    "{\"a\\\"\":1}",
+    "{\"a",
+    "{\"12345678\":\"87654321\"}",
 };
 
 static void test_agrees_with_the_parser(void **state) {
@@ -160,6 +171,39 @@ static void test_agrees_with_the_parser(void **state) {
     if (accepts(text) != parsed) print_error("disagree on: %s\n", samples[i]);
     assert_int_equal(accepts(text), parsed);
   }
+}
+
+static void test_integers_of_every_length(void **state) {
+  (void)state;
+  char text[32] = "-";
+  int64_t want = 0;
+  for (int count = 1; count <= 19; count++) {
+    want = want * 10 + count % 10; /* 1234567890123456789 at last */
+    snprintf(text + 1, sizeof text - 1, "%lld", (long long)want);
+    for (int sign = 0; sign < 2; sign++) {
+      struct json_scan s;
+      int64_t value = 0;
+      json_scan_begin(&s, bytes_of(text + sign));
+      assert_true(json_scan_int(&s, &value) && json_scan_end(&s));
+      assert_true(value == (sign ? want : -want));
+    }
+  }
+}
+
+static void test_keys_are_compared_decoded(void **state) {
+  (void)state;
+  struct json_scan s;
+  json_scan_begin(&s, BYTES_LITERAL("{\"caf\xc3\xa9\":1,\"caf\\u00e9\":2,\"cafe\":3,\"\":4}"));
+  assert_true(json_scan_object(&s));
+  for (int i = 1; i <= 4; i++) {
+    assert_true(json_scan_member(&s));
+    assert_int_equal(json_scan_key_is(&s, "caf\xc3\xa9"), i <= 2);
+    assert_int_equal(json_scan_key_is(&s, "cafe"), i == 3);
+    assert_int_equal(json_scan_key_is(&s, ""), i == 4);
+    json_scan_skip(&s);
+  }
+  assert_false(json_scan_member(&s));
+  assert_true(json_scan_end(&s));
 }
 
 static void test_every_prefix_of_a_record_fails(void **state) {
@@ -220,6 +264,8 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_reads_a_record),
       cmocka_unit_test(test_agrees_with_the_parser),
+      cmocka_unit_test(test_integers_of_every_length),
+      cmocka_unit_test(test_keys_are_compared_decoded),
       cmocka_unit_test(test_every_prefix_of_a_record_fails),
       cmocka_unit_test(test_depth),
       cmocka_unit_test(test_an_error_ends_every_loop),
