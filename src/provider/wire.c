@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { DETAIL_MAX = 300 };
+enum { DETAIL_MAX = 300, HEAD_MAX = 1024 };
 
 const struct wire *wire_of(enum wire_format format) {
   switch (format) {
@@ -66,10 +66,12 @@ int64_t wire_output_limit(const struct ask_spec *spec) {
 void wire_reply_init(struct wire_reply *reply, size_t max_answer_bytes) {
   *reply = (struct wire_reply){.usage = {-1, -1, -1, -1, -1}, .cost_usd_micro = -1};
   buffer_init(&reply->text, max_answer_bytes);
+  json_scan_mark_init(&reply->head, HEAD_MAX);
 }
 
 void wire_reply_done(struct wire_reply *reply) {
   buffer_done(&reply->text);
+  json_scan_mark_done(&reply->head);
   free(reply->model);
   free(reply->error);
   free(reply->error_code);

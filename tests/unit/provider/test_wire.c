@@ -187,6 +187,31 @@ static void test_errors(void **state) {
   assert_int_equal(wire_error_retry_ms(BYTES_LITERAL("\"retryDelay\": \"")), -1);
 }
 
+/* Chunks that begin alike are not read again up to their choices; what counts twice there, is. */
+static void test_openai_chunks_that_begin_alike(void **state) {
+  (void)state;
+  static const char body[] =
+      "data: {\"id\":\"c\",\"model\":\"m\",\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n"
+      "data: {\"id\":\"c\",\"model\":\"m\",\"choices\": [{\"delta\":{\"content\":\"b\"}}]}\n\n"
+      "data: {\"id\":\"d\",\"model\":\"n\",\"choices\":[{\"delta\":{\"content\":\"c\"}}]}\n\n"
+      "data: {\"usage\":{\"prompt_tokens\":5},\"choices\":[{\"delta\":{\"content\":\"d\"}}]}\n\n"
+      "data: {\"usage\":{\"prompt_tokens\":7}}\n\n"
+      "data: {\"usage\":{\"prompt_tokens\":5},\"choices\":[{\"delta\":{\"content\":\"e\"},"
+      "\"finish_reason\":\"stop\"}]}\n\n"
+      "data: [DONE]\n\n";
+  struct wire_reply reply;
+  wire_reply_init(&reply, 100);
+  struct wire_decoder *decoder = wire_decoder_create(wire_of(WIRE_OPENAI), &reply, 1000);
+  assert_non_null(decoder);
+  assert_true(wire_decoder_feed(decoder, BYTES_LITERAL(body)));
+  assert_true(wire_decoder_finish(decoder));
+  assert_string_equal(reply.text.ptr, "abcde");
+  assert_string_equal(reply.model, "m");
+  assert_int_equal(reply.usage.input, 5);
+  wire_decoder_destroy(decoder);
+  wire_reply_done(&reply);
+}
+
 static void test_secrets(void **state) {
   (void)state;
   static const char *const rows[][2] = {
@@ -226,10 +251,15 @@ static void test_retry_after(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_anthropic_request), cmocka_unit_test(test_openai_requests),
-      cmocka_unit_test(test_gemini_request),    cmocka_unit_test(test_ollama_request),
-      cmocka_unit_test(test_bad_schema),        cmocka_unit_test(test_errors),
-      cmocka_unit_test(test_secrets),           cmocka_unit_test(test_retry_after),
+      cmocka_unit_test(test_anthropic_request),
+      cmocka_unit_test(test_openai_requests),
+      cmocka_unit_test(test_openai_chunks_that_begin_alike),
+      cmocka_unit_test(test_gemini_request),
+      cmocka_unit_test(test_ollama_request),
+      cmocka_unit_test(test_bad_schema),
+      cmocka_unit_test(test_errors),
+      cmocka_unit_test(test_secrets),
+      cmocka_unit_test(test_retry_after),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
