@@ -79,8 +79,9 @@ MUST_CHECK enum status http_server_create(struct loop *loop, struct pool *pool,
                                           struct error *err);
 /* Listens. STATUS_IO "port 8080 is in use" and the like. */
 MUST_CHECK enum status http_server_start(struct http_server *server, struct error *err);
-/* Stops accepting, closes WebSockets with 1001 and streams, waits for responses in flight at most
- * `grace_ms`, joins the threads. Not on the loop thread; the loop must still run. */
+/* Stops accepting; closes WebSockets with 1001, and streams, once what was ready for them is sent,
+ * the former within a second; waits for responses in flight at most `grace_ms`; joins the threads.
+ * Not on the loop thread; the loop must still run. */
 void http_server_stop(struct http_server *server, int64_t grace_ms);
 /* After the pool is destroyed: a handler that outlasted the grace may still run there. */
 void http_server_destroy(struct http_server *server);

@@ -21,6 +21,8 @@ enum {
   WS_READ_BYTES = 16 << 10,      /* in one recv, into the thread's own buffer */
   WS_CONTROL_BYTES_MAX = 4096,   /* of pongs not sent yet; further pings go unanswered */
   WS_CLOSE_WAIT_MS = 1000,       /* for the peer's close after ours */
+  WS_ENDING_WAIT_MS = 500,       /* for what is ready at a stop; the rest of SERVER_WS_WAIT_MS is
+                                    the close's */
   WS_PONG_WAIT_MS = 10000,       /* a peer that takes longer is gone */
   WS_ATTACHMENTS_MAX = 64,       /* sources of one connection */
   WS_QUEUE_KEPT = 16,            /* slots of an empty queue that stay allocated */
@@ -31,6 +33,7 @@ enum {
 enum ws_state {
   WS_ADMITTED, /* the request's; no socket yet */
   WS_OPEN,     /* the loop's */
+  WS_ENDING,   /* the server stops: what the queue and the sources have goes out, then a close */
   WS_CLOSING,  /* our close frame is queued or sent; waits for the peer, at most WS_CLOSE_WAIT_MS */
   WS_CLOSED,   /* the handle is closing; freed when that is done */
 };
@@ -250,10 +253,15 @@ static void ws_close_waited(void *arg) {
   ws_terminate(ws);
 }
 
+/* The sources are still polled, and no close frame is queued. */
+static bool ws_is_streaming(const struct http_websocket *ws) {
+  return ws->state == WS_OPEN || ws->state == WS_ENDING;
+}
+
 /* Queues a close frame behind what is queued already. `hang_up`: the peer's close will not come,
  * or has come; the socket is shut once ours is out. */
 static void ws_begin_close(struct http_websocket *ws, int code, const char *reason, bool hang_up) {
-  if (ws->state != WS_OPEN) {
+  if (!ws_is_streaming(ws)) {
     ws->hang_up = ws->hang_up || hang_up;
     return;
   }
@@ -274,11 +282,32 @@ static void ws_begin_close(struct http_websocket *ws, int code, const char *reas
   websocket_stop(&ws->protocol);
   ws->control.max = WS_CONTROL_BYTES_MAX + 2 + WEBSOCKET_CONTROL_MAX;
   ws_append_control(ws, WEBSOCKET_CLOSE, (struct bytes){(const char *)payload, len});
+  loop_timer_cancel(ws->close_timer);
   ws->close_timer = loop_timer_start(ws->server->loop, WS_CLOSE_WAIT_MS, ws_close_waited, ws);
 }
 
 void http_ws_close(struct http_websocket *ws, int code, const char *reason) {
   ws_begin_close(ws, code, reason, false);
+  ws_flush(ws);
+}
+
+static void ws_begin_going_away(struct http_websocket *ws) {
+  ws_begin_close(ws, 1001, "server is shutting down", false);
+}
+
+static void ws_ending_waited(void *arg) {
+  struct http_websocket *ws = arg;
+  ws->close_timer = NULL;
+  ws_begin_going_away(ws);
+  ws_flush(ws);
+}
+
+/* The server stops. The client is heard no more; ws_gather closes once nothing is left to send. */
+static void ws_end(struct http_websocket *ws) {
+  if (ws->state != WS_OPEN) return;
+  ws->state = WS_ENDING;
+  websocket_stop(&ws->protocol);
+  ws->close_timer = loop_timer_start(ws->server->loop, WS_ENDING_WAIT_MS, ws_ending_waited, ws);
   ws_flush(ws);
 }
 
@@ -288,7 +317,7 @@ void ws_close_all(struct http_server *server, bool force) {
     if (force) {
       ws_terminate(ws);
     } else {
-      http_ws_close(ws, 1001, "server is shutting down");
+      ws_end(ws);
     }
   }
 }
@@ -444,8 +473,9 @@ static void ws_poll_for(struct http_websocket *ws, bool writing);
 
 /* True when there is something to write; takes it from the sources where it is not queued. */
 static bool ws_gather(struct http_websocket *ws) {
-  if (ws->state == WS_OPEN && ws->queue_count == 0 && !ws->alone) ws_collect(ws);
+  if (ws_is_streaming(ws) && ws->queue_count == 0 && !ws->alone) ws_collect(ws);
   if (ws->alone && ws->queue_count == 0) ws_begin_alone(ws);
+  if (ws->state == WS_ENDING && ws->queue_count == 0 && !ws->alone) ws_begin_going_away(ws);
   return ws->state != WS_CLOSED && (ws->queue_count > 0 || ws->control.len > 0);
 }
 
@@ -458,7 +488,7 @@ static void ws_after_close(struct http_websocket *ws) {
 static void ws_mark_ready(struct http_websocket *ws);
 
 static void ws_flush(struct http_websocket *ws) {
-  if (ws->state != WS_OPEN && ws->state != WS_CLOSING) return;
+  if (!ws_is_streaming(ws) && ws->state != WS_CLOSING) return;
   enum ws_write result = WS_WROTE;
   int rounds = 0;
   while (rounds < WS_ROUNDS && result == WS_WROTE && ws_gather(ws)) {
@@ -598,7 +628,7 @@ static void ws_on_pong(void *ctx) {
 
 static void ws_on_close(void *ctx, int code) {
   struct http_websocket *ws = ctx;
-  if (ws->state == WS_OPEN) {
+  if (ws_is_streaming(ws)) {
     ws_begin_close(ws, code, NULL, true);
   } else if (ws->close_sent) {
     ws_terminate(ws); /* both closes are through: the server ends the connection first */
@@ -684,7 +714,7 @@ static void ws_open(void *arg) {
   server_start_ticking(server);
   pthread_mutex_unlock(&server->lock);
   server->ws_ops->open(ws, ws->ctx);
-  if (atomic_load(&server->stopping)) http_ws_close(ws, 1001, "server is shutting down");
+  if (atomic_load(&server->stopping)) ws_end(ws);
   struct bytes early = ws->early;
   ws->early = (struct bytes){0};
   if (ws->state != WS_CLOSED) websocket_feed(&ws->protocol, early);

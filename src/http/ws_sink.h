@@ -41,7 +41,8 @@ void ws_hand_over(struct http_websocket *ws, int fd, struct bytes early);
 /* --- loop --- */
 
 void ws_tick(struct http_server *server, int64_t now_ms);
-/* Closes every one with 1001; `force` does not wait for the peers. */
+/* Closes every one with 1001 after what it has, the frame that waits for its own write included;
+ * `force` does not wait for the peers. */
 void ws_close_all(struct http_server *server, bool force);
 
 #endif

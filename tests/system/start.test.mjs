@@ -4,11 +4,12 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { chmodSync, existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 
-import { collectEvents, finished, get, post, startDebate } from './lib/client.mjs';
+import { collectEvents, connect, finished, get, post, startDebate } from './lib/client.mjs';
 import { Process, startServer, temporaryDirectory } from './lib/server.mjs';
 
 const MEMORY = 'aragora_memory.db';
@@ -159,6 +160,17 @@ describe('SIGTERM', () => {
     const frames = collectEvents(server, id);
     server.child.kill('SIGTERM');
     assert.equal((await frames).at(-1).type, 'debate_end');
+  });
+
+  test('shows it over a WebSocket too, and closes that with 1001', async (t) => {
+    const server = await startServer(t, { env: { ARAGORA_DEMO_TOKEN_RATE: '60' } });
+    const { id } = await startDebate(server, { task: 'Let me see', agents: ['demo', 'demo'], rounds: 0 });
+    const socket = await connect(t, server, `/ws/debates/${id}`);
+    const closed = once(socket.ws, 'close');
+    server.child.kill('SIGTERM');
+    const [code] = await closed;
+    assert.equal(code, 1001);
+    assert.equal(socket.frames.at(-1).type, 'debate_end');
   });
 
   test('ends an idle server at once', async (t) => {

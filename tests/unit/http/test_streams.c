@@ -18,7 +18,8 @@
   "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
 
 static struct world world;
-static struct script *script; /* of the next stream */
+static struct script *script;       /* of the next stream */
+static struct frame_source endless; /* of the next WebSocket */
 
 static struct {
   pthread_mutex_t lock;
@@ -64,6 +65,7 @@ static void on_open(struct http_websocket *ws, void *ctx) {
   pthread_cond_broadcast(&seen.changed);
   pthread_mutex_unlock(&seen.lock);
   if (script) http_ws_attach(ws, script_source(script), "main");
+  if (endless.ops) http_ws_attach(ws, endless, "endless");
 }
 
 static void on_message(struct http_websocket *ws, void *ctx, struct bytes text) {
@@ -258,6 +260,26 @@ static void test_stop_with_open_streams(void **state) {
   read_until(fd, &got, "retry: 1000\n\n");
   assert_true(world_stop(&world, 10000) < 500);
   assert_true(client_sees_end(fd));
+  script_destroy(script);
+  close(fd);
+  buffer_done(&got);
+}
+
+/* What the source had when the stop came is sent, the frames that wait for their own write
+ * included, before the stream ends in the usual way. */
+static void test_stop_sends_what_is_ready(void **state) {
+  start();
+  script = script_create();
+  script_push(script, "{}", 1, false);
+  for (uint64_t seq = 2; seq <= 5; seq++) script_push(script, "{}", seq, true);
+  struct buffer got;
+  buffer_init(&got, 1 << 16);
+  int fd = client_connect(world.port);
+  client_send(fd, "GET /events HTTP/1.1\r\n" HOST "\r\n");
+  read_until(fd, &got, "id: 1\n");
+  assert_true(world_stop(&world, 10000) < 5000);
+  read_until(fd, &got, "\r\nid: 5\ndata: {}\n\n\r\n");
+  read_until(fd, &got, "\r\n0\r\n\r\n");
   script_destroy(script);
   close(fd);
   buffer_done(&got);
@@ -602,6 +624,90 @@ static void test_stop_closes_websockets(void **state) {
   close(fd);
 }
 
+static void *stop_world(void *arg) {
+  *(int64_t *)arg = world_stop(&world, 10000);
+  return NULL;
+}
+
+/* As test_stop_sends_what_is_ready. */
+static void test_stop_sends_a_websocket_what_is_ready(void **state) {
+  script = script_create();
+  script_push(script, "a", 1, false);
+  script_push(script, "error", 2, true);
+  script_push(script, "after", 3, false);
+  script_push(script, "end", 4, true);
+  start();
+  int64_t took = 0;
+  pthread_t t;
+  int fd = ws_connect();
+  expect_text(fd, "a");
+  pthread_create(&t, NULL, stop_world, &took);
+  expect_text(fd, "error");
+  expect_text(fd, "after");
+  expect_text(fd, "end");
+  expect_close(fd, 1001);
+  ws_put(fd, 0x88, "\x03\xe9", 2);
+  assert_int_equal(ws_get(fd, &got), 0);
+  pthread_join(t, NULL);
+  assert_true(took < 800); /* it did not wait for its limit */
+  script_destroy(script);
+  script = NULL;
+  close(fd);
+}
+
+static enum frame_poll endless_poll(void *source, struct frame **ret_frame) {
+  *ret_frame = frame_create(BYTES_LITERAL("more"), 0, false, false);
+  return FRAME_READY;
+}
+
+static void endless_set_wake(void *source, void (*wake)(void *arg), void *arg) {
+}
+
+static void endless_close(void *source) {
+  *(int *)source += 1;
+}
+
+static const struct frame_source_ops endless_ops = {endless_poll, endless_set_wake, endless_close};
+
+/* Neither a source that always has a frame nor a client that goes on asking holds the stop. */
+static void test_stop_with_an_endless_source(void **state) {
+  int closed = 0;
+  endless = (struct frame_source){&endless_ops, &closed};
+  script = NULL;
+  start();
+  int64_t took = 0;
+  pthread_t t;
+  int fd = ws_connect();
+  expect_text(fd, "more");
+  pthread_create(&t, NULL, stop_world, &took);
+  int first;
+  do {
+    first = ws_get(fd, &got);
+  } while (first == 0x81);
+  assert_int_equal(first, 0x88);
+  assert_int_equal((uint8_t)got.ptr[0] << 8 | (uint8_t)got.ptr[1], 1001);
+  ws_put(fd, 0x88, "\x03\xe9", 2);
+  pthread_join(t, NULL);
+  assert_true(took < 3000);
+  assert_int_equal(closed, 1);
+  endless = (struct frame_source){0};
+  close(fd);
+}
+
+/* Nor does one that reads nothing. */
+static void test_stop_with_an_endless_source_and_a_deaf_websocket(void **state) {
+  int closed = 0;
+  endless = (struct frame_source){&endless_ops, &closed};
+  script = NULL;
+  start();
+  int fd = ws_connect();
+  expect_text(fd, "more");
+  assert_true(world_stop(&world, 10000) < 3000);
+  assert_int_equal(closed, 1);
+  endless = (struct frame_source){0};
+  close(fd);
+}
+
 static void test_stop_with_a_deaf_websocket(void **state) {
   script = script_create();
   start();
@@ -657,6 +763,7 @@ int main(void) {
       cmocka_unit_test(test_heartbeat_finds_the_client_gone),
       cmocka_unit_test(test_head_of_a_stream),
       cmocka_unit_test(test_stop_with_open_streams),
+      cmocka_unit_test(test_stop_sends_what_is_ready),
       cmocka_unit_test(test_handshakes),
       cmocka_unit_test(test_echo),
       cmocka_unit_test(test_early_bytes),
@@ -666,6 +773,9 @@ int main(void) {
       cmocka_unit_test(test_slow_reader),
       cmocka_unit_test(test_limits),
       cmocka_unit_test(test_stop_closes_websockets),
+      cmocka_unit_test(test_stop_sends_a_websocket_what_is_ready),
+      cmocka_unit_test(test_stop_with_an_endless_source),
+      cmocka_unit_test(test_stop_with_an_endless_source_and_a_deaf_websocket),
       cmocka_unit_test(test_stop_with_a_deaf_websocket),
       cmocka_unit_test(test_left_before_open),
   };
