@@ -106,8 +106,11 @@ static void read_page(void *arg) {
 static void retry(void *arg);
 
 static void submit(struct history *h) {
-  if (pool_submit(h->api->parts.pool, read_page, h) == STATUS_OK) return;
-  loop_post(h->api->parts.loop, retry, h);
+  enum status s = pool_submit(h->api->parts.pool, read_page, h);
+  if (s == STATUS_FULL)
+    loop_post(h->api->parts.loop, retry, h);
+  else if (s)
+    hub_history_feed(h->subscription, NULL, 0, false, true); /* the process ends */
 }
 
 static void submit_again(void *arg) {

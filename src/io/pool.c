@@ -13,7 +13,7 @@ struct job {
 struct pool {
   pthread_mutex_t lock; /* guards everything below */
   pthread_cond_t work;
-  bool closing;
+  bool stopping;
   struct job *ring; /* of max_queued */
   size_t max_queued, head, queued;
   size_t thread_count;
@@ -24,7 +24,7 @@ static void *run_worker(void *arg) {
   struct pool *pool = arg;
   pthread_mutex_lock(&pool->lock);
   for (;;) {
-    while (!pool->queued && !pool->closing) pthread_cond_wait(&pool->work, &pool->lock);
+    while (!pool->queued && !pool->stopping) pthread_cond_wait(&pool->work, &pool->lock);
     if (!pool->queued) break;
     struct job job = pool->ring[pool->head];
     pool->head = (pool->head + 1) % pool->max_queued;
@@ -62,13 +62,18 @@ enum status pool_create(size_t threads, size_t max_queued, struct pool **ret_poo
   return STATUS_OK;
 }
 
-void pool_destroy(struct pool *pool) {
-  if (!pool) return;
+void pool_stop(struct pool *pool) {
   pthread_mutex_lock(&pool->lock);
-  pool->closing = true;
+  pool->stopping = true;
   pthread_cond_broadcast(&pool->work);
   pthread_mutex_unlock(&pool->lock);
   for (size_t i = 0; i < pool->thread_count; i++) pthread_join(pool->threads[i], NULL);
+  pool->thread_count = 0;
+}
+
+void pool_destroy(struct pool *pool) {
+  if (!pool) return;
+  pool_stop(pool);
   pthread_cond_destroy(&pool->work);
   pthread_mutex_destroy(&pool->lock);
   free(pool->ring);
@@ -78,7 +83,9 @@ void pool_destroy(struct pool *pool) {
 enum status pool_submit(struct pool *pool, void (*fn)(void *arg), void *arg) {
   enum status status = STATUS_OK;
   pthread_mutex_lock(&pool->lock);
-  if (pool->queued == pool->max_queued) {
+  if (pool->stopping) {
+    status = STATUS_UNAVAILABLE;
+  } else if (pool->queued == pool->max_queued) {
     status = STATUS_FULL;
   } else {
     pool->ring[(pool->head + pool->queued) % pool->max_queued] = (struct job){fn, arg};

@@ -13,9 +13,13 @@ struct pool;
 /* `threads` workers, at most `max_queued` jobs waiting. */
 MUST_CHECK enum status pool_create(size_t threads, size_t max_queued, struct pool **ret_pool,
                                    struct error *err);
-/* Finishes what is queued, joins the workers, frees. NULL is fine. */
+/* Finishes what is queued and joins the workers; what is submitted from here on is refused. The
+ * pool's memory stays, for those who may still try. Not on a thread of the pool. */
+void pool_stop(struct pool *pool);
+/* Stops it, if it was not, and frees. NULL is fine. */
 void pool_destroy(struct pool *pool);
-/* Any thread. STATUS_FULL when the queue is: nothing was taken. */
+/* Any thread. Nothing was taken when it answers STATUS_FULL, as the queue is, or
+ * STATUS_UNAVAILABLE, as the pool stops. */
 MUST_CHECK enum status pool_submit(struct pool *pool, void (*fn)(void *arg), void *arg);
 
 #endif

@@ -154,9 +154,9 @@ static void pages_end_by_their_bytes_too(void **state) {
   check_from(*state, "wide", 11, 20);
 }
 
-static void a_log_that_cannot_be_read_ends_with_a_warning(void **state) {
+static void expect_unavailable(struct world *w, const char *id) {
   struct reader r;
-  reader_open(&r, *state, "nosuch", 0);
+  reader_open(&r, w, id, 0);
   struct frame *frame = reader_next(&r);
   assert_non_null(frame);
   assert_non_null(strstr(frame->json, "HISTORY_UNAVAILABLE"));
@@ -164,6 +164,18 @@ static void a_log_that_cannot_be_read_ends_with_a_warning(void **state) {
   frame_unref(frame);
   assert_null(reader_next(&r));
   reader_close(&r);
+}
+
+static void a_log_that_cannot_be_read_ends_with_a_warning(void **state) {
+  expect_unavailable(*state, "nosuch");
+}
+
+/* The process ends: nobody is left who could read it. */
+static void a_stopped_pool_ends_with_a_warning(void **state) {
+  struct world *w = *state;
+  put_log(w, "late", 10, 10);
+  pool_stop(w->pool);
+  expect_unavailable(w, "late");
 }
 
 static void hold(void *gate) {
@@ -203,6 +215,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(pages_end_by_their_bytes_too, set_up, tear_down),
       cmocka_unit_test_setup_teardown(a_log_that_cannot_be_read_ends_with_a_warning, set_up,
                                       tear_down),
+      cmocka_unit_test_setup_teardown(a_stopped_pool_ends_with_a_warning, set_up, tear_down),
       cmocka_unit_test_setup_teardown(a_full_pool_makes_wait, set_up, tear_down),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

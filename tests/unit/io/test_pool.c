@@ -2,6 +2,7 @@
 #include "io/pool.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -53,6 +54,33 @@ static void test_refuses_when_full(void **state) {
   pthread_barrier_destroy(&release_worker);
 }
 
+static void submit_until_stopped(void *pool) {
+  hold(NULL);
+  while (pool_submit(pool, count, NULL) == STATUS_FULL) sched_yield();
+}
+
+/* What is queued still runs; what comes while it stops, and later, is refused. */
+static void test_stop(void **state) {
+  (void)state;
+  struct pool *pool;
+  atomic_store(&ran, 0);
+  pthread_barrier_init(&started, NULL, 2);
+  pthread_barrier_init(&release_worker, NULL, 2);
+  assert_int_equal(pool_create(1, 1, &pool, NULL), STATUS_OK);
+  assert_int_equal(pool_submit(pool, submit_until_stopped, pool), STATUS_OK);
+  pthread_barrier_wait(&started);
+  assert_int_equal(pool_submit(pool, count, NULL), STATUS_OK);
+  pthread_barrier_wait(&release_worker);
+  pool_stop(pool);
+  assert_int_equal(atomic_load(&ran), 1);
+  assert_int_equal(pool_submit(pool, count, NULL), STATUS_UNAVAILABLE);
+  pool_stop(pool);
+  pool_destroy(pool);
+  assert_int_equal(atomic_load(&ran), 1);
+  pthread_barrier_destroy(&started);
+  pthread_barrier_destroy(&release_worker);
+}
+
 static void test_refuses_nonsense(void **state) {
   (void)state;
   struct pool *pool = NULL;
@@ -65,6 +93,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_runs_everything),
       cmocka_unit_test(test_refuses_when_full),
+      cmocka_unit_test(test_stop),
       cmocka_unit_test(test_refuses_nonsense),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
