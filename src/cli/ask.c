@@ -285,7 +285,7 @@ static int debate_here(const struct ask_values *v, struct engine *e, struct deba
   struct local_debate d = {
       .engine = e, .lock = PTHREAD_MUTEX_INITIALIZER, .answered = PTHREAD_COND_INITIALIZER};
   code = start_local(&d, spec, &err) ? refused(&err) : follow_local(v, &d);
-  engine_stop(e);
+  engine_stop(e, NULL);
   return code;
 }
 

@@ -69,16 +69,19 @@ enum status engine_start(struct engine *e, struct error *err) {
   return STATUS_OK;
 }
 
-void engine_stop(struct engine *e) {
+void engine_stop(struct engine *e, struct pool *pool) {
+  if (pool) pool_stop(pool);
   if (!e->started) return;
+  runner_stop(e->runner);
+  store_close(e->store);
+  e->store = NULL;
   loop_stop(e->loop);
   pthread_join(e->thread, NULL);
   e->started = false;
 }
 
 void engine_close(struct engine *e) {
-  /* The store first: what it commits last still calls into the runner, which posts to the loop. */
-  store_close(e->store);
+  store_close(e->store); /* of an engine that was never started */
   runner_destroy(e->runner);
   if (e->provider) provider_destroy(e->provider);
   hub_destroy(e->hub);

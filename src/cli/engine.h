@@ -9,6 +9,7 @@
 #include "base/options.h"
 #include "hub/hub.h"
 #include "io/loop.h"
+#include "io/pool.h"
 #include "provider/agents.h"
 #include "provider/ask.h"
 #include "runner/runner.h"
@@ -35,9 +36,11 @@ MUST_CHECK enum status engine_open_archive(struct engine *e, struct options *opt
 /* Opens everything, making the databases where there are none. Likewise. */
 MUST_CHECK enum status engine_open(struct engine *e, struct options *options, struct error *err);
 MUST_CHECK enum status engine_start(struct engine *e, struct error *err);
-/* Ends the loop's thread; nothing is asked from here on. What is queued is written when the store
- * closes, so running debates are left as a crash would leave them, resumable. */
-void engine_stop(struct engine *e);
+/* Ends what runs, in the order that runner_stop gives: the jobs of the pool (NULL = there is none),
+ * which may still start and cancel debates, the runner, the store, the loop's thread. Running
+ * debates are left where they stand, resumable; what was appended is on disk, and whoever waited
+ * for the runner has been answered. */
+void engine_stop(struct engine *e, struct pool *pool);
 /* Frees the rest; engine_stop first. */
 void engine_close(struct engine *e);
 

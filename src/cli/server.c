@@ -184,10 +184,10 @@ static bool drain(struct server *s) {
 
 static void stop(struct server *s, bool drained) {
   if (s->http) http_server_stop(s->http, drained ? GRACE_DRAINED_MS : 0);
-  engine_stop(&s->engine);
-  pool_destroy(s->pool);
+  engine_stop(&s->engine, s->pool);
   http_server_destroy(s->http);
   api_destroy(s->api);
+  pool_destroy(s->pool);
   engine_close(&s->engine);
   close(s->idle_fd);
 }

@@ -83,7 +83,8 @@ MUST_CHECK enum status http_server_start(struct http_server *server, struct erro
  * the former within a second; waits for responses in flight at most `grace_ms`; joins the threads.
  * Not on the loop thread; the loop must still run. */
 void http_server_stop(struct http_server *server, int64_t grace_ms);
-/* After the pool is destroyed: a handler that outlasted the grace may still run there. */
+/* After the pool and the loop were stopped: a handler that outlasted the grace may still run there,
+ * and the end of a connection that it admitted is told on the loop. */
 void http_server_destroy(struct http_server *server);
 int http_server_port(const struct http_server *server);
 int http_server_ws_port(const struct http_server *server); /* 0 = none */

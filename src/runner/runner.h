@@ -68,12 +68,13 @@ void runner_drain(struct runner *runner, void (*idle)(void *ctx), void *ctx);
  * The order at the end of a process, so that nothing is touched after it was freed and everybody
  * who waits gets an answer:
  *   1. runner_drain, for those who wait for the debates' own ends
- *   2. runner_stop, while loop and store still work
- *   3. store_close: commits what it has; its done functions post to the loop, which still runs
- *   4. loop_stop and join: what was posted runs, so that every runner_start and runner_cancel has
- *      been answered; none may be called from here on
- *   5. runner_destroy, then provider_destroy, hub_destroy, loop_destroy
- * Where 3 comes after 4, runner_destroy answers who still waits. */
+ *   2. every thread ends that calls runner_start and runner_cancel: the HTTP threads, then the pool
+ *   3. runner_stop, while loop and store still work
+ *   4. store_close: commits what it has; its done functions post to the loop, which still runs
+ *   5. loop_stop and join: what was posted runs, so that every runner_start and runner_cancel has
+ *      been answered
+ *   6. runner_destroy, then provider_destroy, hub_destroy, loop_destroy
+ * Where 4 comes after 5, runner_destroy answers who still waits for the store. */
 void runner_stop(struct runner *runner);
 
 struct runner_stats {

@@ -463,9 +463,9 @@ static void test_stop_with_a_request_in_flight(void **state) {
   pthread_cond_broadcast(&app.changed);
   pthread_mutex_unlock(&app.lock);
   pool_destroy(world.pool);
-  http_server_destroy(world.server);
   loop_stop(world.loop);
   pthread_join(world.loop_thread, NULL);
+  http_server_destroy(world.server);
   loop_destroy(world.loop);
 }
 

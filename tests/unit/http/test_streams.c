@@ -734,10 +734,10 @@ static void test_left_before_open(void **state) {
   pthread_cond_broadcast(&seen.changed);
   pthread_mutex_unlock(&seen.lock);
   pool_destroy(world.pool);
-  if (seen.admitted) wait_for(&seen.closed, 1);
-  http_server_destroy(world.server);
   loop_stop(world.loop);
   pthread_join(world.loop_thread, NULL);
+  assert_int_equal(seen.closed, seen.admitted);
+  http_server_destroy(world.server);
   loop_destroy(world.loop);
   assert_int_equal(seen.opened, 0);
   close(fd);

@@ -59,9 +59,9 @@ int64_t world_stop(struct world *w, int64_t grace_ms) {
   http_server_stop(w->server, grace_ms);
   int64_t took = now_ms() - begun;
   pool_destroy(w->pool);
-  http_server_destroy(w->server);
   loop_stop(w->loop);
   pthread_join(w->loop_thread, NULL);
+  http_server_destroy(w->server);
   loop_destroy(w->loop);
   return took;
 }
