@@ -10,7 +10,7 @@ json_t *debate_row_time(int64_t ms) {
   return json_string(iso);
 }
 
-static json_t *agents_of(const struct store_debate *row) {
+json_t *debate_row_agents(const struct store_debate *row) {
   json_t *agents = NULL;
   if (row->agents && json_parse(bytes_of(row->agents), &agents, NULL) == STATUS_OK) return agents;
   return json_array();
@@ -27,7 +27,7 @@ json_t *debate_row_object(const struct store_debate *row) {
       "id", row->id, "debate_id", row->id, "slug", json_text_or_null(row->slug), "task",
       json_text(bytes_of(row->task)), "status", row->status, "outcome",
       json_text_or_null(row->outcome), "degraded", row->degraded, "demo", row->demo, "agents",
-      agents_of(row), "consensus", json_text_or_null(row->consensus), "consensus_reached",
+      debate_row_agents(row), "consensus", json_text_or_null(row->consensus), "consensus_reached",
       row->consensus_reached, "confidence", outward_millionths(row->confidence_ppm), "agreement",
       outward_millionths(row->confidence_ppm), "rounds_used", (json_int_t)row->rounds_used,
       "duration_seconds", seconds(row->duration_ms), "cost_usd",

@@ -31,16 +31,10 @@ void notice_greet(struct http_websocket *ws, const char *client_id) {
       json_pack("{s:b, s:s, s:b}", "authenticated", 0, "client_id", client_id, "write_access", 0));
 }
 
-static json_t *agents_of(const struct store_debate *row) {
-  json_t *agents = NULL;
-  if (row->agents && json_parse(bytes_of(row->agents), &agents, NULL) == STATUS_OK) return agents;
-  return json_array();
-}
-
 json_t *notice_sync_data(const struct store_debate *row) {
   return json_pack("{s:s, s:s, s:s, s:o, s:s, s:o, s:b, s:I, s:b, s:o, s:I, s:o}", "id", row->id,
-                   "debate_id", row->id, "task", row->task, "agents", agents_of(row), "status",
-                   row->status, "outcome", json_text_or_null(row->outcome), "ended",
+                   "debate_id", row->id, "task", row->task, "agents", debate_row_agents(row),
+                   "status", row->status, "outcome", json_text_or_null(row->outcome), "ended",
                    row->completed_ms >= 0, "last_seq", (json_int_t)row->last_seq,
                    "consensus_reached", row->consensus_reached, "consensus_confidence",
                    outward_millionths(row->confidence_ppm), "rounds", (json_int_t)row->rounds_used,
