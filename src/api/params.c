@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <strings.h>
 
 bool params_parse_u64(const char *text, uint64_t *ret_value) {
   uint64_t value = 0;
@@ -54,7 +53,6 @@ bool params_only_json(const struct http_request *request) {
   const char *accept = http_request_header(request, "Accept");
   if (!accept) return false;
   accept += strspn(accept, " \t");
-  size_t len = strcspn(accept, "; \t");
-  return len == strlen("application/json") && strncasecmp(accept, "application/json", len) == 0 &&
-         !strchr(accept, ',');
+  struct bytes first = {accept, strcspn(accept, "; \t")};
+  return bytes_equal_nocase(first, BYTES_LITERAL("application/json")) && !strchr(accept, ',');
 }

@@ -4,6 +4,16 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
+
+bool bytes_equal_nocase(struct bytes a, struct bytes b) {
+  return a.len == b.len && (a.len == 0 || strncasecmp(a.ptr, b.ptr, a.len) == 0);
+}
+
+struct bytes bytes_until(struct bytes text, struct bytes mark) {
+  const char *found = text.len ? memmem(text.ptr, text.len, mark.ptr, mark.len) : NULL;
+  return found ? (struct bytes){text.ptr, (size_t)(found - text.ptr)} : text;
+}
 
 void bytes_to_hex(const uint8_t *in, size_t len, char *out) {
   static const char digits[] = "0123456789abcdef";
@@ -14,18 +24,18 @@ void bytes_to_hex(const uint8_t *in, size_t len, char *out) {
   out[2 * len] = '\0';
 }
 
-static int hex_value(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+int bytes_hex_value(char digit) {
+  if (digit >= '0' && digit <= '9') return digit - '0';
+  if (digit >= 'a' && digit <= 'f') return digit - 'a' + 10;
+  if (digit >= 'A' && digit <= 'F') return digit - 'A' + 10;
   return -1;
 }
 
 bool bytes_from_hex(struct bytes text, uint8_t *out, size_t len) {
   if (text.len != 2 * len) return false;
   for (size_t i = 0; i < len; i++) {
-    int high = hex_value(text.ptr[2 * i]);
-    int low = hex_value(text.ptr[2 * i + 1]);
+    int high = bytes_hex_value(text.ptr[2 * i]);
+    int low = bytes_hex_value(text.ptr[2 * i + 1]);
     if (high < 0 || low < 0) return false;
     out[i] = (uint8_t)(high << 4 | low);
   }
@@ -172,6 +182,14 @@ char *bytes_dup(struct bytes data) {
   if (data.len) memcpy(copy, data.ptr, data.len);
   copy[data.len] = '\0';
   return copy;
+}
+
+enum status bytes_replace(char **text, struct bytes data) {
+  char *copy = bytes_dup(data);
+  if (!copy) return STATUS_NOMEM;
+  free(*text);
+  *text = copy;
+  return STATUS_OK;
 }
 
 void cleanup_free(void *pointer_to_pointer) {

@@ -30,6 +30,20 @@ static inline bool bytes_equal(struct bytes a, struct bytes b) {
   return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
 }
 
+/* As bytes_equal, but ASCII letters of either case are the same. `b` holds no NUL. */
+bool bytes_equal_nocase(struct bytes a, struct bytes b);
+
+static inline bool bytes_ends_with(struct bytes text, struct bytes end) {
+  return text.len >= end.len &&
+         bytes_equal((struct bytes){text.ptr + (text.len - end.len), end.len}, end);
+}
+
+/* What stands before the first `mark` in `text`; all of it when there is none. */
+struct bytes bytes_until(struct bytes text, struct bytes mark);
+
+/* The value of a hexadecimal digit of either case; -1 for any other character. */
+int bytes_hex_value(char digit);
+
 /* Lower-case hexadecimal of `len` bytes into `out`, which holds 2 * len + 1. */
 void bytes_to_hex(const uint8_t *in, size_t len, char *out);
 
@@ -96,6 +110,8 @@ static inline struct bytes buffer_bytes(const struct buffer *b) {
 
 /* A NUL-terminated copy of `data` for free(); NULL when memory is short. */
 char *bytes_dup(struct bytes data);
+/* Frees *text (NULL is fine) and puts such a copy of `data` there. STATUS_NOMEM changes nothing. */
+MUST_CHECK enum status bytes_replace(char **text, struct bytes data);
 
 /* Cleanup attributes: `FREE_LATER char *x = ...;` and `BUFFER_LATER struct buffer b;` */
 void cleanup_free(void *pointer_to_pointer);

@@ -107,10 +107,7 @@ enum status json_append_canonical(struct buffer *out, const json_t *value) {
       buffer_append_char(out, ']');
       break;
     }
-    case JSON_STRING:
-      buffer_append_json_string(
-          out, (struct bytes){json_string_value(value), json_string_length(value)});
-      break;
+    case JSON_STRING: buffer_append_json_string(out, json_bytes(value)); break;
     case JSON_INTEGER: {
       json_int_t n = json_integer_value(value);
       if (n > exact || n < -exact) return STATUS_INVALID;

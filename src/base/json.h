@@ -28,6 +28,11 @@ const char *json_get_text(const json_t *object, const char *key, const char *fal
 int64_t json_get_int(const json_t *object, const char *key, int64_t fallback);
 bool json_get_bool(const json_t *object, const char *key, bool fallback);
 
+/* The text of a JSON string, which owns it; empty for any other value and for NULL. */
+static inline struct bytes json_bytes(const json_t *string) {
+  return (struct bytes){json_string_value(string), json_string_length(string)};
+}
+
 /* A JSON string of any bytes: invalid UTF-8 and controls become U+FFFD. */
 json_t *json_text(struct bytes text);
 /* The text, or JSON null when it is NULL. */

@@ -169,12 +169,12 @@ static bool parse_bool(const char *text, bool *ret_value) {
 /* The choice as the table writes it, so that readers may compare with strcmp. */
 static bool find_choice(const char *choices, const char *text, struct bytes *ret_choice) {
   for (const char *p = choices;; p++) {
-    size_t len = strcspn(p, "|");
-    if (strlen(text) == len && strncasecmp(p, text, len) == 0) {
-      *ret_choice = (struct bytes){p, len};
+    struct bytes choice = {p, strcspn(p, "|")};
+    if (bytes_equal_nocase(choice, bytes_of(text))) {
+      *ret_choice = choice;
       return true;
     }
-    p += len;
+    p += choice.len;
     if (!*p) return false;
   }
 }
@@ -207,11 +207,8 @@ static enum status set_text(struct options *o, const struct option *row, bool fr
     return error_set(err, STATUS_INVALID, label_of(row, from_flag),
                      "%s must be one of %s, not \"%.64s\"", label_of(row, from_flag), row->choices,
                      text);
-  char *copy = bytes_dup(value);
-  if (!copy) return error_set(err, STATUS_NOMEM, NULL, "out of memory");
-  char **field = (char **)((char *)o + row->offset);
-  free(*field);
-  *field = copy;
+  if (bytes_replace((char **)((char *)o + row->offset), value))
+    return error_set(err, STATUS_NOMEM, NULL, "out of memory");
   return STATUS_OK;
 }
 

@@ -85,7 +85,7 @@ static enum status read_name(const json_t *data, const char *key, const char *co
 static bool read_text(const json_t *object, const char *key, char **ret_text) {
   const json_t *value = json_object_get(object, key);
   if (!json_is_string(value)) return false;
-  *ret_text = bytes_dup((struct bytes){json_string_value(value), json_string_length(value)});
+  *ret_text = bytes_dup(json_bytes(value));
   return *ret_text != NULL;
 }
 

@@ -88,12 +88,9 @@ static enum status corrupt(const struct event *ev, struct error *err, const char
                    event_kind_name(ev->kind), why);
 }
 
-static enum status set_text(char **field, const char *text) {
-  char *copy = bytes_dup(bytes_of(text));
-  if (!copy) return STATUS_NOMEM;
-  free(*field);
-  *field = copy;
-  return STATUS_OK;
+/* The text under `key`, "" where there is none. */
+static enum status read_text(char **field, const json_t *data, const char *key) {
+  return bytes_replace(field, bytes_of(json_get_text(data, key, "")));
 }
 
 const struct debate_agent *debate_turn_agent(const struct debate *d, const struct turn *turn) {
@@ -403,12 +400,12 @@ static enum status apply_attempt_end(struct debate *d, const struct event *ev, s
   t->ttft_ms = json_get_int(ev->data, "ttft_ms", -1);
   t->latency_ms = json_get_int(ev->data, "latency_ms", -1);
   t->upstream_status = (int)json_get_int(ev->data, "upstream_status", 0);
-  enum status s = set_text(&t->provider, json_get_text(ev->data, "provider", ""));
-  if (!s) s = set_text(&t->model, json_get_text(ev->data, "model", ""));
-  if (!s) s = set_text(&t->detail, json_get_text(ev->data, "detail", ""));
+  enum status s = read_text(&t->provider, ev->data, "provider");
+  if (!s) s = read_text(&t->model, ev->data, "model");
+  if (!s) s = read_text(&t->detail, ev->data, "detail");
   const char *reply = json_get_text(ev->data, "reply", NULL);
-  if (!s && reply) s = set_text(&t->bad_reply, reply);
-  if (!s && reply) s = set_text(&t->bad_reply_error, json_get_text(ev->data, "reply_error", ""));
+  if (!s && reply) s = bytes_replace(&t->bad_reply, bytes_of(reply));
+  if (!s && reply) s = read_text(&t->bad_reply_error, ev->data, "reply_error");
   if (!s && outcome == OUTCOME_OK && !d->fact && json_get_bool(ev->data, "fallback", false)) {
     char detail[256];
     snprintf(detail, sizeof detail, "%s %s answered instead", t->provider, t->model);
@@ -442,10 +439,10 @@ static enum status apply_proposal(struct debate *d, const struct event *ev, stru
   struct member *m = &d->members[t->member];
   const char *text = json_get_text(ev->data, "answer", "");
   const char *key = json_get_text(ev->data, "answer_key", "");
-  enum status s = set_text(&m->text, text);
-  if (!s) s = set_text(&m->key, key);
-  if (!s) s = set_text(&m->first_text, text);
-  if (!s) s = set_text(&m->first_key, key);
+  enum status s = bytes_replace(&m->text, bytes_of(text));
+  if (!s) s = bytes_replace(&m->key, bytes_of(key));
+  if (!s) s = bytes_replace(&m->first_text, bytes_of(text));
+  if (!s) s = bytes_replace(&m->first_key, bytes_of(key));
   if (s) return s;
   m->valid = true;
   m->confidence_ppm = json_get_int(ev->data, "confidence_ppm", -1);
@@ -461,7 +458,7 @@ static enum status answer_items(struct debate *d, int member, const json_t *resp
       struct item *item = &d->items[j];
       if (item->target != member || item->state != ITEM_OPEN || strcmp(item->id, id) != 0) continue;
       item->state = json_get_bool(response, "accept", false) ? ITEM_ACCEPTED : ITEM_REJECTED;
-      enum status s = set_text(&item->reason, json_get_text(response, "reason", ""));
+      enum status s = read_text(&item->reason, response, "reason");
       if (s) return s;
     }
   }
@@ -473,8 +470,8 @@ static enum status apply_revision(struct debate *d, const struct event *ev, stru
   bool changed = json_get_bool(ev->data, "changed", false);
   bool says_changed = strcmp(json_get_text(ev->data, "stance", ""), "changed") == 0;
   enum status s = answer_items(d, t->member, json_object_get(ev->data, "responses"));
-  if (!s && says_changed) s = set_text(&m->next_text, json_get_text(ev->data, "answer", ""));
-  if (!s && says_changed) s = set_text(&m->next_key, json_get_text(ev->data, "answer_key", ""));
+  if (!s && says_changed) s = read_text(&m->next_text, ev->data, "answer");
+  if (!s && says_changed) s = read_text(&m->next_key, ev->data, "answer_key");
   if (s) return s;
   m->next_changed = says_changed && changed;
   int64_t confidence = json_get_int(ev->data, "confidence_ppm", -1);
@@ -518,10 +515,10 @@ static enum status add_item(struct debate *d, const json_t *data, int critic, in
   struct item item = {.critic = critic, .target = target, .round = d->round};
   snprintf(item.id, sizeof item.id, "%s", json_get_text(data, "id", ""));
   item.severity_ppm = json_get_int(data, "severity_ppm", 0);
-  enum status s = set_text(&item.claim, json_get_text(data, "claim", ""));
-  if (!s) s = set_text(&item.problem, json_get_text(data, "problem", ""));
-  if (!s) s = set_text(&item.why, json_get_text(data, "why", ""));
-  if (!s) s = set_text(&item.fix, json_get_text(data, "fix", ""));
+  enum status s = read_text(&item.claim, data, "claim");
+  if (!s) s = read_text(&item.problem, data, "problem");
+  if (!s) s = read_text(&item.why, data, "why");
+  if (!s) s = read_text(&item.fix, data, "fix");
   int at = d->item_count++;
   for (; at > 0 && d->items[at - 1].round == d->round && d->items[at - 1].critic > critic; at--)
     d->items[at] = d->items[at - 1];
@@ -578,7 +575,7 @@ static enum status apply_agent_error(struct debate *d, const struct event *ev, s
   if (!t || t->status != TURN_OPEN || t->attempt_open) return corrupt(ev, err, "no such open turn");
   t->status = TURN_FAILED;
   t->outcome = outcome_parse(json_get_text(ev->data, "outcome", ""));
-  enum status s = set_text(&t->detail, json_get_text(ev->data, "detail", ""));
+  enum status s = read_text(&t->detail, ev->data, "detail");
   if (!s && t->kind == TURN_REVISION) s = note_stance(d, t->member, STANCE_FAILED, "");
   if (t->kind == TURN_JUDGMENT) d->judge_next++;
   if (s) return s;

@@ -43,12 +43,6 @@ static void put_plain(struct live_text *t, char c, struct buffer *out) {
   buffer_append_char(out, c);
 }
 
-static unsigned hex_digit(char c) {
-  if (c >= '0' && c <= '9') return (unsigned)(c - '0');
-  c |= 0x20;
-  return c >= 'a' && c <= 'f' ? (unsigned)(c - 'a' + 10) : 0;
-}
-
 static unsigned escape_value(char c) {
   switch (c) {
     case 'n': return '\n';
@@ -63,7 +57,8 @@ static unsigned escape_value(char c) {
 /* One byte within the answer. */
 static void feed_answer(struct live_text *t, char c, struct buffer *out) {
   if (t->hex_left) {
-    t->code = t->code << 4 | hex_digit(c);
+    int digit = bytes_hex_value(c);
+    t->code = t->code << 4 | (unsigned)(digit < 0 ? 0 : digit);
     if (--t->hex_left == 0) put_escape(t, t->code, out);
   } else if (t->escaped) {
     t->escaped = false;

@@ -6,15 +6,10 @@ enum unit { UNIT_NONE, UNIT_MILLIONTHS, UNIT_SEVERITY };
 
 enum { NAME_MAX = 64 };
 
-static bool ends_with(const char *text, size_t len, const char *end, size_t end_len) {
-  return len > end_len && memcmp(text + len - end_len, end, end_len) == 0;
-}
-
 /* What a field of the log is called outside, and in which unit. `*ret_name` is not terminated. */
 static enum unit translate(const char *key, struct bytes *ret_name) {
-  size_t len = strlen(key);
-  *ret_name = (struct bytes){key, len};
-  if (ends_with(key, len, "_ppm", 4)) {
+  *ret_name = bytes_of(key);
+  if (bytes_ends_with(*ret_name, BYTES_LITERAL("_ppm"))) {
     if (strcmp(key, "severity_ppm") == 0) {
       *ret_name = BYTES_LITERAL("severity_score");
       return UNIT_SEVERITY;
@@ -25,7 +20,7 @@ static enum unit translate(const char *key, struct bytes *ret_name) {
       ret_name->len -= 4;
     return UNIT_MILLIONTHS;
   }
-  if (ends_with(key, len, "_usd_micro", 10)) {
+  if (bytes_ends_with(*ret_name, BYTES_LITERAL("_usd_micro"))) {
     ret_name->len -= 6;
     return UNIT_MILLIONTHS;
   }
@@ -128,10 +123,7 @@ void outward_append(struct buffer *out, const json_t *value) {
   switch (json_typeof(value)) {
     case JSON_OBJECT: append_object(out, value); break;
     case JSON_ARRAY: append_array(out, value); break;
-    case JSON_STRING:
-      buffer_append_json_string(
-          out, (struct bytes){json_string_value(value), json_string_length(value)});
-      break;
+    case JSON_STRING: buffer_append_json_string(out, json_bytes(value)); break;
     case JSON_INTEGER: buffer_append_int(out, json_integer_value(value)); break;
     case JSON_TRUE: buffer_append_text(out, "true"); break;
     case JSON_FALSE: buffer_append_text(out, "false"); break;

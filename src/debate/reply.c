@@ -45,7 +45,7 @@ static struct bytes without_code_fence(struct bytes text) {
   while (from < text.len && ((text.ptr[from] | 0x20) >= 'a' && (text.ptr[from] | 0x20) <= 'z'))
     from++;
   struct bytes inside = {text.ptr + from, text.len - from};
-  if (inside.len < 3 || memcmp(inside.ptr + inside.len - 3, "```", 3) != 0) return text;
+  if (!bytes_ends_with(inside, BYTES_LITERAL("```"))) return text;
   inside.len -= 3;
   return blank_trim(inside);
 }

@@ -21,10 +21,6 @@ static enum status refuse(const struct reading *r, const char *text) {
 
 /* ---- one value ---- */
 
-static struct bytes text_of(const json_t *value) {
-  return (struct bytes){json_string_value(value), json_string_length(value)};
-}
-
 /* Clean, trimmed, with plain line ends; NULL when memory is short. */
 static char *clean_dup(struct bytes text) {
   FREE_LATER char *plain = malloc(text.len + 1);
@@ -41,7 +37,7 @@ static char *clean_dup(struct bytes text) {
 static bool read_text(const json_t *value, bool lenient, char **ret_text) {
   char digits[40] = "";
   if (json_is_string(value)) {
-    *ret_text = clean_dup(text_of(value));
+    *ret_text = clean_dup(json_bytes(value));
     return true;
   }
   if (!lenient) return false;
@@ -92,7 +88,7 @@ static bool read_ppm(const json_t *value, bool lenient, bool percent, int64_t *r
   double number;
   if (json_is_number(value))
     number = json_number_value(value);
-  else if (!lenient || !json_is_string(value) || !number_in_text(text_of(value), &number))
+  else if (!lenient || !json_is_string(value) || !number_in_text(json_bytes(value), &number))
     return false;
   if (percent && number > 1 && number <= 100) number /= 100;
   if (!(number >= 0 && number <= 1)) return false;
@@ -164,8 +160,8 @@ static enum status read_answer(const struct reading *r, const json_t *object, bo
 }
 
 static bool text_is(const json_t *value, const char *word) {
-  struct bytes text = blank_trim(json_is_string(value) ? text_of(value) : (struct bytes){"", 0});
-  return text.len == strlen(word) && strncasecmp(text.ptr, word, text.len) == 0;
+  struct bytes text = blank_trim(json_is_string(value) ? json_bytes(value) : (struct bytes){"", 0});
+  return bytes_equal_nocase(text, bytes_of(word));
 }
 
 /* "Item 3", "3"; leniently the integer. The index, or -1. */
@@ -175,7 +171,7 @@ static int item_index(const json_t *value, bool lenient, int items) {
     return n >= 1 && n <= items ? (int)n - 1 : -1;
   }
   if (!json_is_string(value)) return -1;
-  struct bytes text = blank_trim(text_of(value));
+  struct bytes text = blank_trim(json_bytes(value));
   if (text.len > 4 && strncasecmp(text.ptr, "item", 4) == 0)
     text = blank_trim((struct bytes){text.ptr + 4, text.len - 4});
   if (!text.len || text.len > 4) return -1;
@@ -260,7 +256,7 @@ static enum status read_item(const struct reading *r, const json_t *row, int *co
     return r->lenient ? STATUS_OK
                       : refuse(r, "each item needs a \"target\", such as \"Response A\"");
   }
-  int label = reply_label_index(text_of(target), r->form->labels);
+  int label = reply_label_index(json_bytes(target), r->form->labels);
   if (label < 0) return STATUS_OK;
   if (counts[label] == DEBATE_ITEMS_MAX) {
     reply->dropped_items++;
@@ -302,7 +298,7 @@ static enum status read_ballot(const struct reading *r, const json_t *object) {
   bool whole = json_is_array(ranking) && json_array_size(ranking) == (size_t)labels;
   for (int i = 0; i < labels && whole; i++) {
     const json_t *value = json_array_get(ranking, (size_t)i);
-    int label = json_is_string(value) ? reply_label_index(text_of(value), labels) : -1;
+    int label = json_is_string(value) ? reply_label_index(json_bytes(value), labels) : -1;
     whole = label >= 0 && !seen[label];
     if (!whole) break;
     seen[label] = true;
@@ -318,7 +314,8 @@ static enum status read_ballot(const struct reading *r, const json_t *object) {
 
 static enum status read_score_row(const struct reading *r, const json_t *row, bool *seen) {
   const json_t *response = json_object_get(row, "response");
-  int label = json_is_string(response) ? reply_label_index(text_of(response), r->form->labels) : -1;
+  int label =
+      json_is_string(response) ? reply_label_index(json_bytes(response), r->form->labels) : -1;
   if (label < 0 || seen[label])
     return refuse(r, "\"scores\" must have one entry for each response shown, and no other");
   seen[label] = true;
@@ -351,7 +348,7 @@ static enum status read_judgment(const struct reading *r, const json_t *object) 
   const json_t *verdict = json_object_get(object, "verdict");
   reply->confidence_ppm = -1;
   reply->choice =
-      json_is_string(verdict) ? reply_label_index(text_of(verdict), r->form->labels) : -1;
+      json_is_string(verdict) ? reply_label_index(json_bytes(verdict), r->form->labels) : -1;
   if (reply->choice < 0)
     return refuse(r, "\"verdict\" must be the label of one of the responses shown");
   enum status s = read_scores(r, object);

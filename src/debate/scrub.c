@@ -213,7 +213,7 @@ static size_t alnum_run(struct bytes text, size_t at) {
 static bool tier_at(struct bytes text, size_t at, size_t len) {
   if (len && is_digit(text.ptr[at])) return true;
   for (size_t i = 0; tiers[i]; i++)
-    if (strlen(tiers[i]) == len && strncasecmp(text.ptr + at, tiers[i], len) == 0) return true;
+    if (bytes_equal_nocase((struct bytes){text.ptr + at, len}, bytes_of(tiers[i]))) return true;
   return false;
 }
 

@@ -176,10 +176,6 @@ static enum status read_seed(const json_t *body, struct debate_spec *spec, struc
 
 /* ---- texts ---- */
 
-static struct bytes text_of(const json_t *value) {
-  return (struct bytes){json_string_value(value), json_string_length(value)};
-}
-
 static enum status read_task(const json_t *body, const struct debate_spec_limits *limits,
                              struct debate_spec *spec, struct error *err) {
   const char *name = "task";
@@ -187,7 +183,7 @@ static enum status read_task(const json_t *body, const struct debate_spec_limits
   if (!value) return error_set(err, STATUS_INVALID, name, "question or task field is required");
   if (!json_is_string(value))
     return error_set(err, STATUS_INVALID, name, "%s must be a text", name);
-  struct bytes task = blank_trim(text_of(value));
+  struct bytes task = blank_trim(json_bytes(value));
   if (!task.len) return error_set(err, STATUS_INVALID, name, "%s must not be empty", name);
   if (utf8_count(task) > (size_t)limits->max_question_chars)
     return error_set(err, STATUS_INVALID, name, "%s must be at most %lld characters long", name,
@@ -202,7 +198,7 @@ static enum status read_context(const json_t *body, const struct debate_spec_lim
   const json_t *value = given(body, "context", NULL, &name);
   if (!value) return STATUS_OK;
   if (!json_is_string(value)) return error_set(err, STATUS_INVALID, name, "context must be a text");
-  struct bytes context = blank_trim(text_of(value));
+  struct bytes context = blank_trim(json_bytes(value));
   if (context.len > (size_t)limits->max_context_bytes)
     return error_set(err, STATUS_INVALID, name, "context must be at most %lld bytes long",
                      (long long)limits->max_context_bytes);
@@ -304,7 +300,7 @@ static enum status add_agents_of_list(const json_t *list, struct debate_spec *sp
     if (!json_is_string(value))
       return error_set(err, STATUS_INVALID, "agents",
                        "agents must be a list of texts, or one text with commas");
-    enum status s = add_agent(text_of(value), (int)i, spec, err);
+    enum status s = add_agent(json_bytes(value), (int)i, spec, err);
     if (s) return s;
   }
   return STATUS_OK;
@@ -324,8 +320,8 @@ static enum status read_agents(const json_t *body, struct debate_spec *spec, str
   enum status s = STATUS_OK;
   if (json_is_array(value))
     s = add_agents_of_list(value, spec, err);
-  else if (blank_trim(text_of(value)).len)
-    s = add_agents_of_text(text_of(value), spec, err);
+  else if (blank_trim(json_bytes(value)).len)
+    s = add_agents_of_text(json_bytes(value), spec, err);
   if (s) return s;
   if (takes_one_agent(spec->mode) && spec->agent_count != 1)
     return error_set(err, STATUS_INVALID, name, "agents: mode %s takes exactly one agent",

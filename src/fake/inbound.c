@@ -23,11 +23,6 @@ static bool is_token(struct bytes text) { /* RFC 9110, 5.6.2 */
   return text.len > 0;
 }
 
-static bool is_name(struct bytes text, const char *lower) {
-  size_t n = strlen(lower);
-  return text.len == n && strncasecmp(text.ptr, lower, n) == 0;
-}
-
 static bool has_word(struct bytes list, const char *word) {
   size_t n = strlen(word);
   for (size_t i = 0; i + n <= list.len; i++)
@@ -83,16 +78,16 @@ static bool read_header(struct reading *reading, struct bytes line) {
   if (!is_token(name)) return refuse(reading, 400); /* a folded line begins with a space */
   for (size_t i = 0; i < value.len; i++)
     if ((unsigned char)value.ptr[i] < ' ' && value.ptr[i] != '\t') return refuse(reading, 400);
-  if (is_name(name, "content-length")) return read_length(reading, value);
-  if (is_name(name, "transfer-encoding")) return refuse(reading, 501);
-  if (is_name(name, "host")) {
+  if (bytes_equal_nocase(name, BYTES_LITERAL("content-length"))) return read_length(reading, value);
+  if (bytes_equal_nocase(name, BYTES_LITERAL("transfer-encoding"))) return refuse(reading, 501);
+  if (bytes_equal_nocase(name, BYTES_LITERAL("host"))) {
     reading->hosts++;
-  } else if (is_name(name, "connection")) {
+  } else if (bytes_equal_nocase(name, BYTES_LITERAL("connection"))) {
     if (has_word(value, "close")) r->close = true;
     if (r->old && has_word(value, "keep-alive")) r->close = false;
-  } else if (is_name(name, "expect")) {
-    r->expects_continue = is_name(value, "100-continue");
-  } else if (is_name(name, "x-fake-fault")) {
+  } else if (bytes_equal_nocase(name, BYTES_LITERAL("expect"))) {
+    r->expects_continue = bytes_equal_nocase(value, BYTES_LITERAL("100-continue"));
+  } else if (bytes_equal_nocase(name, BYTES_LITERAL("x-fake-fault"))) {
     r->fault = value;
   }
   return true;

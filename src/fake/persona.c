@@ -27,11 +27,6 @@ static uint64_t hash_of(struct bytes text, uint64_t seed) {
   return mix(mix(h ^ w));
 }
 
-static struct bytes until(struct bytes text, const char *mark) {
-  const char *found = text.len ? memmem(text.ptr, text.len, mark, strlen(mark)) : NULL;
-  return (struct bytes){text.ptr, found ? (size_t)(found - text.ptr) : text.len};
-}
-
 static struct bytes trimmed(struct bytes text) {
   while (text.len && (unsigned char)text.ptr[text.len - 1] <= ' ') text.len--;
   while (text.len && (unsigned char)*text.ptr <= ' ') text.ptr++, text.len--;
@@ -48,7 +43,8 @@ static struct bytes own_answer_of(struct bytes prompt) {
   p += sizeof own_answer - 1;
   const char *line = memchr(p, '\n', (size_t)(end - p)); /* the fence's opening line */
   if (!line) return (struct bytes){0};
-  return trimmed(until((struct bytes){line + 1, (size_t)(end - line - 1)}, "\n>>>>> "));
+  struct bytes quoted = {line + 1, (size_t)(end - line - 1)};
+  return trimmed(bytes_until(quoted, BYTES_LITERAL("\n>>>>> ")));
 }
 
 static int deal(struct personas *personas, struct bytes model, uint64_t hash) {
@@ -68,7 +64,8 @@ int personas_deal(struct personas *personas, struct bytes model, struct bytes pr
     const struct persona_answer *entry = &personas->answers[hash % PERSONA_TABLE_SIZE];
     return entry->hash == hash ? entry->persona : (int)(hash % SCRIPTED_PERSONAS);
   }
-  struct bytes stable = until(until(prompt, "\n## Items\n"), "\n## Responses\n");
+  struct bytes stable = bytes_until(bytes_until(prompt, BYTES_LITERAL("\n## Items\n")),
+                                    BYTES_LITERAL("\n## Responses\n"));
   return deal(personas, model, hash_of(stable, personas->seed));
 }
 

@@ -37,18 +37,14 @@ static void clear(struct question *q) {
 
 /* ---- paths ---- */
 
-static bool ends_with(struct bytes text, const char *end) {
-  size_t n = strlen(end);
-  return text.len >= n && memcmp(text.ptr + text.len - n, end, n) == 0;
-}
-
 int question_format_of(struct bytes path) {
-  if (ends_with(path, "/messages")) return QUESTION_ANTHROPIC;
-  if (ends_with(path, "/api/v1/chat/completions")) return QUESTION_OPENROUTER;
-  if (ends_with(path, "/chat/completions")) return QUESTION_OPENAI;
-  if (ends_with(path, ":streamGenerateContent") || ends_with(path, ":generateContent"))
+  if (bytes_ends_with(path, BYTES_LITERAL("/messages"))) return QUESTION_ANTHROPIC;
+  if (bytes_ends_with(path, BYTES_LITERAL("/api/v1/chat/completions"))) return QUESTION_OPENROUTER;
+  if (bytes_ends_with(path, BYTES_LITERAL("/chat/completions"))) return QUESTION_OPENAI;
+  if (bytes_ends_with(path, BYTES_LITERAL(":streamGenerateContent")) ||
+      bytes_ends_with(path, BYTES_LITERAL(":generateContent")))
     return QUESTION_GEMINI;
-  return ends_with(path, "/api/chat") ? QUESTION_OLLAMA : -1;
+  return bytes_ends_with(path, BYTES_LITERAL("/api/chat")) ? QUESTION_OLLAMA : -1;
 }
 
 const char *question_format_name(enum question_format format) {
@@ -56,19 +52,13 @@ const char *question_format_name(enum question_format format) {
   return names[format];
 }
 
-static int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  c |= 0x20;
-  return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* ".../models/{model}:method", the model possibly percent-encoded. */
 static void read_path_model(struct question *q, struct bytes path) {
   const char *colon = memrchr(path.ptr, ':', path.len);
   const char *slash = memrchr(path.ptr, '/', (size_t)(colon - path.ptr));
   for (const char *p = slash + 1; p < colon; p++) {
-    int high = *p == '%' && colon - p > 2 ? hex_digit(p[1]) : -1;
-    int low = high >= 0 ? hex_digit(p[2]) : -1;
+    int high = *p == '%' && colon - p > 2 ? bytes_hex_value(p[1]) : -1;
+    int low = high >= 0 ? bytes_hex_value(p[2]) : -1;
     if (low > 0 || (low == 0 && high > 0))
       p += 2;
     else
@@ -264,7 +254,7 @@ enum status question_read(struct question *q, enum question_format format,
   if (format == QUESTION_OLLAMA) q->stream = true; /* its default */
   if (format == QUESTION_GEMINI) {
     read_path_model(q, request->path);
-    q->stream = ends_with(request->path, ":streamGenerateContent");
+    q->stream = bytes_ends_with(request->path, BYTES_LITERAL(":streamGenerateContent"));
     q->listed = q->stream && !(request->query.len &&
                                memmem(request->query.ptr, request->query.len, "alt=sse", 7));
   }

@@ -61,22 +61,17 @@ static void answer_message(struct outbound *o, int status, const char *message) 
   buffer_append_text(&o->body, "}}\n");
 }
 
-static bool ends_with(struct bytes text, const char *end) {
-  size_t n = strlen(end);
-  return text.len >= n && memcmp(text.ptr + text.len - n, end, n) == 0;
-}
-
 static void answer_get(struct respondent *r, struct bytes path, struct outbound *o) {
   if (bytes_equal(path, BYTES_LITERAL("/_fake/stats"))) {
     answer_json(o, 200, "");
     tally_append_json(&r->tally, script_rule_count(r->script), &o->body);
-  } else if (ends_with(path, "/v1beta/models")) {
+  } else if (bytes_ends_with(path, BYTES_LITERAL("/v1beta/models"))) {
     answer_json(o, 200, "{\"models\":[{\"name\":\"models/fake-1\",\"displayName\":\"Fake\"}]}\n");
-  } else if (ends_with(path, "/models")) {
+  } else if (bytes_ends_with(path, BYTES_LITERAL("/models"))) {
     answer_json(o, 200,
                 "{\"object\":\"list\",\"data\":[{\"id\":\"fake-1\",\"object\":\"model\","
                 "\"type\":\"model\",\"created\":1,\"owned_by\":\"fake\"}],\"has_more\":false}\n");
-  } else if (ends_with(path, "/api/tags")) {
+  } else if (bytes_ends_with(path, BYTES_LITERAL("/api/tags"))) {
     answer_json(o, 200,
                 "{\"models\":[{\"name\":\"fake-1:latest\",\"model\":\"fake-1:latest\","
                 "\"size\":1}]}\n");

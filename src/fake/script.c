@@ -76,7 +76,7 @@ static enum status read_value(struct script_rule *rule, const struct field *f, j
   switch (f->type) {
     case FIELD_TEXT:
       if (!text) return wrong(err, index, f->name, "must be a text");
-      if (!(*(char **)at = bytes_dup(bytes_of(text))))
+      if (bytes_replace((char **)at, bytes_of(text)))
         return error_set(err, STATUS_NOMEM, NULL, "out of memory");
       return STATUS_OK;
     case FIELD_COUNT:

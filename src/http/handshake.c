@@ -2,18 +2,16 @@
 
 #include <openssl/evp.h>
 #include <sodium.h>
-#include <strings.h>
 
 enum { HANDSHAKE_KEY_LEN = 24, HANDSHAKE_KEY_BYTES = 16 };
 
 bool handshake_list_has(const char *list, const char *token) {
-  size_t len = strlen(token);
   while (list && *list) {
     list += strspn(list, " \t,");
     size_t n = strcspn(list, ",");
     size_t bare = n;
     while (bare > 0 && (list[bare - 1] == ' ' || list[bare - 1] == '\t')) bare--;
-    if (bare == len && strncasecmp(list, token, len) == 0) return true;
+    if (bytes_equal_nocase((struct bytes){list, bare}, bytes_of(token))) return true;
     list += n;
   }
   return false;

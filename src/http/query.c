@@ -5,18 +5,11 @@
 #include <stdlib.h>
 #include <strings.h>
 
-static int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
 /* The byte of an escape at `p` of `len` bytes, or -1. */
 static int query_escape(const char *p, size_t len) {
   if (len < 3) return -1;
-  int high = hex_digit(p[1]);
-  int low = hex_digit(p[2]);
+  int high = bytes_hex_value(p[1]);
+  int low = bytes_hex_value(p[2]);
   return high < 0 || low < 0 ? -1 : high * 16 + low;
 }
 

@@ -98,13 +98,10 @@ static bool head_has_controls(const char *text, size_t len) {
   return false;
 }
 
-static bool head_named(const char *key, size_t len, const char *name) {
-  return len == strlen(name) && strncasecmp(key, name, len) == 0;
-}
-
 static enum MHD_Result head_on_value(void *cls, enum MHD_ValueKind kind, const char *key,
                                      size_t key_len, const char *value, size_t value_len) {
   struct head *h = cls;
+  struct bytes name = {key, key_len};
   if (!value) value = "";
   if (++h->count > REQUEST_HEADERS_MAX || !head_is_token(key, key_len) ||
       head_has_controls(value, value_len)) {
@@ -114,30 +111,30 @@ static enum MHD_Result head_on_value(void *cls, enum MHD_ValueKind kind, const c
   /* By first letter: most headers are none of these. */
   switch (key[0] | 0x20) {
     case 'a':
-      if (head_named(key, key_len, "Authorization")) h->authorization = value;
+      if (bytes_equal_nocase(name, BYTES_LITERAL("Authorization"))) h->authorization = value;
       break;
     case 'h':
-      if (head_named(key, key_len, "Host")) h->host = h->hosts++ ? h->host : value;
+      if (bytes_equal_nocase(name, BYTES_LITERAL("Host"))) h->host = h->hosts++ ? h->host : value;
       break;
     case 'o':
-      if (head_named(key, key_len, "Origin")) h->origin = value;
+      if (bytes_equal_nocase(name, BYTES_LITERAL("Origin"))) h->origin = value;
       break;
     case 'u':
-      if (head_named(key, key_len, "Upgrade")) h->upgrade = value;
+      if (bytes_equal_nocase(name, BYTES_LITERAL("Upgrade"))) h->upgrade = value;
       break;
     case 'c':
-      if (head_named(key, key_len, "Connection")) h->connection = value;
-      if (head_named(key, key_len, "Content-Length")) {
+      if (bytes_equal_nocase(name, BYTES_LITERAL("Connection"))) h->connection = value;
+      if (bytes_equal_nocase(name, BYTES_LITERAL("Content-Length"))) {
         h->length = value;
         h->lengths++;
       }
       break;
     case 't':
-      if (head_named(key, key_len, "Transfer-Encoding")) h->encoding = value;
+      if (bytes_equal_nocase(name, BYTES_LITERAL("Transfer-Encoding"))) h->encoding = value;
       break;
     case 'x':
-      if (head_named(key, key_len, "X-Request-ID")) h->id = value;
-      if (head_named(key, key_len, "X-Forwarded-For")) h->forwarded = value;
+      if (bytes_equal_nocase(name, BYTES_LITERAL("X-Request-ID"))) h->id = value;
+      if (bytes_equal_nocase(name, BYTES_LITERAL("X-Forwarded-For"))) h->forwarded = value;
       break;
     default: break;
   }

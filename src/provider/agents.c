@@ -390,16 +390,12 @@ void agents_free(struct agent_table *table) {
   free(table);
 }
 
-static bool same(struct bytes a, const char *b) {
-  return a.len == strlen(b) && strncasecmp(a.ptr, b, a.len) == 0;
-}
-
 const struct agent_binding *agents_find(const struct agent_table *table, struct bytes type) {
   if (!type.len) return NULL;
   for (size_t i = 0; i < table->count; i++)
-    if (same(type, table->agents[i].type)) return &table->agents[i];
+    if (bytes_equal_nocase(type, bytes_of(table->agents[i].type))) return &table->agents[i];
   for (size_t i = 0; i < agents_aliases_count; i++)
-    if (same(type, agents_aliases[i].alias))
+    if (bytes_equal_nocase(type, bytes_of(agents_aliases[i].alias)))
       return agents_find(table, bytes_of(agents_aliases[i].type));
   return NULL;
 }

@@ -42,11 +42,6 @@ static struct bytes after_line(struct bytes text, const char *mark) {
   return (struct bytes){NULL, 0};
 }
 
-static struct bytes until(struct bytes text, const char *mark) {
-  const char *p = text.len ? memmem(text.ptr, text.len, mark, strlen(mark)) : NULL;
-  return p ? (struct bytes){text.ptr, (size_t)(p - text.ptr)} : text;
-}
-
 /* The text between the fence lines that follow the heading of `label`. */
 static struct bytes quoted(struct bytes prompt, const char *label) {
   char heading[ENUM_MAX + 8];
@@ -56,10 +51,10 @@ static struct bytes quoted(struct bytes prompt, const char *label) {
     rest = after_line(prompt, label);
   }
   struct bytes inside = after_line(rest, "<<<<< ");
-  if (!inside.len) return until(rest, "\n\n");
-  struct bytes line = until(inside, "\n");
+  if (!inside.len) return bytes_until(rest, BYTES_LITERAL("\n\n"));
+  struct bytes line = bytes_until(inside, BYTES_LITERAL("\n"));
   inside = (struct bytes){line.ptr + line.len, inside.len - line.len};
-  return until(inside, "\n>>>>>");
+  return bytes_until(inside, BYTES_LITERAL("\n>>>>>"));
 }
 
 /* One line of at most `max` bytes: runs of white space become one space. */
@@ -81,9 +76,9 @@ static void one_line(struct bytes text, size_t max, char *out) {
 }
 
 static bool begins_with_word(const char *text, const char *const *words) {
-  size_t len = strcspn(text, " ");
+  struct bytes first = {text, strcspn(text, " ")};
   for (; *words; words++)
-    if (strlen(*words) == len && strncasecmp(text, *words, len) == 0) return true;
+    if (bytes_equal_nocase(first, bytes_of(*words))) return true;
   return false;
 }
 
@@ -142,7 +137,7 @@ static bool grave_item_shown(const struct maker *m) {
     snprintf(label, sizeof label, "### Item %d\n", i);
     struct bytes item = after_line(m->prompt, label);
     if (!item.len) return false;
-    if (severity_of(until(item, "\n>>>>>")) >= GRAVE_PPM) return true;
+    if (severity_of(bytes_until(item, BYTES_LITERAL("\n>>>>>"))) >= GRAVE_PPM) return true;
   }
   return false;
 }
@@ -152,11 +147,12 @@ static const char *own_side(const struct maker *m) {
 }
 
 static void read_prompt(struct maker *m) {
-  struct bytes question = until(after_line(m->prompt, "## Question\n"), "\n## ");
+  struct bytes question =
+      bytes_until(after_line(m->prompt, "## Question\n"), BYTES_LITERAL("\n## "));
   one_line(question.len ? question : BYTES_LITERAL("the question asked"), QUESTION_MAX,
            m->question);
   find_keys(m);
-  struct bytes key = until(after_line(m->prompt, "Its answer_key: "), "\n");
+  struct bytes key = bytes_until(after_line(m->prompt, "Its answer_key: "), BYTES_LITERAL("\n"));
   one_line(key, KEY_MAX, m->own_key);
 }
 
@@ -235,7 +231,7 @@ static json_t *make_quote(const struct maker *m) {
     text = (struct bytes){text.ptr + 1, text.len - 1};
   if (text.len > 7 && memcmp(text.ptr, "[demo] ", 7) == 0)
     text = (struct bytes){text.ptr + 7, text.len - 7};
-  one_line(until(text, ". "), QUOTE_MAX, line);
+  one_line(bytes_until(text, BYTES_LITERAL(". ")), QUOTE_MAX, line);
   return json_text(bytes_of(*line ? line : "The response as a whole."));
 }
 

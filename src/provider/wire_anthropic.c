@@ -48,17 +48,13 @@ static bool append_body(struct buffer *b, const struct ask_spec *spec) {
   return ok;
 }
 
-static bool ends_with(const char *text, const char *end) {
-  size_t n = strlen(text), m = strlen(end);
-  return n >= m && strcmp(text + n - m, end) == 0;
-}
-
 static enum status build(const struct ask_spec *spec, struct wire_request *ret_request) {
   struct wire_request r;
   wire_request_init(&r);
   const char *base = spec->binding->base_url;
   /* The vendor's own variable has no version in it; ours may. */
-  buffer_printf(&r.url, "%s%s/messages", base, ends_with(base, "/v1") ? "" : "/v1");
+  bool has_version = bytes_ends_with(bytes_of(base), BYTES_LITERAL("/v1"));
+  buffer_printf(&r.url, "%s%s/messages", base, has_version ? "" : "/v1");
   bool ok = wire_request_header(&r, "content-type: application/json") &&
             wire_request_header(&r, "accept: text/event-stream") &&
             wire_request_header(&r, "anthropic-version: 2023-06-01") &&

@@ -14,9 +14,7 @@ struct log_context live_log_context(const struct live *live) {
 /* ---- life ---- */
 
 static enum status copy_text(char **field, const char *text) {
-  if (!text) return STATUS_OK;
-  *field = bytes_dup(bytes_of(text));
-  return *field ? STATUS_OK : STATUS_NOMEM;
+  return text ? bytes_replace(field, bytes_of(text)) : STATUS_OK;
 }
 
 static enum status copy_row(const struct store_debate *row, struct store_debate *out) {
@@ -257,12 +255,9 @@ static enum status open_in_hub(struct live *live, uint64_t next_seq) {
 /* What a list shows of a debate that has not ended. */
 static enum status show_status(struct live *live, struct delivery *delivery, const char *status) {
   if (live->row.status && strcmp(live->row.status, status) == 0) return STATUS_OK;
-  char *copy = bytes_dup(bytes_of(status));
-  if (!copy) return STATUS_NOMEM;
-  free(live->row.status);
-  live->row.status = copy;
-  if (delivery->change != STORE_ROW_INSERT) delivery->change = STORE_ROW_UPDATE;
-  return STATUS_OK;
+  enum status s = bytes_replace(&live->row.status, bytes_of(status));
+  if (!s && delivery->change != STORE_ROW_INSERT) delivery->change = STORE_ROW_UPDATE;
+  return s;
 }
 
 enum status live_begin(struct live *live, const struct debate_config *config, bool queued,

@@ -11,11 +11,6 @@ struct seat { /* a place in the panel before it has a name */
   struct bytes role;
 };
 
-static enum status set_text(char **field, const char *text) {
-  *field = bytes_dup(bytes_of(text));
-  return *field ? STATUS_OK : STATUS_NOMEM;
-}
-
 /* "openai-api", then "openai-api_2", ...: names are unique in a debate. */
 static void name_agent(const struct debate_agent *earlier, int count, const char *type,
                        char out[ID_AGENT_MAX_TEXT]) {
@@ -40,13 +35,12 @@ static enum status fill_agent(const struct seat *seat, const struct debate_agent
   name_agent(earlier, count, seat->binding->type, name);
   agent->weight_ppm = PPM;
   agent->demo = seat->binding->wire == WIRE_DEMO;
-  enum status s = set_text(&agent->name, name);
-  if (!s) s = set_text(&agent->type, seat->binding->type);
-  if (!s) s = set_text(&agent->provider, seat->binding->provider);
-  if (!s) s = set_text(&agent->model, seat->binding->model);
-  if (s) return s;
-  agent->role = bytes_dup(seat->role);
-  return agent->role ? STATUS_OK : STATUS_NOMEM;
+  enum status s = bytes_replace(&agent->name, bytes_of(name));
+  if (!s) s = bytes_replace(&agent->type, bytes_of(seat->binding->type));
+  if (!s) s = bytes_replace(&agent->provider, bytes_of(seat->binding->provider));
+  if (!s) s = bytes_replace(&agent->model, bytes_of(seat->binding->model));
+  if (!s) s = bytes_replace(&agent->role, seat->role);
+  return s;
 }
 
 static enum status find_agent(const struct agent_table *agents, struct bytes text,
@@ -230,8 +224,8 @@ static enum status build(const struct agent_table *agents, const struct options 
                          struct debate_config *c, struct error *err) {
   fill_settings(options, spec, count, c);
   enum status s = fill_limits(options, spec, seats, count, c, err);
-  if (!s) s = set_text(&c->task, spec->task);
-  if (!s && spec->context) s = set_text(&c->context, spec->context);
+  if (!s) s = bytes_replace(&c->task, bytes_of(spec->task));
+  if (!s && spec->context) s = bytes_replace(&c->context, bytes_of(spec->context));
   for (int i = 0; i < count && !s; i++) {
     c->member_count++;
     s = fill_agent(&seats[i], c->members, i, &c->members[i]);

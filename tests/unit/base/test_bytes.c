@@ -18,6 +18,11 @@ static void test_hex_both_ways(void **state) {
   uint8_t back[4];
   assert_true(bytes_from_hex(BYTES_LITERAL("007FA5ff"), back, sizeof back));
   assert_memory_equal(back, raw, sizeof raw);
+  assert_int_equal(bytes_hex_value('0'), 0);
+  assert_int_equal(bytes_hex_value('f'), 15);
+  assert_int_equal(bytes_hex_value('A'), 10);
+  assert_int_equal(bytes_hex_value('g'), -1);
+  assert_int_equal(bytes_hex_value('/'), -1);
 }
 
 static void test_hex_refuses_other_text(void **state) {
@@ -184,6 +189,44 @@ static void test_equality_and_copies(void **state) {
   assert_string_equal(copy, "ab");
 }
 
+static void test_equality_without_case(void **state) {
+  (void)state;
+  assert_true(bytes_equal_nocase(bytes_of(NULL), bytes_of("")));
+  assert_true(bytes_equal_nocase(bytes_of("Content-Length"), bytes_of("content-length")));
+  assert_true(bytes_equal_nocase((struct bytes){"HOSTS", 4}, bytes_of("host")));
+  assert_false(bytes_equal_nocase(bytes_of("host"), bytes_of("hosts")));
+  assert_false(bytes_equal_nocase(bytes_of("hosts"), bytes_of("host")));
+  assert_false(bytes_equal_nocase(bytes_of("[ab"), bytes_of("{ab"))); /* 0x20 apart, no letters */
+  assert_false(bytes_equal_nocase(BYTES_LITERAL("ho\0t"), bytes_of("host")));
+}
+
+static void test_parts(void **state) {
+  (void)state;
+  assert_true(bytes_ends_with(bytes_of("/v1/models"), BYTES_LITERAL("/models")));
+  assert_true(bytes_ends_with(bytes_of("/models"), BYTES_LITERAL("/models")));
+  assert_false(bytes_ends_with((struct bytes){"/models", 6}, BYTES_LITERAL("/models")));
+  assert_false(bytes_ends_with(bytes_of("/models/"), BYTES_LITERAL("/models")));
+  assert_false(bytes_ends_with(bytes_of(NULL), BYTES_LITERAL("x")));
+  struct bytes text = BYTES_LITERAL("one\ntwo\nthree");
+  assert_true(bytes_equal(bytes_until(text, BYTES_LITERAL("\n")), bytes_of("one")));
+  assert_true(bytes_equal(bytes_until(text, BYTES_LITERAL("\nthree")), bytes_of("one\ntwo")));
+  assert_true(bytes_equal(bytes_until(text, BYTES_LITERAL("four")), text));
+  assert_int_equal(bytes_until(text, BYTES_LITERAL("one")).len, 0);
+  assert_int_equal(bytes_until(bytes_of(NULL), BYTES_LITERAL("\n")).len, 0);
+}
+
+static void test_replace_owns_a_copy(void **state) {
+  (void)state;
+  FREE_LATER char *text = NULL;
+  assert_int_equal(bytes_replace(&text, (struct bytes){"first", 4}), STATUS_OK);
+  assert_string_equal(text, "firs");
+  /* A part of what it replaces: copied before that is freed. */
+  assert_int_equal(bytes_replace(&text, (struct bytes){text + 1, 2}), STATUS_OK);
+  assert_string_equal(text, "ir");
+  assert_int_equal(bytes_replace(&text, bytes_of(NULL)), STATUS_OK);
+  assert_string_equal(text, "");
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_hex_both_ways),
@@ -200,6 +243,9 @@ int main(void) {
       cmocka_unit_test(test_json_string_up_to_the_maximum),
       cmocka_unit_test(test_consume_and_steal),
       cmocka_unit_test(test_equality_and_copies),
+      cmocka_unit_test(test_equality_without_case),
+      cmocka_unit_test(test_parts),
+      cmocka_unit_test(test_replace_owns_a_copy),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

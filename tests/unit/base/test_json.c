@@ -114,6 +114,9 @@ static void test_typed_reads_fall_back(void **state) {
   assert_true(json_get_bool(o, "none", true));
   assert_false(json_get_bool(o, "n", false));
   assert_string_equal(json_get_text(NULL, "t", "-"), "-");
+  assert_true(bytes_equal(json_bytes(json_object_get(o, "t")), bytes_of("text")));
+  assert_int_equal(json_bytes(json_object_get(o, "n")).len, 0);
+  assert_int_equal(json_bytes(NULL).len, 0);
 }
 
 static void test_values_from_outside(void **state) {
