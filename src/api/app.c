@@ -34,7 +34,3 @@ void api_destroy(struct api *api) {
 void api_set_server(struct api *api, const struct http_server *server) {
   api->server = server;
 }
-
-double api_uptime_s(const struct api *api) {
-  return (double)(clock_mono_us(&clock_system) - api->started_us) / 1e6;
-}

@@ -3,6 +3,7 @@
 #define ARAGORA_API_STATE_H
 
 #include "api/app.h"
+#include "base/clock.h"
 #include "base/principal.h"
 
 #include <pthread.h>
@@ -25,6 +26,8 @@ static inline struct principal api_principal(const struct http_request *request)
 }
 
 /* Seconds since api_create. */
-double api_uptime_s(const struct api *api);
+static inline double api_uptime_s(const struct api *api) {
+  return (double)(clock_mono_us(&clock_system) - api->started_us) / 1e6;
+}
 
 #endif
