@@ -1,4 +1,5 @@
-/* What the page of a debate has to remember between frames. Private to render*.c and verdict.c. */
+/* What the page of a debate has to remember between frames. Private to render.c and to votes.c and
+ * verdict.c, which it calls. */
 #ifndef ARAGORA_CLI_RENDER_STATE_H
 #define ARAGORA_CLI_RENDER_STATE_H
 
@@ -33,7 +34,5 @@ struct page_gutter render_gutter_of(struct render *r, const char *agent);
 void verdict_render(struct render *r);
 /* Positions and who ranked them how. */
 void votes_render(struct render *r);
-/* 'A' for "p0"; '?' for what names none. */
-char votes_letter(const json_t *position_id);
 
 #endif

@@ -7,7 +7,8 @@
 
 enum { LINE_MAX_BYTES = 16384 };
 
-char votes_letter(const json_t *position_id) {
+/* 'A' for "p0"; '?' for what names none. */
+static char letter_of(const json_t *position_id) {
   const char *id = json_string_value(position_id);
   if (!id || id[0] != 'p' || id[1] < '0' || id[1] > '9') return '?';
   int place = atoi(id + 1);
@@ -39,7 +40,7 @@ static void append_score(struct buffer *line, const json_t *position) {
 static void render_position(struct render *r, const json_t *position) {
   BUFFER_LATER struct buffer line;
   buffer_init(&line, LINE_MAX_BYTES);
-  char letter[8] = {votes_letter(json_object_get(position, "id")), ' ', ' ', 0};
+  char letter[8] = {letter_of(json_object_get(position, "id")), ' ', ' ', 0};
   FREE_LATER char *key = render_text(r, position, "key");
   FREE_LATER char *text = render_text(r, position, "text");
   text_append_line(&line, bytes_of(*key ? key : text), r->page.width - 3);
@@ -60,7 +61,7 @@ static void render_ballot(struct render *r, const json_t *frame, const json_t *d
   const json_t *id;
   size_t i;
   json_array_foreach(json_object_get(data, "ranking"), i, id)
-      buffer_printf(&line, "%s%c", i ? " > " : "", votes_letter(id));
+      buffer_printf(&line, "%s%c", i ? " > " : "", letter_of(id));
   if (json_get_bool(data, "self_first", false)) buffer_append_text(&line, " · its own first");
   int64_t confidence = figure_ppm(data, "confidence");
   if (confidence >= 0) {
@@ -76,14 +77,14 @@ static void render_judgment(struct render *r, const json_t *frame, const json_t 
   struct page_gutter g = render_gutter_of(r, json_get_text(frame, "agent", "?"));
   BUFFER_LATER struct buffer line;
   buffer_init(&line, LINE_MAX_BYTES);
-  buffer_printf(&line, "chooses %c: ", votes_letter(json_object_get(data, "choice")));
+  buffer_printf(&line, "chooses %c: ", letter_of(json_object_get(data, "choice")));
   const char *reason = json_get_text(data, "answer", json_get_text(data, "content", ""));
   render_gutter(r, &g, line.ptr, PAGE_BOLD, PAGE_PLAIN, reason);
   const json_t *score;
   size_t i;
   json_array_foreach(json_object_get(data, "scores"), i, score) {
     buffer_clear(&line);
-    buffer_printf(&line, "%c", votes_letter(json_object_get(score, "position")));
+    buffer_printf(&line, "%c", letter_of(json_object_get(score, "position")));
     for (size_t c = 0; c < sizeof criteria / sizeof *criteria; c++) {
       int64_t ppm = figure_ppm(score, criteria[c]);
       if (ppm < 0) continue;
