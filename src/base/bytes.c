@@ -42,6 +42,19 @@ bool bytes_from_hex(struct bytes text, uint8_t *out, size_t len) {
   return true;
 }
 
+size_t bytes_from_int(int64_t value, char out[BYTES_INT_SIZE]) {
+  char digits[BYTES_INT_SIZE];
+  char *end = digits + sizeof digits - 1;
+  char *p = end;
+  uint64_t rest = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+  *end = '\0';
+  do *--p = (char)('0' + rest % 10);
+  while (rest /= 10);
+  if (value < 0) *--p = '-';
+  memcpy(out, p, (size_t)(end - p) + 1);
+  return (size_t)(end - p);
+}
+
 void buffer_init(struct buffer *b, size_t max_bytes) {
   *b = (struct buffer){.max = max_bytes};
 }
@@ -107,14 +120,8 @@ bool buffer_printf(struct buffer *b, const char *format, ...) {
 }
 
 bool buffer_append_int(struct buffer *b, int64_t value) {
-  char digits[24];
-  char *end = digits + sizeof digits;
-  char *p = end;
-  uint64_t rest = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
-  do *--p = (char)('0' + rest % 10);
-  while (rest /= 10);
-  if (value < 0) *--p = '-';
-  return buffer_append(b, p, (size_t)(end - p));
+  char digits[BYTES_INT_SIZE];
+  return buffer_append(b, digits, bytes_from_int(value, digits));
 }
 
 /* The escape of a byte that has a short one, else 0. */

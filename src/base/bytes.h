@@ -50,6 +50,10 @@ void bytes_to_hex(const uint8_t *in, size_t len, char *out);
 /* The inverse: exactly 2 * len hexadecimal digits of `text` into `out`. False on anything else. */
 bool bytes_from_hex(struct bytes text, uint8_t *out, size_t len);
 
+enum { BYTES_INT_SIZE = 21 };
+/* `value` in decimal digits, NUL-terminated, and how many bytes that is. */
+size_t bytes_from_int(int64_t value, char out[BYTES_INT_SIZE]);
+
 struct buffer {
   char *ptr;     /* NULL until the first append */
   size_t len;    /* bytes in use */

@@ -1,6 +1,5 @@
 #include "base/clock.h"
 
-#include <stdio.h>
 #include <time.h>
 
 static int64_t system_wall_ms(void *ctx) {
@@ -19,6 +18,13 @@ static int64_t system_mono_us(void *ctx) {
 
 const struct clock clock_system = {system_wall_ms, system_mono_us, NULL};
 
+/* `count` decimal digits of `value`; snprintf takes ten times as long, and each event of a log is
+ * shown with its time. */
+static char *put_digits(char *out, int64_t value, int count) {
+  for (int i = count - 1; i >= 0; i--, value /= 10) out[i] = (char)('0' + value % 10);
+  return out + count;
+}
+
 void clock_format_iso(int64_t wall_ms, char out[CLOCK_ISO_SIZE]) {
   /* Bounded to the years 0..9999 so that the text always fits. */
   if (wall_ms < 0) wall_ms = 0;
@@ -26,8 +32,19 @@ void clock_format_iso(int64_t wall_ms, char out[CLOCK_ISO_SIZE]) {
   time_t seconds = (time_t)(wall_ms / 1000);
   struct tm tm;
   gmtime_r(&seconds, &tm);
-  snprintf(out, CLOCK_ISO_SIZE, "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ",
-           (unsigned)(tm.tm_year + 1900) % 10000, (unsigned)(tm.tm_mon + 1) % 100,
-           (unsigned)tm.tm_mday % 100, (unsigned)tm.tm_hour % 100, (unsigned)tm.tm_min % 100,
-           (unsigned)tm.tm_sec % 100, (unsigned)(wall_ms % 1000));
+  out = put_digits(out, tm.tm_year + 1900, 4);
+  *out++ = '-';
+  out = put_digits(out, tm.tm_mon + 1, 2);
+  *out++ = '-';
+  out = put_digits(out, tm.tm_mday, 2);
+  *out++ = 'T';
+  out = put_digits(out, tm.tm_hour, 2);
+  *out++ = ':';
+  out = put_digits(out, tm.tm_min, 2);
+  *out++ = ':';
+  out = put_digits(out, tm.tm_sec, 2);
+  *out++ = '.';
+  out = put_digits(out, wall_ms % 1000, 3);
+  *out++ = 'Z';
+  *out = '\0';
 }

@@ -40,49 +40,60 @@ enum status json_parse(struct bytes text, json_t **ret_value, struct error *err)
   return STATUS_OK;
 }
 
+struct member {
+  const char *key;
+  size_t key_len;
+  const json_t *value;
+};
+
 /* Objects of a log have few keys, mostly in order already: insertion beats qsort, which allocates.
  */
-static void sort_keys(const char **keys, size_t count) {
+static void sort_members(struct member *members, size_t count) {
   for (size_t i = 1; i < count; i++) {
-    const char *key = keys[i];
+    struct member m = members[i];
     size_t at = i;
-    for (; at > 0 && strcmp(keys[at - 1], key) > 0; at--) keys[at] = keys[at - 1];
-    keys[at] = key;
+    for (; at > 0 && strcmp(members[at - 1].key, m.key) > 0; at--) members[at] = members[at - 1];
+    members[at] = m;
   }
 }
 
-static int compare_keys(const void *a, const void *b) {
-  const char *const *x = a;
-  const char *const *y = b;
-  return strcmp(*x, *y);
+static int compare_members(const void *a, const void *b) {
+  const struct member *x = a;
+  const struct member *y = b;
+  return strcmp(x->key, y->key);
+}
+
+static enum status append_member(struct buffer *out, const struct member *m) {
+  for (size_t i = 0; i < m->key_len; i++)
+    if ((unsigned char)m->key[i] > 0x7e) return STATUS_INVALID;
+  buffer_append_json_string(out, (struct bytes){m->key, m->key_len});
+  buffer_append_char(out, ':');
+  return json_append_canonical(out, m->value);
 }
 
 static enum status append_object(struct buffer *out, const json_t *object) {
   size_t count = json_object_size(object);
-  const char *few[32];
-  FREE_LATER const char **many = NULL;
-  const char **keys = few;
+  struct member few[32];
+  FREE_LATER struct member *many = NULL;
+  struct member *members = few;
   if (count > sizeof few / sizeof *few) {
     many = malloc(count * sizeof *many);
     if (!many) return STATUS_NOMEM;
-    keys = many;
+    members = many;
   }
-  size_t n = 0;
+  size_t n = 0, len;
   const char *key;
   json_t *value;
-  json_object_foreach((json_t *)object, key, value) keys[n++] = key;
-  if (keys == few)
-    sort_keys(keys, n);
+  json_object_keylen_foreach((json_t *)object, key, len, value) members[n++] =
+      (struct member){key, len, value};
+  if (members == few)
+    sort_members(members, n);
   else
-    qsort(keys, n, sizeof *keys, compare_keys);
+    qsort(members, n, sizeof *members, compare_members);
   buffer_append_char(out, '{');
   for (size_t i = 0; i < n; i++) {
-    for (const char *p = keys[i]; *p; p++)
-      if ((unsigned char)*p > 0x7e) return STATUS_INVALID;
     if (i) buffer_append_char(out, ',');
-    buffer_append_json_string(out, bytes_of(keys[i]));
-    buffer_append_char(out, ':');
-    enum status s = json_append_canonical(out, json_object_get(object, keys[i]));
+    enum status s = append_member(out, &members[i]);
     if (s) return s;
   }
   buffer_append_char(out, '}');

@@ -7,20 +7,20 @@ enum unit { UNIT_NONE, UNIT_MILLIONTHS, UNIT_SEVERITY };
 enum { NAME_MAX = 64 };
 
 /* What a field of the log is called outside, and in which unit. `*ret_name` is not terminated. */
-static enum unit translate(const char *key, struct bytes *ret_name) {
-  *ret_name = bytes_of(key);
-  if (bytes_ends_with(*ret_name, BYTES_LITERAL("_ppm"))) {
-    if (strcmp(key, "severity_ppm") == 0) {
+static enum unit translate(struct bytes key, struct bytes *ret_name) {
+  *ret_name = key;
+  if (bytes_ends_with(key, BYTES_LITERAL("_ppm"))) {
+    if (bytes_equal(key, BYTES_LITERAL("severity_ppm"))) {
       *ret_name = BYTES_LITERAL("severity_score");
       return UNIT_SEVERITY;
     }
-    if (strcmp(key, "first_ppm") == 0)
+    if (bytes_equal(key, BYTES_LITERAL("first_ppm")))
       *ret_name = BYTES_LITERAL("first_choice_share");
     else
       ret_name->len -= 4;
     return UNIT_MILLIONTHS;
   }
-  if (bytes_ends_with(*ret_name, BYTES_LITERAL("_usd_micro"))) {
+  if (bytes_ends_with(key, BYTES_LITERAL("_usd_micro"))) {
     ret_name->len -= 6;
     return UNIT_MILLIONTHS;
   }
@@ -66,7 +66,7 @@ static void append_array(struct buffer *out, const json_t *array) {
   buffer_append_char(out, ']');
 }
 
-static void append_member(struct buffer *out, const char *key, const json_t *value) {
+static void append_member(struct buffer *out, struct bytes key, const json_t *value) {
   struct bytes name;
   enum unit unit = translate(key, &name);
   if (!json_is_integer(value)) {
@@ -94,23 +94,25 @@ static bool listed(const char *const *names, const char *name) {
 
 void outward_append_members(struct buffer *out, const json_t *object, const char *const *skip) {
   const char *key;
+  size_t len;
   json_t *value;
-  json_object_foreach((json_t *)object, key, value) {
+  json_object_keylen_foreach((json_t *)object, key, len, value) {
     if (listed(skip, key)) continue;
     buffer_append_char(out, ',');
-    append_member(out, key, value);
+    append_member(out, (struct bytes){key, len}, value);
   }
 }
 
 static void append_object(struct buffer *out, const json_t *object) {
   const char *key;
+  size_t len;
   json_t *value;
   bool first = true;
   buffer_append_char(out, '{');
-  json_object_foreach((json_t *)object, key, value) {
+  json_object_keylen_foreach((json_t *)object, key, len, value) {
     if (!first) buffer_append_char(out, ',');
     first = false;
-    append_member(out, key, value);
+    append_member(out, (struct bytes){key, len}, value);
   }
   buffer_append_char(out, '}');
 }
@@ -151,7 +153,7 @@ static json_t *copy_array(const json_t *array) {
 
 static bool copy_member(json_t *out, const char *key, const json_t *value) {
   struct bytes name;
-  enum unit unit = translate(key, &name);
+  enum unit unit = translate(bytes_of(key), &name);
   char text[NAME_MAX];
   if (name.len >= sizeof text) return json_object_set_new(out, key, outward_copy(value)) == 0;
   memcpy(text, name.ptr, name.len);
@@ -188,7 +190,7 @@ json_t *outward_copy(const json_t *value) {
 json_t *outward_member(const json_t *object, const char *key) {
   const json_t *value = json_object_get(object, key);
   struct bytes name;
-  if (json_is_integer(value) && translate(key, &name) != UNIT_NONE)
+  if (json_is_integer(value) && translate(bytes_of(key), &name) != UNIT_NONE)
     return json_real((double)json_integer_value(value) / 1e6);
   return outward_copy(value);
 }

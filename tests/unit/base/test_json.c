@@ -30,6 +30,21 @@ static void test_sorts_keys_and_drops_space(void **state) {
         "{\"a\":[true,null,false],\"aa\":{},\"b\":1}");
 }
 
+/* More keys than are sorted in place. */
+static void test_sorts_many_keys(void **state) {
+  (void)state;
+  BUFFER_LATER struct buffer in, want;
+  buffer_init(&in, 1000);
+  buffer_init(&want, 1000);
+  for (int i = 0; i < 40; i++) {
+    buffer_printf(&in, "%c\"k%02d\":%d", i ? ',' : '{', 39 - i, 39 - i);
+    buffer_printf(&want, "%c\"k%02d\":%d", i ? ',' : '{', i, i);
+  }
+  buffer_append_char(&in, '}');
+  buffer_append_char(&want, '}');
+  check(in.ptr, want.ptr);
+}
+
 static void test_escapes_the_short_way(void **state) {
   (void)state;
   /* RFC 8785 section 3.2.2.2 */
@@ -136,6 +151,7 @@ static void test_values_from_outside(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_sorts_keys_and_drops_space),
+      cmocka_unit_test(test_sorts_many_keys),
       cmocka_unit_test(test_escapes_the_short_way),
       cmocka_unit_test(test_refuses_what_a_log_never_holds),
       cmocka_unit_test(test_refuses_depth_without_recursion),
