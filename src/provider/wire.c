@@ -224,7 +224,7 @@ bool wire_decoder_feed(struct wire_decoder *d, struct bytes piece) {
   bool ok = true;
   if (d->framing == FRAMING_WHOLE)
     ok = buffer_append_bytes(&d->whole, piece);
-  else if (d->framing == FRAMING_STREAM)
+  else /* white space too: a space is part of its line, wherever the pieces were cut */
     ok = d->wire->ndjson ? ndjson_decoder_feed(&d->lines, piece) : sse_decoder_feed(&d->sse, piece);
   d->failed = !ok;
   return ok;

@@ -212,6 +212,32 @@ static void test_openai_chunks_that_begin_alike(void **state) {
   wire_reply_done(&reply);
 }
 
+/* A line that begins with a space has no field that is known (WHATWG HTML, section 9.2.6), also
+ * when the space came alone; before a body that is no stream, white space means nothing. */
+static void test_white_space_before_a_body(void **state) {
+  (void)state;
+  static const struct {
+    const char *first, *rest;
+    bool whole;
+  } rows[] = {
+      {"\n", "data: [DONE]\n\n", true},
+      {" ", "data: [DONE]\n\n", false},
+      {"\n ", "\ndata: [DONE]\n\n", true},
+      {" \n ", "{\"choices\":[{\"finish_reason\":\"stop\"}]}", true},
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    struct wire_reply reply;
+    wire_reply_init(&reply, 100);
+    struct wire_decoder *decoder = wire_decoder_create(wire_of(WIRE_OPENAI), &reply, 1000);
+    assert_non_null(decoder);
+    assert_true(wire_decoder_feed(decoder, bytes_of(rows[i].first)));
+    assert_true(wire_decoder_feed(decoder, bytes_of(rows[i].rest)));
+    assert_int_equal(wire_decoder_finish(decoder), rows[i].whole);
+    wire_decoder_destroy(decoder);
+    wire_reply_done(&reply);
+  }
+}
+
 static void test_secrets(void **state) {
   (void)state;
   static const char *const rows[][2] = {
@@ -254,6 +280,7 @@ int main(void) {
       cmocka_unit_test(test_anthropic_request),
       cmocka_unit_test(test_openai_requests),
       cmocka_unit_test(test_openai_chunks_that_begin_alike),
+      cmocka_unit_test(test_white_space_before_a_body),
       cmocka_unit_test(test_gemini_request),
       cmocka_unit_test(test_ollama_request),
       cmocka_unit_test(test_bad_schema),
