@@ -56,15 +56,27 @@ size_t utf8_prefix(struct bytes text, size_t max) {
   return n;
 }
 
+/* Printing ASCII, newline and tab: what utf8_clean keeps without a second look. */
+static size_t clean_run(const char *p, const char *end) {
+  const char *start = p;
+  while (p < end && ((*p >= 0x20 && *p < 0x7f) || *p == '\n' || *p == '\t')) p++;
+  return (size_t)(p - start);
+}
+
 char *utf8_clean(struct bytes text) {
   struct buffer out;
   buffer_init(&out, text.len * 3 + 1);
   size_t i = 0;
+  if (!buffer_reserve(&out, text.len)) return NULL;
   while (i < text.len) {
+    size_t run = clean_run(text.ptr + i, text.ptr + text.len);
+    buffer_append(&out, text.ptr + i, run);
+    i += run;
+    if (i == text.len) break;
     unsigned char c = (unsigned char)text.ptr[i];
     size_t n = utf8_char_length(text.ptr + i, text.len - i);
-    bool control = (c < 0x20 && c != '\n' && c != '\t') || c == 0x7f ||
-                   (n == 2 && c == 0xc2 && (unsigned char)text.ptr[i + 1] < 0xa0);
+    bool control =
+        c < 0x20 || c == 0x7f || (n == 2 && c == 0xc2 && (unsigned char)text.ptr[i + 1] < 0xa0);
     if (n && !control)
       buffer_append(&out, text.ptr + i, n);
     else

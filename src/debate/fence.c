@@ -30,14 +30,24 @@ void fence_append_without(struct buffer *out, const char *marker, struct bytes t
   out->ptr[out->len] = '\0';
 }
 
+static void append_mark(struct buffer *out, const char *arrows, const char *nonce) {
+  buffer_append_text(out, arrows);
+  buffer_append_text(out, nonce);
+  buffer_append_char(out, '\n');
+}
+
 void prompt_append_fenced(struct buffer *out, const char *nonce, const char *label,
                           const char *text, size_t max) {
   struct bytes whole = bytes_of(text ? text : "");
   struct bytes shown = {whole.ptr, utf8_prefix(whole, max)};
   bool cut = shown.len < whole.len;
-  if (label && *label) buffer_printf(out, "### %s%s", label, cut ? " " : "\n");
+  if (label && *label) {
+    buffer_append_text(out, "### ");
+    buffer_append_text(out, label);
+    buffer_append_char(out, cut ? ' ' : '\n');
+  }
   if (cut) buffer_printf(out, "(shortened: the first %zu of %zu bytes)\n", shown.len, whole.len);
-  buffer_printf(out, "<<<<< %s\n", nonce);
+  append_mark(out, "<<<<< ", nonce);
   fence_append_without(out, nonce, shown);
-  buffer_printf(out, "\n>>>>> %s\n", nonce);
+  append_mark(out, "\n>>>>> ", nonce);
 }

@@ -168,7 +168,9 @@ static void append_repair(struct buffer *out, const struct prompt_input *in) {
 static char *build_prefix(const struct prompt_input *in) {
   BUFFER_LATER struct buffer out;
   buffer_init(&out, PROMPT_MAX);
-  buffer_printf(&out, "## Question\n%s\n\n", in->task);
+  buffer_append_text(&out, "## Question\n");
+  buffer_append_text(&out, in->task);
+  buffer_append_text(&out, "\n\n");
   if (in->context && *in->context) {
     char marker[FENCE_MARKER_SIZE];
     fence_marker_of(bytes_of(in->context), marker);
@@ -182,11 +184,13 @@ static char *build_prefix(const struct prompt_input *in) {
 static char *build_text(const struct prompt_input *in, const struct quotes *quotes) {
   BUFFER_LATER struct buffer out;
   buffer_init(&out, PROMPT_MAX);
-  buffer_printf(&out, "## Your task\n%s", wording_task[in->kind]);
+  buffer_append_text(&out, "## Your task\n");
+  buffer_append_text(&out, wording_task[in->kind]);
   append_role(&out, in);
   append_own_answer(&out, in);
   append_quotes(&out, in, quotes);
-  buffer_printf(&out, "\n## Reply\n%s", wording_reply[in->kind]);
+  buffer_append_text(&out, "\n## Reply\n");
+  buffer_append_text(&out, wording_reply[in->kind]);
   append_repair(&out, in);
   return buffer_steal(&out);
 }

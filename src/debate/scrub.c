@@ -83,17 +83,6 @@ static bool name_at(const struct scrub_name *name, struct bytes text, size_t at)
 
 /* ---- which names, and which of them the question uses ---- */
 
-/* Length and first letter before strcasecmp: this runs over all pairs of names for every prompt. */
-static bool known(const struct scrub *scrub, const char *text, size_t len) {
-  for (size_t i = 0; i < scrub->count; i++) {
-    const struct scrub_name *name = &scrub->names[i];
-    if (name->len == len && lower(name->text[0]) == lower(text[0]) &&
-        strcasecmp(name->text, text) == 0)
-      return true;
-  }
-  return false;
-}
-
 static bool begins_with_family(const char *name) {
   unsigned char first = lower(name[0]);
   for (size_t i = 0; families[i]; i++)
@@ -103,31 +92,22 @@ static bool begins_with_family(const char *name) {
   return false;
 }
 
-/* A name that stands here first keeps its flags: companies before the debate's own providers. */
+/* Into the list of its first letter, the longest first. A name that stands there already keeps its
+ * flags: companies before the debate's own providers. */
+static void add_name(struct scrub *scrub, const char *text, bool mild) {
+  size_t len = strlen(text);
+  if (len < NAME_MIN) return;
+  int16_t *link = &scrub->first[lower(text[0])];
+  while (*link >= 0 && scrub->names[*link].len > len) link = &scrub->names[*link].next;
+  for (int i = *link; i >= 0 && scrub->names[i].len == len; i = scrub->names[i].next)
+    if (strcasecmp(scrub->names[i].text, text) == 0) return;
+  scrub->names[scrub->count] = (struct scrub_name){
+      .text = text, .len = len, .family = begins_with_family(text), .mild = mild, .next = *link};
+  *link = (int16_t)scrub->count++;
+}
+
 static void add_names(struct scrub *scrub, const char *const *names, bool mild) {
-  for (size_t i = 0; names && names[i] && i < NAMES_MAX; i++) {
-    size_t len = strlen(names[i]);
-    if (len < NAME_MIN || known(scrub, names[i], len)) continue;
-    scrub->names[scrub->count++] = (struct scrub_name){
-        .text = names[i], .len = len, .family = begins_with_family(names[i]), .mild = mild};
-  }
-}
-
-static int longer_last(const void *a, const void *b) {
-  const struct scrub_name *x = a;
-  const struct scrub_name *y = b;
-  if (x->len != y->len) return x->len < y->len ? -1 : 1;
-  return strcasecmp(x->text, y->text);
-}
-
-static void index_names(struct scrub *scrub) {
-  for (size_t i = 0; i < 256; i++) scrub->first[i] = -1;
-  qsort(scrub->names, scrub->count, sizeof *scrub->names, longer_last);
-  for (size_t i = 0; i < scrub->count; i++) {
-    int16_t *head = &scrub->first[lower(scrub->names[i].text[0])];
-    scrub->names[i].next = *head;
-    *head = (int16_t)i;
-  }
+  for (size_t i = 0; names && names[i] && i < NAMES_MAX; i++) add_name(scrub, names[i], mild);
 }
 
 static void spare_names_in(struct scrub *scrub, struct bytes text) {
@@ -144,10 +124,10 @@ enum status scrub_init(struct scrub *scrub, const char *const *names, const char
   for (size_t i = 0; names && names[i] && i < NAMES_MAX; i++) count++;
   *scrub = (struct scrub){.names = calloc(count, sizeof *scrub->names)};
   if (!scrub->names) return STATUS_NOMEM;
+  for (size_t i = 0; i < 256; i++) scrub->first[i] = -1;
   add_names(scrub, companies, true);
   add_names(scrub, families, false);
   add_names(scrub, names, false);
-  index_names(scrub);
   spare_names_in(scrub, bytes_of(task));
   spare_names_in(scrub, bytes_of(context));
   return STATUS_OK;

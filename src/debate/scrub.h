@@ -12,7 +12,7 @@ struct scrub_name {
   size_t len;
   bool family;  /* of a vendor or model: a version that follows goes with it ("GPT-5.2 Pro") */
   bool mild;    /* taken out of self-introductions only */
-  int16_t next; /* the next shorter name with the same first letter, -1 = none */
+  int16_t next; /* the next name with the same first letter, not longer, -1 = none */
 };
 
 struct scrub {

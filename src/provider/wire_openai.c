@@ -13,7 +13,9 @@
 
 static void append_message(struct buffer *b, const char *role, struct bytes first,
                            struct bytes second) {
-  buffer_printf(b, "{\"role\":\"%s\",\"content\":", role);
+  buffer_append_text(b, "{\"role\":\"");
+  buffer_append_text(b, role);
+  buffer_append_text(b, "\",\"content\":");
   if (first.len && second.len) {
     /* One string: not every member of the family takes an array. The prefix stays a prefix. */
     BUFFER_LATER struct buffer joined;
@@ -39,14 +41,14 @@ static void append_body(struct buffer *b, const struct ask_spec *spec) {
   }
   append_message(b, "user", spec->prefix, spec->prompt);
   bool old = binding->quirks & QUIRK_MAX_TOKENS_OLD_NAME;
-  buffer_printf(b, "],\"%s\":", old ? "max_tokens" : "max_completion_tokens");
+  buffer_append_text(b, old ? "],\"max_tokens\":" : "],\"max_completion_tokens\":");
   buffer_append_int(b, wire_output_limit(spec));
   buffer_append_text(b, ",\"stream\":true");
   if (!(binding->quirks & QUIRK_NO_STREAM_OPTIONS)) {
     /* Without it OpenAI pads every chunk; others do not know it. */
     bool openai = strcmp(binding->provider, "openai") == 0;
-    buffer_printf(b, ",\"stream_options\":{\"include_usage\":true%s}",
-                  openai ? ",\"include_obfuscation\":false" : "");
+    buffer_append_text(b, ",\"stream_options\":{\"include_usage\":true");
+    buffer_append_text(b, openai ? ",\"include_obfuscation\":false}" : "}");
   }
   if (spec->schema.len && !(binding->quirks & QUIRK_NO_JSON_SCHEMA)) {
     buffer_append_text(b,

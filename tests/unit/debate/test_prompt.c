@@ -393,6 +393,20 @@ static void test_names_of_the_question_stay(void **state) {
   check_scrub("GPT or not?", NULL, "GPT-4 is one, gpt-5.2 too.", "GPT-4 is one, [an agent] too.");
 }
 
+/* Of names that begin alike the longest goes, whatever the order and the case they are given in. */
+static void test_longest_name_goes(void **state) {
+  (void)state;
+  static const char *const orders[][5] = {
+      {"nova", "nova prime", "Nova", "nova prime max", NULL},
+      {"nova prime max", "nova", "NOVA PRIME", "nova prime", NULL},
+      {"nova prime", "nova prime max", "nova", "nova", NULL},
+  };
+  for (size_t i = 0; i < sizeof orders / sizeof *orders; i++) {
+    FREE_LATER char *got = prompt_scrub("Nova prime max, nova prime, nova.", orders[i], "?", NULL);
+    assert_string_equal(got, "[an agent], [an agent], [an agent].");
+  }
+}
+
 static void test_scrub_is_linear(void **state) {
   (void)state;
   enum { SIZE = 256 * 1024 };
@@ -485,6 +499,7 @@ int main(void) {
       cmocka_unit_test(test_long_texts_get_the_same_maximum),
       cmocka_unit_test(test_names_do_not_show),
       cmocka_unit_test(test_names_of_the_question_stay),
+      cmocka_unit_test(test_longest_name_goes),
       cmocka_unit_test(test_scrub_is_linear),
       cmocka_unit_test(test_schemas),
       cmocka_unit_test(test_every_field_is_described),
