@@ -4,6 +4,8 @@
 
 #include <stdlib.h>
 
+enum { CANONICAL_FIRST_BYTES = 500 }; /* most events of a log fit, and need not grow in steps */
+
 /* jansson recurses once a level; this pass does not, so that a hostile depth never meets a stack.
  */
 static bool depth_within(struct bytes text, size_t max) {
@@ -137,6 +139,7 @@ enum status json_append_canonical(struct buffer *out, const json_t *value) {
 char *json_canonical_dup(const json_t *value) {
   BUFFER_LATER struct buffer out;
   buffer_init(&out, SIZE_MAX / 4);
+  buffer_reserve(&out, CANONICAL_FIRST_BYTES);
   if (json_append_canonical(&out, value)) return NULL;
   return buffer_steal(&out);
 }

@@ -1,7 +1,7 @@
 #include "debate/chain.h"
 
-/* Far above what a name needs; a head that did not fit must never verify. */
-enum { HEAD_MAX = 1 << 20 };
+/* The maximum is far above what a name needs; a head that did not fit must never verify. */
+enum { HEAD_MAX = 1 << 20, HEAD_USUAL = 250 };
 
 /* The hash of one of the chain's fixed values and a text. */
 static void hash_behind(const uint8_t *fixed, size_t size, struct bytes text,
@@ -22,6 +22,7 @@ void chain_extend(const uint8_t previous[CHAIN_HASH_SIZE], uint64_t seq, const c
   bytes_to_hex(digest, CHAIN_HASH_SIZE, hex);
   BUFFER_LATER struct buffer head;
   buffer_init(&head, HEAD_MAX);
+  buffer_reserve(&head, HEAD_USUAL);
   buffer_append_text(&head, "{\"agent\":");
   if (agent)
     buffer_append_json_string(&head, bytes_of(agent));

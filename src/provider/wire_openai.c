@@ -20,6 +20,7 @@ static void append_message(struct buffer *b, const char *role, struct bytes firs
     /* One string: not every member of the family takes an array. The prefix stays a prefix. */
     BUFFER_LATER struct buffer joined;
     buffer_init(&joined, WIRE_BODY_MAX);
+    buffer_reserve(&joined, first.len + second.len + 2);
     buffer_append_bytes(&joined, first);
     if (first.ptr[first.len - 1] != '\n') buffer_append_text(&joined, "\n\n");
     if (!buffer_append_bytes(&joined, second)) b->overflow = true;
