@@ -209,11 +209,12 @@ void wire_decoder_destroy(struct wire_decoder *d) {
 }
 
 /* Some servers answer a request for a stream with one body, after blank lines while they were busy
- * (DeepSeek); no event stream begins with a bracket. */
+ * (DeepSeek); no event stream begins with a bracket. White space is JSON's (RFC 8259 section 2): a
+ * form feed before a body makes it malformed, wherever the pieces were cut. */
 static enum framing framing_of(const struct wire_decoder *d, struct bytes piece) {
   if (d->wire->ndjson) return FRAMING_STREAM;
   for (size_t i = 0; i < piece.len; i++)
-    if (!isspace((unsigned char)piece.ptr[i]))
+    if (!strchr(" \t\r\n", piece.ptr[i]) || !piece.ptr[i])
       return piece.ptr[i] == '{' || piece.ptr[i] == '[' ? FRAMING_WHOLE : FRAMING_STREAM;
   return FRAMING_UNKNOWN;
 }

@@ -224,6 +224,7 @@ static void test_white_space_before_a_body(void **state) {
       {" ", "data: [DONE]\n\n", false},
       {"\n ", "\ndata: [DONE]\n\n", true},
       {" \n ", "{\"choices\":[{\"finish_reason\":\"stop\"}]}", true},
+      {"\f", "{\"choices\":[{\"finish_reason\":\"stop\"}]}", false},
   };
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
     struct wire_reply reply;
