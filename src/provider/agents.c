@@ -64,6 +64,7 @@ static void add_builtin(struct builder *b, const struct agent_builtin *row) {
       .output_tokens_max = row->output_tokens_max,
       .price_input_usd_micro = row->price_input_usd_micro,
       .price_output_usd_micro = row->price_output_usd_micro,
+      .openrouter_model = row->openrouter_model,
       .local = row->local_port != 0,
       .seat = row->seat,
   };
@@ -141,6 +142,25 @@ static enum status set_price(const json_t *value, int64_t *field, size_t row, co
   return STATUS_OK;
 }
 
+/* A list of agent types; that each of them exists is seen when all rows are read. */
+static enum status set_fallback(struct builder *b, const json_t *value, const char **field,
+                                size_t row, struct error *err) {
+  BUFFER_LATER struct buffer types;
+  buffer_init(&types, 1024);
+  size_t i;
+  json_t *item;
+  if (!json_is_array(value)) return bad(err, row, "fallback", "must be a list of agent types");
+  json_array_foreach((json_t *)value, i, item) {
+    struct bytes type = json_bytes(item);
+    if (!id_valid(type, ID_AGENT_MAX)) return bad(err, row, "fallback", "must name agent types");
+    if (i) buffer_append_char(&types, ',');
+    buffer_append_bytes(&types, type);
+  }
+  if (types.overflow) return bad(err, row, "fallback", "is too long");
+  *field = keep(b, types.ptr ? types.ptr : "");
+  return *field ? STATUS_OK : full(err);
+}
+
 static enum status set_field(struct builder *b, size_t index, const char *key, const json_t *value,
                              size_t row, struct error *err) {
   struct agent_binding *a = &b->table->agents[index];
@@ -149,6 +169,7 @@ static enum status set_field(struct builder *b, size_t index, const char *key, c
   if (strcmp(key, "model") == 0) {
     b->builtin[index] =
         NULL; /* a model variable of a local server, or OpenRouter, no longer apply */
+    a->openrouter_model = NULL;
     return set_text(b, value, &a->model, row, key, err);
   }
   if (strcmp(key, "wire") == 0) return set_wire(value, &a->wire, row, err);
@@ -166,6 +187,9 @@ static enum status set_field(struct builder *b, size_t index, const char *key, c
     return set_price(value, &a->price_input_usd_micro, row, key, err);
   if (strcmp(key, "price_output_usd") == 0)
     return set_price(value, &a->price_output_usd_micro, row, key, err);
+  if (strcmp(key, "openrouter_model") == 0)
+    return set_text(b, value, &a->openrouter_model, row, key, err);
+  if (strcmp(key, "fallback") == 0) return set_fallback(b, value, &a->fallback, row, err);
   if (strcmp(key, "context_tokens") == 0)
     return set_count(value, &a->context_tokens, row, key, err);
   if (strcmp(key, "output_tokens_max") == 0)
@@ -246,6 +270,22 @@ static enum status add_file(struct builder *b, const char *path, struct error *e
   return STATUS_OK;
 }
 
+static enum status check_fallbacks(const struct agent_table *table, struct error *err) {
+  for (size_t i = 0; i < table->count; i++) {
+    struct bytes rest = bytes_of(table->agents[i].fallback);
+    while (rest.len) {
+      struct bytes type = bytes_until(rest, BYTES_LITERAL(","));
+      const struct agent_binding *to = agents_find(table, type);
+      if (!to || to == &table->agents[i])
+        return error_set(err, STATUS_INVALID, "fallback", "%s cannot fall back to \"%.*s\"",
+                         table->agents[i].type, (int)type.len, type.ptr);
+      size_t taken = type.len + (type.len < rest.len);
+      rest = (struct bytes){rest.ptr + taken, rest.len - taken};
+    }
+  }
+  return STATUS_OK;
+}
+
 /* ---- the environment ---- */
 
 static const char *variable(const char *name) {
@@ -321,7 +361,7 @@ static enum status take_key(struct builder *b, size_t index, struct error *err) 
 static void reroute(struct builder *b, size_t index) {
   struct agent_binding *a = &b->table->agents[index];
   const struct agent_builtin *row = b->builtin[index];
-  if (a->key || !row || !row->openrouter_model || b->file_base_url[index]) return;
+  if (a->key || !row || !row->reroute || b->file_base_url[index]) return;
   const struct agent_binding *via = agents_find(b->table, BYTES_LITERAL("openrouter"));
   if (!via || !via->key) return;
   a->provider = via->provider;
@@ -371,6 +411,7 @@ enum status agents_load(const char *file, struct agent_table **ret_table, struct
   if (!table->agents || !buffer_reserve(&b->storage, STORAGE_BYTES)) goto out;
   for (size_t i = 0; i < agents_builtin_count; i++) add_builtin(b, &agents_builtin[i]);
   status = file ? add_file(b, file, err) : STATUS_OK;
+  if (!status) status = check_fallbacks(table, err);
   if (!status) status = take_environment(b, err);
 out:
   if (table) table->storage = b ? b->storage.ptr : NULL;

@@ -34,9 +34,12 @@ struct agent_binding {
   int64_t output_tokens_max;      /* what the model can give */
   int64_t price_input_usd_micro;  /* per million tokens; -1 = unknown */
   int64_t price_output_usd_micro; /* per million tokens; -1 = unknown */
-  bool local;                     /* joins only when its host variable is set (Ollama, LM Studio) */
-  bool available;                 /* key present, or local and its host variable set, or demo */
-  bool seat; /* may take a seat in the default panel; see agents_default_panel */
+  const char
+      *openrouter_model; /* the same model there, for when the vendor is at its limit; or NULL */
+  const char *fallback;  /* agent types with commas, asked in turn when it fails; or NULL */
+  bool local;            /* joins only when its host variable is set (Ollama, LM Studio) */
+  bool available;        /* key present, or local and its host variable set, or demo */
+  bool seat;             /* may take a seat in the default panel; see agents_default_panel */
 };
 
 struct agent_table {

@@ -14,47 +14,48 @@
   {                                                                                           \
     type, "anthropic", model, WIRE_ANTHROPIC, "https://api.anthropic.com/v1",                 \
         "ANTHROPIC_BASE_URL", {"ANTHROPIC_API_KEY", NULL}, 0, context, output, UNKNOWN_PRICE, \
-        true, 0, NULL, NULL, NULL                                                             \
+        true, 0, NULL, NULL, "anthropic/" model, false                                        \
   }
-#define OPENAI(type, model, context, output)                                                   \
-  {                                                                                            \
-    type, "openai", model, WIRE_OPENAI, "https://api.openai.com/v1", "OPENAI_BASE_URL",        \
-        {"OPENAI_API_KEY", NULL}, 0, context, output, UNKNOWN_PRICE, true, 0, NULL, NULL, NULL \
+#define OPENAI(type, model, context, output)                                              \
+  {                                                                                       \
+    type, "openai", model, WIRE_OPENAI, "https://api.openai.com/v1", "OPENAI_BASE_URL",   \
+        {"OPENAI_API_KEY", NULL}, 0, context, output, UNKNOWN_PRICE, true, 0, NULL, NULL, \
+        "openai/" model, false                                                            \
   }
 #define GEMINI(type, model)                                                                        \
   {                                                                                                \
     type, "gemini", model, WIRE_GEMINI, "https://generativelanguage.googleapis.com/v1beta",        \
         "GEMINI_BASE_URL", {"GEMINI_API_KEY", "GOOGLE_API_KEY"}, 0, 1000000, 65536, UNKNOWN_PRICE, \
-        true, 0, NULL, NULL, NULL                                                                  \
+        true, 0, NULL, NULL, "google/" model, false                                                \
   }
 #define GROK(type, model, context, price_in, price_out)                                         \
   {                                                                                             \
     type, "xai", model, WIRE_OPENAI, "https://api.x.ai/v1", "XAI_BASE_URL",                     \
         {"XAI_API_KEY", "GROK_API_KEY"}, 0, context, 32768, price_in, price_out, true, 0, NULL, \
-        NULL, NULL                                                                              \
+        NULL, "x-ai/" model, false                                                              \
   }
 #define MISTRAL(type, model, seat)                                                              \
   {                                                                                             \
     type, "mistral", model, WIRE_OPENAI, "https://api.mistral.ai/v1", "MISTRAL_BASE_URL",       \
         {"MISTRAL_API_KEY", NULL}, QUIRK_MAX_TOKENS_OLD_NAME | QUIRK_NO_STREAM_OPTIONS, 128000, \
-        32768, UNKNOWN_PRICE, seat, 0, NULL, NULL, NULL                                         \
+        32768, UNKNOWN_PRICE, seat, 0, NULL, NULL, "mistralai/" model, false                    \
   }
 #define DEEPSEEK(type, model)                                                                  \
   {                                                                                            \
     type, "deepseek", model, WIRE_OPENAI, "https://api.deepseek.com", "DEEPSEEK_BASE_URL",     \
         {"DEEPSEEK_API_KEY", NULL}, QUIRK_MAX_TOKENS_OLD_NAME | QUIRK_NO_JSON_SCHEMA, 1000000, \
-        384000, UNKNOWN_PRICE, true, 0, NULL, NULL, "deepseek/" model                          \
+        384000, UNKNOWN_PRICE, true, 0, NULL, NULL, "deepseek/" model, true                    \
   }
 #define OPENROUTER(type, model, seat)                                                              \
   {                                                                                                \
     type, "openrouter", model, WIRE_OPENAI, "https://openrouter.ai/api/v1", "OPENROUTER_BASE_URL", \
         {"OPENROUTER_API_KEY", NULL}, QUIRK_MAX_TOKENS_OLD_NAME | QUIRK_OPENROUTER_HEADERS,        \
-        128000, 16384, UNKNOWN_PRICE, seat, 0, NULL, NULL, NULL                                    \
+        128000, 16384, UNKNOWN_PRICE, seat, 0, NULL, NULL, NULL, false                             \
   }
 #define LOCAL(type, model, wire, host_variable, port, path, model_variable)                       \
   {                                                                                               \
     type, type, model, wire, NULL, host_variable, {NULL, NULL}, QUIRK_MAX_TOKENS_OLD_NAME, 16384, \
-        4096, 0, 0, true, port, path, model_variable, NULL                                        \
+        4096, 0, 0, true, port, path, model_variable, NULL, false                                 \
   }
 
 const struct agent_builtin agents_builtin[] = {
@@ -91,7 +92,8 @@ const struct agent_builtin agents_builtin[] = {
      0,
      NULL,
      NULL,
-     NULL},
+     NULL,
+     false},
     OPENROUTER("openrouter", "openrouter/auto", true),
     OPENROUTER("llama", "meta-llama/llama-3.3-70b-instruct", true),
     OPENROUTER("qwen", "qwen/qwen-2.5-72b-instruct", true),
@@ -118,7 +120,8 @@ const struct agent_builtin agents_builtin[] = {
      0,
      NULL,
      NULL,
-     NULL},
+     NULL,
+     false},
 };
 const size_t agents_builtin_count = sizeof agents_builtin / sizeof *agents_builtin;
 

@@ -17,7 +17,8 @@ struct agent_builtin {
   int local_port;               /* of a server on a host that base_variable names; 0 = not local */
   const char *local_path;       /* appended to that host */
   const char *model_variable;   /* local servers: which model is loaded */
-  const char *openrouter_model; /* reached there when the vendor's own key is missing; or NULL */
+  const char *openrouter_model; /* the same model there; or NULL */
+  bool reroute;                 /* reached there when the vendor's own key is missing */
 };
 
 struct agent_alias {
