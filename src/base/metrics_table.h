@@ -24,6 +24,8 @@
     "Running time of a debate")                                                                   \
   X(AGENT_CALLS, "aragora_agent_calls_total", COUNTER, "agent,status",                            \
     "Attempts at a provider by how they ended")                                                   \
+  X(BREAKER_OPENINGS, "aragora_circuit_breaker_openings_total", COUNTER, "",                      \
+    "Circuit breakers that opened, again after a failed trial included")                          \
   X(SSE_STREAMS, "aragora_sse_streams_active", GAUGE, "", "Open event streams")                   \
   X(STREAM_OVERFLOWS, "aragora_stream_overflows_total", COUNTER, "",                              \
     "Subscribers that fell behind and were told where to resume")                                 \

@@ -46,9 +46,11 @@ struct options {
   int64_t agent_timeout_s;        /* ARAGORA_AGENT_TIMEOUT, 60 */
   int64_t max_output_tokens;      /* ARAGORA_MAX_OUTPUT_TOKENS: output limit sent to providers */
   /* providers */
-  int64_t max_retries;               /* ARAGORA_MAX_RETRIES, 3 */
-  int64_t circuit_breaker_threshold; /* ARAGORA_CIRCUIT_BREAKER_THRESHOLD, 5 */
-  int64_t provider_connections;      /* at once to one host */
+  int64_t max_retries;                     /* ARAGORA_MAX_RETRIES, 3 */
+  int64_t circuit_breaker_threshold;       /* ARAGORA_CIRCUIT_BREAKER_THRESHOLD, 5 */
+  int64_t circuit_breaker_cooldown_ms;     /* ARAGORA_CIRCUIT_BREAKER_COOLDOWN_MS, 60,000 */
+  int64_t circuit_breaker_cooldown_max_ms; /* grows up to this; 0 = it does not */
+  int64_t provider_connections;            /* at once to one host */
   int64_t provider_connect_timeout_ms;
   int64_t provider_idle_timeout_ms;
   int64_t max_answer_bytes; /* longest answer of a provider */

@@ -38,6 +38,11 @@ static enum status open_provider(struct engine *e, struct error *err) {
       .idle_timeout_ms = e->options.provider_idle_timeout_ms,
       .max_answer_bytes = (size_t)e->options.max_answer_bytes,
       .demo_token_rate = e->options.demo_token_rate,
+      .max_retries = (int)e->options.max_retries,
+      .breaker_threshold = (int)e->options.circuit_breaker_threshold,
+      .breaker_cooldown_ms = e->options.circuit_breaker_cooldown_ms,
+      .breaker_cooldown_max_ms = e->options.circuit_breaker_cooldown_max_ms,
+      .agents = e->agents,
   };
   return provider_create(e->loop, &provider, &e->provider, err);
 }

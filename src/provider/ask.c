@@ -1,61 +1,55 @@
 #include "provider/ask.h"
 
-#include "base/utf8.h"
-#include "provider/demo.h"
-#include "provider/retry_after.h"
-#include "provider/wire.h"
+#include "provider/attempt.h"
+#include "provider/service.h"
 
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-enum {
-  ERROR_BODY_MAX = 64 * 1024, /* kept of an error's body; the rest is read and dropped */
-  REQUEST_ID_MAX = 127,
-  MODEL_MAX = 127,
-  /* After the format's own terminator the connection should end by itself; a server that holds it
-   * open does not hold the answer back longer than this. */
-  GRACE_AFTER_END_MS = 250,
-  /* A token of four bytes comes in an event of some 250; with that much room for every byte of the
-   * longest answer, only comments without end can reach the limit. */
-  BODY_BYTES_PER_ANSWER_BYTE = 64,
-};
+enum { WORDS_MAX = 320 };
 
 struct provider {
   struct loop *loop;
   struct provider_options options;
+  struct attempt_limits limits;
   struct http_client *http;
+  struct services services;
+  struct prng chance; /* for the jitter of delays */
 };
 
 enum ask_state {
-  ASK_ANNOUNCING, /* ours; the attempt will be announced in the next turn of the loop */
-  ASK_WAITING,    /* the owner's: it makes the attempt durable, then calls ask_proceed */
-  ASK_RUNNING,    /* the HTTP client's or the demo's: a callback of theirs goes on */
-  ASK_FAILED,     /* ours; it could not start, and says so in the next turn of the loop */
-  ASK_ENDING,     /* ops.done is running; freed when it returns */
+  ASK_STEPPING,  /* ours: at the gate in a turn of its own, at once or after a delay */
+  ASK_QUEUED,    /* the gate's, until it lets it go */
+  ASK_WAITING,   /* the owner's: it makes the attempt durable, then calls ask_proceed */
+  ASK_RUNNING,   /* the attempt's */
+  ASK_UNSENT,    /* ours: it could not be sent, and ends in a turn of its own */
+  ASK_ENDING,    /* ops.done is running; freed when it returns */
+  ASK_CANCELLED, /* by the owner, within a callback of ours, which frees it */
 };
 
 struct ask {
   enum ask_state state;
   struct provider *provider;
-  struct ask_spec spec; /* its texts are borrowed */
+  struct ask_spec spec;         /* its texts are borrowed; of the binding that is asked now */
+  struct agent_binding binding; /* of a fallback; spec.binding points here then */
+  const char *chain; /* fallbacks that were not tried: agent types with commas, or NULL */
+  const char *openrouter_model; /* where OpenRouter was not tried; or NULL */
   const struct ask_ops *ops;
   void *ctx;
-  struct loop_timer *step;  /* announce or fail, in a turn of its own */
+  struct loop_timer *step;  /* of STEPPING and UNSENT */
   struct loop_timer *total; /* the turn's deadline */
-  struct loop_timer *idle;
-  const struct wire *wire;
-  struct wire_decoder *decoder;
-  struct wire_reply reply;
-  struct http_call *call;
-  struct demo_run *demo;
-  size_t text_taken; /* of reply.text: shown through ops.token */
-  bool fed;          /* every piece so far was accepted */
-  int64_t started_ms, content_ms, ttft_ms;
-  int status_code;
-  struct buffer error_body;
-  int64_t retry_after_ms;
-  char request_id[REQUEST_ID_MAX + 1];
-  const char *failure; /* why it could not start */
+  int64_t deadline_ms, entered_ms;
+  struct service *service; /* of the binding that is asked now; NULL for demo agents */
+  struct service_call call;
+  struct attempt *attempt;
+  int number; /* attempts so far */
+  int here;   /* at this binding */
+  bool fell_back, shown;
+  bool expired; /* the turn's deadline ended the attempt */
+  bool telling; /* a callback of the owner runs, after which we go on */
+  enum status unsent;
+  char words[WORDS_MAX]; /* of the last failure */
 };
 
 /* ---- the provider module ---- */
@@ -66,358 +60,395 @@ enum status provider_create(struct loop *loop, const struct provider_options *op
   if (!provider) return error_set(err, STATUS_NOMEM, NULL, "out of memory");
   provider->loop = loop;
   provider->options = *options;
+  provider->limits = (struct attempt_limits){options->connect_timeout_ms, options->idle_timeout_ms,
+                                             options->max_answer_bytes, options->demo_token_rate};
   struct http_client_limits limits = {options->connections_per_host, options->max_queued};
   enum status status = http_client_create(loop, limits, &provider->http, err);
-  if (status)
+  if (status) {
     free(provider);
-  else
-    *ret_provider = provider;
-  return status;
+    return status;
+  }
+  uint64_t seed;
+  randombytes_buf(&seed, sizeof seed);
+  provider->chance = prng_for(seed, 0, 0, 0);
+  const struct services_options services = {
+      .breaker = {.threshold =
+                      options->breaker_threshold ? options->breaker_threshold : BREAKER_THRESHOLD,
+                  .cooldown_ms = options->breaker_cooldown_ms ? options->breaker_cooldown_ms
+                                                              : BREAKER_COOLDOWN_MS,
+                  .cooldown_max_ms = options->breaker_cooldown_max_ms},
+      .pacing = {.concurrency = (int)options->connections_per_host,
+                 .max_waiting = options->max_queued},
+  };
+  services_init(&provider->services, loop, &services);
+  *ret_provider = provider;
+  return STATUS_OK;
 }
 
 void provider_destroy(struct provider *provider) {
   if (!provider) return;
+  services_done(&provider->services);
   http_client_destroy(provider->http);
   free(provider);
 }
 
-/* ---- money ---- */
+/* ---- for people and programs ---- */
 
-/* Micro-dollars for so many tokens at a price per million, rounded up. */
-static int64_t price_of(int64_t tokens_in, int64_t tokens_out, const struct agent_binding *b) {
-  if (b->price_input_usd_micro < 0 || b->price_output_usd_micro < 0) return -1;
-  if (b->price_input_usd_micro == 0 && b->price_output_usd_micro == 0) return 0;
-  if (tokens_in < 0 || tokens_out < 0) return -1;
-  __extension__ typedef __int128 wide;
-  wide sum =
-      (wide)tokens_in * b->price_input_usd_micro + (wide)tokens_out * b->price_output_usd_micro;
-  wide micro = (sum + 999999) / 1000000;
-  return micro > INT64_MAX ? INT64_MAX : (int64_t)micro;
+static void look_at(struct provider *provider, const struct agent_binding *binding,
+                    struct provider_agent *agent) {
+  const struct service *s = services_find(&provider->services, binding);
+  int64_t now_ms = (int64_t)(uv_hrtime() / 1000000);
+  struct breaker fresh;
+  *agent = (struct provider_agent){
+      .binding = binding, .asked = s, .p95_ms = -1, .last_error_ago_ms = -1};
+  if (!s) {
+    breaker_init(&fresh, provider->services.options.breaker);
+    breaker_look(&fresh, now_ms, &agent->breaker);
+    agent->pacing.configured = agent->pacing.allowed = (int)provider->options.connections_per_host;
+    agent->pacing.not_before_ms = -1;
+  } else {
+    breaker_look(&s->breaker, now_ms, &agent->breaker);
+    agent->pacing = pacing_stats_of(s->gate, now_ms);
+    agent->p95_ms = latency_p95_ms(&s->latency);
+    snprintf(agent->last_error, sizeof agent->last_error, "%s", s->last_error);
+    if (s->last_error[0]) agent->last_error_ago_ms = now_ms - s->last_error_ms;
+  }
+  snprintf(agent->misconfigured, sizeof agent->misconfigured, "%s", agent->breaker.misconfigured);
+  agent->breaker.misconfigured = agent->misconfigured;
 }
 
-/* Cached input is counted at the full price: an upper bound, as the discounts are not in the table.
- */
-static int64_t cost_of(const struct ask *ask) {
-  const struct ask_usage *u = &ask->reply.usage;
-  if (ask->reply.cost_usd_micro >= 0) return ask->reply.cost_usd_micro;
-  int64_t in = u->input;
-  if (in >= 0 && u->cache_read > 0 && __builtin_add_overflow(in, u->cache_read, &in)) return -1;
-  if (in >= 0 && u->cache_write > 0 && __builtin_add_overflow(in, u->cache_write, &in)) return -1;
-  return price_of(in, u->output, ask->spec.binding);
+void provider_each_agent(struct provider *provider, provider_agent_fn *each, void *ctx) {
+  const struct agent_table *table = provider->options.agents;
+  for (size_t i = 0; table && i < table->count; i++) {
+    struct provider_agent agent;
+    pthread_mutex_lock(&provider->services.lock);
+    look_at(provider, &table->agents[i], &agent);
+    pthread_mutex_unlock(&provider->services.lock);
+    each(ctx, &agent);
+  }
 }
 
-/* ---- the end ---- */
+struct reset {
+  struct provider *provider;
+  const struct agent_binding *binding;
+};
+
+static void reset_on_loop(void *arg) {
+  struct reset *reset = arg;
+  service_reset(services_of(&reset->provider->services, reset->binding));
+  free(reset);
+}
+
+enum status provider_reset_breaker(struct provider *provider, const char *type) {
+  const struct agent_table *table = provider->options.agents;
+  const struct agent_binding *binding = table ? agents_find(table, bytes_of(type)) : NULL;
+  if (!binding) return STATUS_NOT_FOUND;
+  struct reset *reset = malloc(sizeof *reset);
+  if (!reset) return STATUS_NOMEM;
+  *reset = (struct reset){provider, binding};
+  loop_post(provider->loop, reset_on_loop, reset);
+  return STATUS_OK;
+}
+
+/* ---- the end of an ask ---- */
 
 static int64_t now_ms(const struct ask *ask) {
   return (int64_t)loop_now_ms(ask->provider->loop);
+}
+
+static int64_t left_ms(const struct ask *ask) {
+  return ask->deadline_ms - now_ms(ask);
 }
 
 /* Stops everything that could call back. */
 static void stop(struct ask *ask) {
   loop_timer_cancel(ask->step);
   loop_timer_cancel(ask->total);
-  loop_timer_cancel(ask->idle);
-  ask->step = ask->total = ask->idle = NULL;
-  if (ask->call) http_call_cancel(ask->call);
-  ask->call = NULL;
-  demo_cancel(ask->demo);
-  ask->demo = NULL;
+  ask->step = ask->total = NULL;
+  attempt_cancel(ask->attempt);
+  ask->attempt = NULL;
+  service_withdraw(&ask->call);
 }
 
-static void ask_free(struct ask *ask) {
-  wire_decoder_destroy(ask->decoder);
-  wire_reply_done(&ask->reply);
-  buffer_done(&ask->error_body);
+static void finish(struct ask *ask, const struct ask_result *result) {
+  stop(ask);
+  ask->state = ASK_ENDING;
+  ask->ops->done(ask->ctx, result);
   free(ask);
 }
 
-/* The vendor's name of a model is its own text: it is shown, so it is made showable. */
-static void clean_model(struct ask *ask) {
-  char *raw = ask->reply.model;
-  if (!raw) return;
-  ask->reply.model = utf8_clean((struct bytes){raw, utf8_prefix(bytes_of(raw), MODEL_MAX)});
-  free(raw);
-}
-
-static void ask_end(struct ask *ask, enum outcome outcome, const char *detail) {
-  stop(ask);
-  ask->state = ASK_ENDING;
-  clean_model(ask);
-  FREE_LATER char *words = utf8_clean(bytes_of(detail));
-  if (words) {
-    for (char *p = words; *p; p++)
-      if (*p == '\n' || *p == '\t') *p = ' ';
-    wire_scrub(words, ask->spec.binding->key);
-    words[utf8_prefix(bytes_of(words), 300)] = '\0';
-  }
-  struct ask_result result = {
-      .attempt = 1,
+/* Over without an answer of a provider's: how it ends is ours to say. */
+static void finish_ourselves(struct ask *ask, enum outcome outcome, const char *words) {
+  const struct ask_result result = {
+      .attempt = ask->number,
       .outcome = outcome,
-      .truncated = ask->reply.truncated,
-      .text = outcome == OUTCOME_OK ? buffer_bytes(&ask->reply.text) : (struct bytes){0},
       .provider = ask->spec.binding->provider,
-      .model = ask->reply.model ? ask->reply.model : ask->spec.binding->model,
-      .upstream_status = ask->status_code,
-      .detail = words ? words : "",
-      .request_id = ask->request_id,
-      .usage = ask->reply.usage,
-      .cost_usd_micro = cost_of(ask),
-      .ttft_ms = ask->ttft_ms,
-      .latency_ms = ask->started_ms >= 0 ? now_ms(ask) - ask->started_ms : 0,
-      .retry_after_ms = ask->retry_after_ms,
+      .model = ask->spec.binding->model,
+      .detail = words,
+      .request_id = "",
+      .usage = {-1, -1, -1, -1, -1},
+      .cost_usd_micro = -1,
+      .ttft_ms = -1,
+      .latency_ms = now_ms(ask) - ask->entered_ms,
+      .retry_after_ms = -1,
+      .fallback = ask->fell_back,
+      .next = "",
   };
-  ask->ops->done(ask->ctx, &result);
-  ask_free(ask);
+  finish(ask, &result);
 }
 
-/* ---- answers over HTTP ---- */
+/* ---- what follows a failure ---- */
 
-static void take_header(struct ask *ask, struct http_call *call, const char *name) {
-  const char *value = http_call_header(call, name);
-  if (!value || ask->request_id[0]) return;
-  size_t n = 0;
-  for (; n < REQUEST_ID_MAX && value[n] > 0x20 && value[n] < 0x7f; n++)
-    ask->request_id[n] = value[n];
-  ask->request_id[n] = '\0';
+static void on_step(void *arg);
+
+static void step_later(struct ask *ask, int64_t delay_ms) {
+  ask->state = ASK_STEPPING;
+  ask->step = loop_timer_start(ask->provider->loop, (uint64_t)delay_ms, on_step, ask);
 }
 
-static void on_head(void *ctx, struct http_call *call, int status_code) {
-  struct ask *ask = ctx;
-  ask->status_code = status_code;
-  take_header(ask, call, "request-id");      /* Anthropic */
-  take_header(ask, call, "x-request-id");    /* OpenAI and others */
-  take_header(ask, call, "x-generation-id"); /* OpenRouter */
-  if (status_code < 300) return;
-  ask->retry_after_ms =
-      retry_after_parse(http_call_header(call, "retry-after-ms"),
-                        http_call_header(call, "retry-after"), clock_wall_ms(&clock_system));
-}
-
-static bool on_data(void *ctx, struct bytes piece) {
-  struct ask *ask = ctx;
-  if (ask->status_code >= 300) {
-    size_t room = ERROR_BODY_MAX - ask->error_body.len;
-    buffer_append(&ask->error_body, piece.ptr, piece.len < room ? piece.len : room);
-    return true;
+/* The next agent of the chain that can be asked, taken off it when `take`; NULL when none is left.
+ */
+static const struct agent_binding *next_in_chain(struct ask *ask, bool take) {
+  const struct agent_table *table = ask->provider->options.agents;
+  const char *rest = ask->chain;
+  const struct agent_binding *found = NULL;
+  while (table && rest && *rest && !found) {
+    struct bytes type = bytes_until(bytes_of(rest), BYTES_LITERAL(","));
+    rest += type.len + (rest[type.len] == ',');
+    found = agents_find(table, type);
+    if (found && (!found->available || found->wire == WIRE_DEMO)) found = NULL;
   }
-  ask->fed = wire_decoder_feed(ask->decoder, piece);
-  return ask->fed && !ask->reply.error;
+  if (take) ask->chain = rest;
+  return found;
 }
 
-static void on_idle(void *arg);
+/* OpenRouter's row with the model that stands for the one asked; NULL when it cannot be asked. */
+static const struct agent_binding *via_openrouter(const struct ask *ask) {
+  const struct agent_table *table = ask->provider->options.agents;
+  if (!table || !ask->openrouter_model) return NULL;
+  const struct agent_binding *via = agents_find(table, BYTES_LITERAL("openrouter"));
+  bool other = via && via->available && strcmp(via->provider, ask->spec.binding->provider) != 0;
+  return other ? via : NULL;
+}
 
-static void on_read_end(void *ctx) {
+static void fall_back(struct ask *ask, bool openrouter) {
+  const struct agent_binding *to = openrouter ? via_openrouter(ask) : next_in_chain(ask, true);
+  ask->binding = *to;
+  if (openrouter) {
+    ask->binding.model = ask->openrouter_model;
+    ask->openrouter_model = NULL;
+  }
+  ask->spec.binding = &ask->binding;
+  ask->fell_back = true;
+  ask->here = 0;
+}
+
+static struct retry_decision decide(struct ask *ask, enum outcome outcome, int status_code,
+                                    int64_t retry_after_ms, enum retry_advice advice) {
+  const struct retry_facts facts = {
+      .outcome = outcome,
+      .status_code = status_code,
+      .retry_after_ms = retry_after_ms,
+      .advice = advice,
+      .attempts = ask->here,
+      .max_retries = ask->provider->options.max_retries,
+      .left_ms = left_ms(ask),
+      .openrouter = via_openrouter(ask),
+      .chain = next_in_chain(ask, false),
+  };
+  return retry_decide(&facts, &ask->provider->chance);
+}
+
+/* Anything but giving up. */
+static void follow(struct ask *ask, const struct retry_decision *decision) {
+  if (decision->action == RETRY_OPENROUTER || decision->action == RETRY_CHAIN)
+    fall_back(ask, decision->action == RETRY_OPENROUTER);
+  step_later(ask, decision->delay_ms);
+}
+
+/* ---- an attempt ---- */
+
+static void on_rates(void *ctx, const struct rate_headers *h) {
   struct ask *ask = ctx;
-  if (ask->status_code >= 300) return;
-  if (ask->reply.content) {
-    ask->reply.content = false;
-    ask->content_ms = now_ms(ask);
-  }
-  if (ask->reply.terminated) {
-    loop_timer_cancel(ask->idle);
-    ask->idle = loop_timer_start(ask->provider->loop, GRACE_AFTER_END_MS, on_idle, ask);
-  }
-  if (ask->reply.text.len == ask->text_taken || ask->reply.error) return;
-  struct bytes fresh = {ask->reply.text.ptr + ask->text_taken,
-                        ask->reply.text.len - ask->text_taken};
-  if (ask->ttft_ms < 0) ask->ttft_ms = now_ms(ask) - ask->started_ms;
-  ask->text_taken = ask->reply.text.len;
-  ask->ops->token(ask->ctx, 1, fresh); /* last: the owner may cancel in it */
+  const struct pacing_rates rates = {
+      {h->requests.limit, h->requests.remaining, h->requests.reset_ms},
+      {h->tokens.limit, h->tokens.remaining, h->tokens.reset_ms},
+  };
+  if (rates.requests.limit > 0 || rates.tokens.limit > 0) service_note_rates(&ask->call, &rates);
 }
 
-static const char *words_of(const struct ask *ask, enum outcome outcome) {
-  if (ask->reply.error) return ask->reply.error;
-  switch (outcome) {
-    case OUTCOME_MALFORMED:
-      return ask->reply.text.overflow ? "the answer is longer than allowed"
-                                      : "the provider sent bytes that are not of its format";
-    case OUTCOME_UNAVAILABLE: return "the stream ended before its terminator";
-    case OUTCOME_EMPTY: return "the answer has no text";
-    case OUTCOME_REFUSED: return "the provider refused to answer";
-    default: return "";
-  }
-}
-
-static void end_by_stream(struct ask *ask, bool whole) {
-  enum outcome outcome = wire_reply_outcome(&ask->reply, ask->fed, whole);
-  ask_end(ask, outcome, words_of(ask, outcome));
-}
-
-static void end_by_status(struct ask *ask) {
-  FREE_LATER char *detail = NULL;
-  struct bytes body = buffer_bytes(&ask->error_body);
-  enum outcome outcome =
-      wire_classify_error(ask->status_code, body, ask->spec.binding->key, &detail);
-  if (ask->retry_after_ms < 0) ask->retry_after_ms = wire_error_retry_ms(body);
-  ask_end(ask, outcome, detail ? detail : "");
-}
-
-static void on_done(void *ctx, struct http_call *call, enum http_call_end end, const char *detail) {
+static void on_token(void *ctx, struct bytes text) {
   struct ask *ask = ctx;
-  (void)call;
-  ask->call = NULL; /* freed when this returns */
-  if (ask->status_code >= 400) {
-    end_by_status(ask);
+  ask->shown = true;
+  ask->ops->token(ask->ctx, ask->number, text); /* last: the owner may cancel in it */
+}
+
+/* What the attempt says of the service. Of one that the turn's deadline cut short of half a turn's
+ * time it says nothing. */
+static void leave_service(struct ask *ask, const struct ask_result *r) {
+  struct breaker_report report = {breaker_verdict_of(r->outcome), r->retry_after_ms, r->detail};
+  if (ask->expired && r->outcome == OUTCOME_TIMEOUT && r->latency_ms < ask->spec.timeout_ms / 2)
+    report.verdict = BREAKER_NEUTRAL;
+  struct pacing_result result = {PACING_OTHER, -1};
+  if (r->outcome == OUTCOME_OK) result.end = PACING_SUCCEEDED;
+  if (r->outcome == OUTCOME_RATE_LIMITED || r->outcome == OUTCOME_OVERLOADED)
+    result = (struct pacing_result){PACING_THROTTLED, r->retry_after_ms};
+  if (ask->service && r->outcome == OUTCOME_OK)
+    service_note_answer(ask->service, r->latency_ms);
+  else if (ask->service)
+    service_note_error(ask->service, outcome_name(r->outcome), r->detail);
+  service_leave(&ask->call, &report, &result);
+}
+
+/* Tells the owner of an attempt that another follows. False when the owner cancelled meanwhile. */
+static bool tell_attempt_end(struct ask *ask, const struct ask_result *r) {
+  ask->telling = true;
+  if (ask->shown) ask->ops->token_reset(ask->ctx, ask->number);
+  if (ask->state != ASK_CANCELLED) ask->ops->attempt_end(ask->ctx, r);
+  ask->telling = ask->shown = false;
+  if (ask->state != ASK_CANCELLED) return true;
+  free(ask);
+  return false;
+}
+
+static void on_attempt_done(void *ctx, const struct ask_result *result, enum retry_advice advice) {
+  struct ask *ask = ctx;
+  struct ask_result r = *result;
+  ask->attempt = NULL; /* freed when this returns */
+  r.attempt = ask->number;
+  r.fallback = ask->fell_back;
+  r.next = "";
+  leave_service(ask, &r);
+  struct retry_decision next = decide(ask, r.outcome, r.upstream_status, r.retry_after_ms, advice);
+  if (next.action == RETRY_GIVE_UP) {
+    finish(ask, &r);
     return;
   }
-  switch (end) {
-    case HTTP_CALL_COMPLETE:
-      end_by_stream(ask, ask->fed && wire_decoder_finish(ask->decoder));
-      break;
-    case HTTP_CALL_STOPPED: end_by_stream(ask, false); break;
-    case HTTP_CALL_TIMEOUT: ask_end(ask, OUTCOME_TIMEOUT, detail); break;
-    case HTTP_CALL_TOO_LARGE: ask_end(ask, OUTCOME_MALFORMED, detail); break;
-    case HTTP_CALL_DNS:
-    case HTTP_CALL_CONNECT:
-    case HTTP_CALL_TLS:
-    case HTTP_CALL_RESET:
-    case HTTP_CALL_PROTOCOL:
-      if (ask->reply.terminated)
-        end_by_stream(ask, true); /* it broke after the answer was whole */
-      else
-        ask_end(ask, OUTCOME_UNAVAILABLE, detail);
-      break;
-  }
+  r.next = retry_action_name(next.action);
+  snprintf(ask->words, sizeof ask->words, "%s", r.detail);
+  if (tell_attempt_end(ask, &r)) follow(ask, &next);
 }
 
-static const struct http_call_ops call_ops = {on_head, on_data, on_read_end, on_done};
+static const struct attempt_ops attempt_ops = {on_rates, on_token, on_attempt_done};
 
-/* ---- the clocks ---- */
-
-/* Armed once and moved only when it fires: moving it at every read would cost more than it is
- * worth. */
-static void on_idle(void *arg) {
+/* It never left: no word on the service, and no second try, since the reason is ours. */
+static void on_unsent(void *arg) {
   struct ask *ask = arg;
-  ask->idle = NULL;
-  if (ask->reply.terminated) {
-    end_by_stream(ask, true);
+  ask->step = NULL;
+  if (ask->unsent == STATUS_FULL)
+    finish_ourselves(ask, OUTCOME_OVERLOADED, "the request could not be sent: too many wait");
+  else if (ask->unsent == STATUS_NOMEM)
+    finish_ourselves(ask, OUTCOME_UNAVAILABLE, "out of memory");
+  else
+    finish_ourselves(ask, OUTCOME_INVALID_REQUEST,
+                     "the request could not be made: too large, or the agent has no address");
+}
+
+void ask_proceed(struct ask *ask) {
+  if (ask->state != ASK_WAITING) return;
+  int64_t left = left_ms(ask);
+  ask->state = ASK_RUNNING;
+  ask->unsent = attempt_start(ask->provider->loop, ask->provider->http, &ask->provider->limits,
+                              &ask->spec, left > 1 ? left : 1, &attempt_ops, ask, &ask->attempt);
+  if (!ask->unsent) return;
+  /* Called within a callback of ours, so the end comes in a turn of its own. */
+  ask->state = ASK_UNSENT;
+  ask->step = loop_timer_start(ask->provider->loop, 0, on_unsent, ask);
+}
+
+static void announce(struct ask *ask) {
+  const struct ask_spec *spec = &ask->spec;
+  int64_t prompt = (int64_t)(spec->system.len + spec->prefix.len + spec->prompt.len);
+  ask->number++;
+  ask->here++;
+  ask->state = ASK_WAITING;
+  const struct ask_attempt attempt = {
+      .number = ask->number,
+      .provider = spec->binding->provider,
+      .model = spec->binding->model,
+      /* A token is never shorter than a byte. */
+      .reserved_tokens = prompt + spec->max_output_tokens,
+      .reserved_usd_micro = attempt_price(prompt, spec->max_output_tokens, spec->binding),
+  };
+  ask->ops->attempt_start(ask->ctx, &attempt); /* last: the owner may cancel in it */
+}
+
+/* ---- the way to an attempt ---- */
+
+/* The breaker lets nothing through: as after an attempt that failed so, but that there was none. */
+static void refused(struct ask *ask, const struct breaker_admission *a) {
+  const struct agent_binding *b = ask->spec.binding;
+  service_withdraw(&ask->call);
+  struct retry_decision next;
+  if (a->answer == BREAKER_REFUSED_OPEN)
+    next = decide(ask, OUTCOME_UNAVAILABLE, 0, -1, RETRY_ADVICE_NO);
+  else
+    next = decide(ask, OUTCOME_RATE_LIMITED, 0, a->wait_ms, RETRY_ADVICE_NONE);
+  if (next.action != RETRY_GIVE_UP) {
+    follow(ask, &next);
     return;
   }
-  int64_t limit = ask->provider->options.idle_timeout_ms;
-  int64_t since = ask->content_ms;
-  if (ask->call && http_call_waiting(ask->call)) {
-    since = now_ms(ask); /* in our own queue: the vendor is not to blame */
-  } else if (ask->call) {
-    int64_t sent = ask->started_ms + http_call_queued_us(ask->call) / 1000;
-    since = sent > since ? sent : since;
-  }
-  int64_t left = since + limit - now_ms(ask);
-  if (left > 0) {
-    ask->idle = loop_timer_start(ask->provider->loop, (uint64_t)left, on_idle, ask);
+  char words[WORDS_MAX];
+  bool open = a->answer != BREAKER_REFUSED_COOLING;
+  snprintf(words, sizeof words, "%s of %s/%s: it may be asked again in %lld s",
+           open ? "circuit breaker open: too many failures" : "rate limit", b->provider, b->model,
+           (long long)((a->wait_ms + 999) / 1000));
+  finish_ourselves(ask, open ? OUTCOME_UNAVAILABLE : OUTCOME_RATE_LIMITED, words);
+}
+
+static void on_go(void *ctx) {
+  struct ask *ask = ctx;
+  struct breaker_admission a = service_admit(&ask->call);
+  if (a.answer == BREAKER_ADMITTED || a.answer == BREAKER_TRIAL)
+    announce(ask);
+  else
+    refused(ask, &a);
+}
+
+static void on_step(void *arg) {
+  struct ask *ask = arg;
+  const struct ask_spec *spec = &ask->spec;
+  ask->step = NULL;
+  ask->service = services_of(&ask->provider->services, spec->binding);
+  if (spec->binding->wire == WIRE_DEMO) {
+    announce(ask);
     return;
   }
-  char words[80];
-  snprintf(words, sizeof words, "no content for %lld ms", (long long)limit);
-  ask_end(ask, OUTCOME_TIMEOUT, words);
+  ask->state = ASK_QUEUED;
+  /* Four bytes a token is what vendors count, near enough for pacing. */
+  int64_t tokens = (int64_t)(spec->system.len + spec->prefix.len + spec->prompt.len) / 4 +
+                   spec->max_output_tokens;
+  ask->call.go = on_go;
+  ask->call.ctx = ask;
+  enum status s = ask->service ? service_enter(ask->service, &ask->call, spec->debate_key, tokens)
+                               : STATUS_FULL;
+  if (s) finish_ourselves(ask, OUTCOME_OVERLOADED, "too many calls wait for this provider");
 }
 
 static void on_total(void *arg) {
   struct ask *ask = arg;
   ask->total = NULL;
-  if (ask->reply.terminated) {
-    end_by_stream(ask, true);
-    return;
+  char words[WORDS_MAX + 80];
+  switch (ask->state) {
+    case ASK_RUNNING:
+      ask->expired = true;
+      attempt_expire(ask->attempt);
+      return;
+    case ASK_WAITING:
+    case ASK_UNSENT:
+      snprintf(words, sizeof words, "not finished after %lld ms", (long long)ask->spec.timeout_ms);
+      break;
+    case ASK_QUEUED:
+      snprintf(words, sizeof words, "waited for its turn at %s until the time was over",
+               ask->spec.binding->provider);
+      break;
+    case ASK_STEPPING:
+      snprintf(words, sizeof words, "no time left for another attempt; the last: %s", ask->words);
+      break;
+    case ASK_ENDING:
+    case ASK_CANCELLED: return;
   }
-  char words[80];
-  snprintf(words, sizeof words, "not finished after %lld ms", (long long)ask->spec.timeout_ms);
-  ask_end(ask, OUTCOME_TIMEOUT, words);
-}
-
-/* ---- the start ---- */
-
-static void on_failed(void *arg) {
-  struct ask *ask = arg;
-  ask->step = NULL;
-  ask_end(ask, OUTCOME_UNAVAILABLE, ask->failure);
-}
-
-/* ask_proceed may be called within a callback of ours, so the end comes in a turn of its own. */
-static void fail_later(struct ask *ask, const char *why) {
-  ask->state = ASK_FAILED;
-  ask->failure = why;
-  ask->step = loop_timer_start(ask->provider->loop, 0, on_failed, ask);
-}
-
-static void on_demo_token(void *ctx, struct bytes text) {
-  struct ask *ask = ctx;
-  if (ask->ttft_ms < 0) ask->ttft_ms = now_ms(ask) - ask->started_ms;
-  ask->ops->token(ask->ctx, 1, text);
-}
-
-static void on_demo_done(void *ctx, const char *text, const struct ask_usage *usage) {
-  struct ask *ask = ctx;
-  ask->demo = NULL; /* freed when this returns */
-  if (!text || !buffer_append_text(&ask->reply.text, text)) {
-    ask_end(ask, OUTCOME_UNAVAILABLE, "out of memory");
-    return;
-  }
-  ask->reply.usage = *usage;
-  ask_end(ask, OUTCOME_OK, "");
-}
-
-static const struct demo_ops demo_ops = {on_demo_token, on_demo_done};
-
-static bool start_call(struct ask *ask) {
-  const struct provider_options *o = &ask->provider->options;
-  struct wire_request request;
-  if (ask->wire->build(&ask->spec, &request)) return false;
-  int64_t left = ask->spec.timeout_ms;
-  struct http_call_spec spec = {
-      .method = "POST",
-      .url = request.url.ptr,
-      .headers = (const char *const *)request.headers,
-      .body = buffer_bytes(&request.body),
-      .connect_timeout_ms = o->connect_timeout_ms < left ? o->connect_timeout_ms : left,
-      .total_timeout_ms = left + 1000, /* ours comes first; this one is a safety net */
-      .max_body_bytes = o->max_answer_bytes * BODY_BYTES_PER_ANSWER_BYTE + ERROR_BODY_MAX * 4,
-      .ops = &call_ops,
-      .ctx = ask,
-  };
-  enum status status = http_call_start(ask->provider->http, &spec, &ask->call, NULL);
-  wire_request_done(&request);
-  return status == STATUS_OK;
-}
-
-static bool start_http(struct ask *ask) {
-  const struct provider_options *o = &ask->provider->options;
-  ask->wire = wire_of(ask->spec.binding->wire);
-  if (!ask->wire || !ask->spec.binding->base_url) return false;
-  ask->decoder =
-      wire_decoder_create(ask->wire, &ask->reply, o->max_answer_bytes * 2 + ERROR_BODY_MAX);
-  if (!ask->decoder || !start_call(ask)) return false;
-  ask->idle = loop_timer_start(ask->provider->loop, (uint64_t)o->idle_timeout_ms, on_idle, ask);
-  return true;
-}
-
-void ask_proceed(struct ask *ask) {
-  if (ask->state != ASK_WAITING) return;
-  ask->state = ASK_RUNNING;
-  ask->content_ms = now_ms(ask);
-  if (ask->spec.binding->wire == WIRE_DEMO) {
-    ask->demo = demo_start(ask->provider->loop, &ask->spec, ask->provider->options.demo_token_rate,
-                           &demo_ops, ask);
-    if (!ask->demo) fail_later(ask, "out of memory");
-  } else if (!start_http(ask)) {
-    fail_later(ask, "the request could not be sent: too many wait, or it is too large");
-  }
-}
-
-static void on_announce(void *arg) {
-  struct ask *ask = arg;
-  ask->step = NULL;
-  const struct ask_spec *spec = &ask->spec;
-  int64_t prompt = (int64_t)(spec->system.len + spec->prefix.len + spec->prompt.len);
-  struct ask_attempt attempt = {
-      .number = 1,
-      .provider = spec->binding->provider,
-      .model = spec->binding->model,
-      /* A token is never shorter than a byte. */
-      .reserved_tokens = prompt + spec->max_output_tokens,
-      .reserved_usd_micro = price_of(prompt, spec->max_output_tokens, spec->binding),
-  };
-  ask->state = ASK_WAITING;
-  ask->started_ms = now_ms(ask);
-  ask->ops->attempt_start(ask->ctx, &attempt);
+  finish_ourselves(ask, OUTCOME_TIMEOUT, words);
 }
 
 enum status ask_start(struct provider *provider, const struct ask_spec *spec,
@@ -425,18 +456,17 @@ enum status ask_start(struct provider *provider, const struct ask_spec *spec,
                       struct error *err) {
   struct ask *ask = calloc(1, sizeof *ask);
   if (!ask) return error_set(err, STATUS_NOMEM, NULL, "out of memory");
-  ask->state = ASK_ANNOUNCING;
   ask->provider = provider;
   ask->spec = *spec;
+  ask->chain = spec->binding->fallback;
+  ask->openrouter_model = spec->binding->openrouter_model;
   ask->ops = ops;
   ask->ctx = ctx;
-  ask->fed = true;
-  ask->started_ms = ask->ttft_ms = ask->retry_after_ms = -1;
-  wire_reply_init(&ask->reply, provider->options.max_answer_bytes);
-  buffer_init(&ask->error_body, ERROR_BODY_MAX);
-  ask->step = loop_timer_start(provider->loop, 0, on_announce, ask);
-  ask->total = loop_timer_start(
-      provider->loop, (uint64_t)(spec->timeout_ms > 0 ? spec->timeout_ms : 1), on_total, ask);
+  ask->entered_ms = now_ms(ask);
+  int64_t timeout_ms = spec->timeout_ms > 0 ? spec->timeout_ms : 1;
+  ask->deadline_ms = ask->entered_ms + timeout_ms;
+  ask->total = loop_timer_start(provider->loop, (uint64_t)timeout_ms, on_total, ask);
+  step_later(ask, 0);
   *ret_ask = ask;
   return STATUS_OK;
 }
@@ -444,5 +474,8 @@ enum status ask_start(struct provider *provider, const struct ask_spec *spec,
 void ask_cancel(struct ask *ask) {
   if (ask->state == ASK_ENDING) return; /* within ops.done: it is freed anyway */
   stop(ask);
-  ask_free(ask);
+  if (ask->telling)
+    ask->state = ASK_CANCELLED;
+  else
+    free(ask);
 }

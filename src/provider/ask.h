@@ -1,11 +1,15 @@
 /* Asking a provider: one turn's question in, one whole answer or one typed failure out.
  *
- * The owner (the runner) describes the question; this module picks the adapter of the binding's
- * wire format, streams, and decides. Today it makes one attempt a turn; retries, hedges, fallbacks,
- * breakers, pacing and budgets join behind this same interface. Loop thread only.
+ * The owner (the runner) describes the question; this module asks, and decides alone what follows a
+ * failure: again after a time, through another binding, or nothing (retry.h), under the breaker and
+ * the pacing of the service (service.h) and within the turn's time. Loop thread only.
  *
- *   ask_start -> ops.attempt_start -> (owner makes it durable) ask_proceed -> ops.token ...
- *             -> ops.attempt_end for an attempt that another follows -> ops.done, once, last
+ *   ask_start -> (its turn at the gate) ops.attempt_start -> (owner makes it durable) ask_proceed
+ *             -> ops.token ... -> ops.attempt_end for an attempt that another follows, and from the
+ *             gate again -> ops.done, once, last
+ *
+ * `1 + max_retries` bounds the attempts at one binding. ops.done without an attempt before it, or
+ * after an ops.attempt_end, says why no (further) attempt could be made.
  */
 #ifndef ARAGORA_PROVIDER_ASK_H
 #define ARAGORA_PROVIDER_ASK_H
@@ -14,23 +18,9 @@
 #include "base/outcome.h"
 #include "io/http_client.h"
 #include "io/loop.h"
-#include "provider/agents.h"
+#include "provider/provider.h"
 
-struct provider; /* the module's own state: HTTP client, limits */
 struct ask;
-
-struct provider_options {
-  size_t connections_per_host;
-  size_t max_queued;
-  int64_t connect_timeout_ms;
-  int64_t idle_timeout_ms; /* since the last content; comments and pings do not count */
-  size_t max_answer_bytes;
-  int64_t demo_token_rate; /* demo agents: tokens a second, 0 = at once */
-};
-
-MUST_CHECK enum status provider_create(struct loop *loop, const struct provider_options *options,
-                                       struct provider **ret_provider, struct error *err);
-void provider_destroy(struct provider *provider);
 
 /* Disjoint counters, as prices are by kind (vendors count cached and reasoning tokens in or beside
  * the others); -1 where the vendor said nothing. */
@@ -45,6 +35,7 @@ struct ask_usage {
 /* All texts, and the binding, are borrowed until ops.done is called, or ask_cancel. */
 struct ask_spec {
   const struct agent_binding *binding;
+  uint64_t debate_key;     /* any number that is the debate's own: turns at the gate are fair */
   const char *agent;       /* the agent's name, for the log and the demo agents */
   int agent_index;         /* its place in the panel, for the demo agents */
   struct bytes system;     /* stable over the whole debate */
@@ -79,6 +70,8 @@ struct ask_result {
   int64_t ttft_ms;        /* to the first content, -1 = none came */
   int64_t latency_ms;     /* from the attempt's start to its end */
   int64_t retry_after_ms; /* what the vendor asked for, -1 = nothing */
+  bool fallback;          /* another binding than the one asked for */
+  const char *next;       /* what follows and why, a few words for the log, or "" */
 };
 
 struct ask_ops {

@@ -30,6 +30,7 @@ enum breaker_state {
 const char *breaker_state_name(enum breaker_state state); /* "closed", "half_open", "open" */
 
 enum {
+  BREAKER_THRESHOLD = 5,
   BREAKER_COOLDOWN_MS = 60 * 1000,
   BREAKER_COOLDOWN_MAX_MS = 600 * 1000, /* for an operator who wants growth */
   BREAKER_COOLING_MAX_MS = 3600 * 1000, /* a vendor's nonsense locks nobody out for longer */

@@ -9,6 +9,17 @@ enum retry_advice retry_advice_parse(const char *value) {
   return RETRY_ADVICE_NONE;
 }
 
+const char *retry_action_name(enum retry_action action) {
+  switch (action) {
+    case RETRY_AGAIN: return "again";
+    case RETRY_WAIT: return "wait";
+    case RETRY_OPENROUTER: return "openrouter";
+    case RETRY_CHAIN: return "chain";
+    case RETRY_GIVE_UP: break;
+  }
+  return "give_up";
+}
+
 int64_t retry_backoff_ms(int attempts, struct prng *chance) {
   int64_t most = RETRY_BACKOFF_FIRST_MS;
   for (int i = 1; i < attempts && most < RETRY_BACKOFF_MAX_MS; i++)

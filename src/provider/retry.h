@@ -51,6 +51,8 @@ enum retry_action {
   RETRY_GIVE_UP,    /* the outcome stands */
 };
 
+const char *retry_action_name(enum retry_action action); /* "again", "wait", "openrouter", ... */
+
 struct retry_decision {
   enum retry_action action;
   int64_t delay_ms;   /* before the next attempt, always < left_ms; 0 unless AGAIN or WAIT */

@@ -134,10 +134,11 @@ static void count_attempt(const struct asking *asking, const struct ask_result *
   bool ok = r->outcome == OUTCOME_OK;
   log_line(ok ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING, "runner", &context,
            "agent=%s turn=%s attempt=%d outcome=%s status=%d latency_ms=%lld ttft_ms=%lld "
-           "tokens_in=%lld tokens_out=%lld%s%s",
+           "tokens_in=%lld tokens_out=%lld%s%s%s%s",
            type, asking->turn_id, r->attempt, outcome_name(r->outcome), r->upstream_status,
            (long long)r->latency_ms, (long long)r->ttft_ms, (long long)in,
-           (long long)r->usage.output, ok ? "" : " detail=", ok ? "" : r->detail);
+           (long long)r->usage.output, r->next && *r->next ? " next=" : "", r->next ? r->next : "",
+           ok ? "" : " detail=", ok ? "" : r->detail);
 }
 
 static struct attempt_result result_of(const struct ask_result *r, const struct asking *asking,
@@ -145,7 +146,7 @@ static struct attempt_result result_of(const struct ask_result *r, const struct 
   return (struct attempt_result){.outcome = r->outcome,
                                  .final = final,
                                  .truncated = r->truncated,
-                                 .fallback = strcmp(r->provider, asking->binding.provider) != 0,
+                                 .fallback = r->fallback,
                                  .text = r->text,
                                  .provider = r->provider,
                                  .model = r->model,
@@ -255,6 +256,7 @@ static enum status start_ask(struct asking *asking, struct error *err) {
   const struct debate *d = live->debate;
   const struct turn *t = &d->turns[asking->turn];
   struct ask_spec spec = {.binding = &asking->binding,
+                          .debate_key = (uintptr_t)live,
                           .agent = debate_turn_agent(d, t)->name,
                           .agent_index = t->member,
                           .system = bytes_of(asking->prompt.system),

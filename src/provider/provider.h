@@ -1,0 +1,53 @@
+/* The provider module's own state: how calls are limited, and what there is to know of each agent's
+ * service. Asking is in ask.h.
+ */
+#ifndef ARAGORA_PROVIDER_PROVIDER_H
+#define ARAGORA_PROVIDER_PROVIDER_H
+
+#include "io/loop.h"
+#include "provider/agents.h"
+#include "provider/breaker.h"
+#include "provider/pacing.h"
+
+struct provider;
+
+struct provider_options {
+  size_t connections_per_host; /* also the calls in flight to one service */
+  size_t max_queued;
+  int64_t connect_timeout_ms;
+  int64_t idle_timeout_ms; /* since the last content; comments and pings do not count */
+  size_t max_answer_bytes;
+  int64_t demo_token_rate;          /* demo agents: tokens a second, 0 = at once */
+  int max_retries;                  /* further attempts at one binding */
+  int breaker_threshold;            /* failures in a row that open; 0 = 5 */
+  int64_t breaker_cooldown_ms;      /* 0 = 60,000 */
+  int64_t breaker_cooldown_max_ms;  /* each failed trial doubles the cooldown; 0 = it does not */
+  const struct agent_table *agents; /* for fallbacks, borrowed; NULL = there are none */
+};
+
+MUST_CHECK enum status provider_create(struct loop *loop, const struct provider_options *options,
+                                       struct provider **ret_provider, struct error *err);
+void provider_destroy(struct provider *provider);
+
+/* An agent of the table as its service stands now. */
+struct provider_agent {
+  const struct agent_binding *binding;
+  bool asked;                  /* its service exists: somebody asked it since the start */
+  struct breaker_view breaker; /* of a closed one when nobody asked; `misconfigured` below */
+  char misconfigured[BREAKER_REASON_SIZE];
+  struct pacing_stats pacing;
+  int64_t p95_ms;            /* of its last answers, -1 = too few */
+  char last_error[304];      /* "" = none */
+  int64_t last_error_ago_ms; /* -1 = none */
+};
+
+/* Calls each(ctx, agent) for every row of the table, in its order; valid during the call, which
+ * must not wait. Any thread. */
+typedef void provider_agent_fn(void *ctx, const struct provider_agent *agent);
+void provider_each_agent(struct provider *provider, provider_agent_fn *each, void *ctx);
+
+/* Closes the breaker of an agent's service, by a person's wish; in a turn of the loop. Any thread.
+ * STATUS_NOT_FOUND for a type that the table has not. */
+MUST_CHECK enum status provider_reset_breaker(struct provider *provider, const char *type);
+
+#endif
