@@ -292,7 +292,8 @@ static void leave_service(struct ask *ask, const struct ask_result *r) {
   struct pacing_result result = {PACING_OTHER, -1};
   if (r->outcome == OUTCOME_OK) result.end = PACING_SUCCEEDED;
   if (r->outcome == OUTCOME_RATE_LIMITED || r->outcome == OUTCOME_OVERLOADED)
-    result = (struct pacing_result){PACING_THROTTLED, r->retry_after_ms};
+    result.end = PACING_THROTTLED; /* the time that a vendor names is kept by the breaker: who
+                                      cannot wait so long must not stand in the gate's queue */
   if (ask->service && r->outcome == OUTCOME_OK)
     service_note_answer(ask->service, r->latency_ms);
   else if (ask->service)
