@@ -320,6 +320,10 @@ static void on_attempt_done(void *ctx, const struct ask_result *result, enum ret
   r.fallback = ask->fell_back;
   r.next = "";
   leave_service(ask, &r);
+  if (r.outcome == OUTCOME_OK) {
+    finish(ask, &r);
+    return;
+  }
   struct retry_decision next = decide(ask, r.outcome, r.upstream_status, r.retry_after_ms, advice);
   if (next.action == RETRY_GIVE_UP) {
     finish(ask, &r);
