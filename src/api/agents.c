@@ -1,20 +1,9 @@
 /* GET /api/agents: the table of agents, which of them can be asked now, and why not. */
+#include "api/breaker_body.h"
 #include "api/handlers.h"
 #include "api/reply.h"
 #include "api/state.h"
 #include "debate/outward.h"
-
-#include <stdio.h>
-
-static json_t *reason_of(const struct agent_binding *a) {
-  char text[160];
-  if (a->available) return json_null();
-  if (a->key_variable)
-    snprintf(text, sizeof text, "%s is not set", a->key_variable);
-  else
-    snprintf(text, sizeof text, "its server is not configured");
-  return json_string(text);
-}
 
 static json_t *price_of(const struct agent_binding *a) {
   if (a->price_input_usd_micro < 0 || a->price_output_usd_micro < 0) return json_null();
@@ -27,7 +16,7 @@ static json_t *agent_object(const struct agent_binding *a, bool in_default_panel
   return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:o, s:b, s:b, s:b, s:I, s:o}", "agent_id",
                    a->type, "name", a->type, "type", a->type, "provider", a->provider, "model",
                    a->model, "wire_format", wire_name(a->wire), "available", a->available, "reason",
-                   reason_of(a), "requires_api_key", a->key_variable != NULL, "demo",
+                   breaker_body_reason(a), "requires_api_key", a->key_variable != NULL, "demo",
                    a->wire == WIRE_DEMO, "default", in_default_panel, "context_tokens",
                    (json_int_t)a->context_tokens, "price", price_of(a));
 }

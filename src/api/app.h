@@ -11,6 +11,7 @@
 #include "http/server.h"
 #include "hub/hub.h"
 #include "provider/agents.h"
+#include "provider/provider.h"
 #include "runner/runner.h"
 #include "store/store.h"
 
@@ -22,6 +23,7 @@ struct api_parts { /* borrowed; they outlive the API */
   struct store *store;
   struct hub *hub;
   struct runner *runner;
+  struct provider *provider;
   const struct agent_table *agents;
   const struct options *options;
 };

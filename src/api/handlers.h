@@ -18,6 +18,11 @@ void handle_debate_cancel(struct http_request *request, void *app);
 void handle_debate_events(struct http_request *request, void *app);
 /* agents.c */
 void handle_agents_list(struct http_request *request, void *app);
+/* breakers.c */
+void handle_agents_health(struct http_request *request, void *app);
+void handle_breakers_list(struct http_request *request, void *app);
+void handle_breakers_system(struct http_request *request, void *app);
+void handle_breaker_reset(struct http_request *request, void *app);
 /* health.c */
 void handle_health_show(struct http_request *request, void *app);
 void handle_health_alive(struct http_request *request, void *app);

@@ -108,7 +108,8 @@ static enum status open_api(struct server *s, struct error *err) {
   /* Handlers that block are SQL: two for each thread that may ask for one. */
   enum status status = pool_create(2 * (size_t)e->options.workers, POOL_QUEUE, &s->pool, err);
   if (status) return status;
-  struct api_parts parts = {e->loop, s->pool, e->store, e->hub, e->runner, e->agents, &e->options};
+  struct api_parts parts = {e->loop,   s->pool,     e->store,  e->hub,
+                            e->runner, e->provider, e->agents, &e->options};
   return api_create(&parts, &s->api, err);
 }
 
