@@ -1,5 +1,6 @@
 #include "api/health_body.h"
 
+#include "api/breaker_list.h"
 #include "base/clock.h"
 
 #include <stdio.h>
@@ -15,6 +16,8 @@ struct findings {
   size_t agents, available;
   bool only_demo; /* no agent but the demo ones can be asked */
   int64_t websockets;
+  bool counted; /* the breakers */
+  struct breaker_counts breakers;
   int64_t started_us;
 };
 
@@ -28,6 +31,14 @@ static void count_agents(const struct agent_table *table, struct findings *f) {
   }
 }
 
+static void count_breakers(struct provider *provider, struct findings *f) {
+  struct breaker_list list;
+  if (breaker_list_take(provider, &list)) return;
+  f->counted = true;
+  f->breakers = breaker_list_count(&list);
+  breaker_list_done(&list);
+}
+
 static struct findings look(struct api *api) {
   struct findings f = {.started_us = clock_mono_us(&clock_system)};
   struct error err = {0};
@@ -37,6 +48,7 @@ static struct findings look(struct api *api) {
   f.accepting = runner_stats(api->parts.runner).accepting;
   if (api->server) f.websockets = http_ws_stats(api->server).active;
   count_agents(api->parts.agents, &f);
+  count_breakers(api->parts.provider, &f);
   return f;
 }
 
@@ -77,6 +89,13 @@ static json_t *providers_of(const struct agent_table *table) {
   return out;
 }
 
+static json_t *breakers_check(const struct findings *f) {
+  if (!f->counted) return json_null();
+  return json_pack("{s:b, s:I, s:I, s:I}", "healthy", f->breakers.open == 0, "open",
+                   (json_int_t)f->breakers.open, "half_open", (json_int_t)f->breakers.half_open,
+                   "closed", (json_int_t)f->breakers.closed);
+}
+
 static const char *const no_keys =
     "No provider key is set: debates run with built-in demo agents and their answers mean nothing. "
     "Set ANTHROPIC_API_KEY, OPENAI_API_KEY or another provider's key.";
@@ -90,10 +109,11 @@ static json_t *checks_of(const struct api *api, const struct findings *f) {
   json_t *providers = json_pack("{s:b, s:b, s:I, s:o}", "healthy", 1, "any_available",
                                 available > 0, "available_count", available, "providers", each);
   if (providers && f->only_demo) json_object_set_new(providers, "warning", json_string(no_keys));
-  return json_pack("{s:o, s:o, s:{s:b}, s:o, s:{s:b, s:I}}", "database",
+  return json_pack("{s:o, s:o, s:{s:b}, s:o, s:{s:b, s:I}, s:o}", "database",
                    database_check(f, f->memory_us), "elo_system", database_check(f, f->elo_us),
                    "filesystem", "healthy", f->writable, "ai_providers", providers, "websocket",
-                   "healthy", 1, "active_clients", (json_int_t)f->websockets);
+                   "healthy", 1, "active_clients", (json_int_t)f->websockets, "circuit_breakers",
+                   breakers_check(f));
 }
 
 static json_t *components_of(const struct findings *f) {

@@ -1,4 +1,5 @@
 /* GET /api/metrics and /metrics: Prometheus text, or JSON for who asks for it. */
+#include "api/breaker_list.h"
 #include "api/handlers.h"
 #include "api/params.h"
 #include "api/reply.h"
@@ -25,12 +26,28 @@ static json_t *metrics_json(const struct api *api) {
                    (json_int_t)metric_get(METRIC_STORE_ERRORS, NULL));
 }
 
+/* The breakers are looked at when somebody asks: an opening whose cooldown has passed is half-open
+ * without anything having happened. */
+static void set_breakers(const struct api *api) {
+  struct breaker_list list;
+  if (breaker_list_take(api->parts.provider, &list)) return; /* as they were is better than none */
+  for (size_t i = 0; i < list.count; i++) {
+    const struct provider_agent *a = &list.agents[i];
+    if (a->binding->available)
+      metric_set(METRIC_CIRCUIT_BREAKER_STATE, (const char *[]){a->binding->type},
+                 a->breaker.state);
+  }
+  metric_set(METRIC_BREAKERS_OPEN, NULL, breaker_list_count(&list).open);
+  breaker_list_done(&list);
+}
+
 void handle_metrics_show(struct http_request *request, void *app) {
   const char *format = http_request_query(request, "format");
   if (params_only_json(request) || (format && strcmp(format, "json") == 0)) {
     reply_json(request, 200, metrics_json(app), NULL);
     return;
   }
+  set_breakers(app);
   BUFFER_LATER struct buffer text;
   buffer_init(&text, METRICS_BYTES_MAX);
   enum status s = metrics_render(&text);

@@ -26,6 +26,7 @@
     "Attempts at a provider by how they ended")                                                   \
   X(BREAKER_OPENINGS, "aragora_circuit_breaker_openings_total", COUNTER, "",                      \
     "Circuit breakers that opened, again after a failed trial included")                          \
+  X(BREAKERS_OPEN, "aragora_circuit_breakers_open", GAUGE, "", "Agents whose breaker is open")    \
   X(SSE_STREAMS, "aragora_sse_streams_active", GAUGE, "", "Open event streams")                   \
   X(STREAM_OVERFLOWS, "aragora_stream_overflows_total", COUNTER, "",                              \
     "Subscribers that fell behind and were told where to resume")                                 \
