@@ -62,6 +62,14 @@ const struct command command_table[] = {
      .run = cli_agents,
      .flags = agents_flags,
      .options = agents_options},
+    {.name = "breakers",
+     .usage = "breakers [reset NAME] [flags]",
+     .summary = "the circuit breakers of a server; reset closes one",
+     .example = "aragora breakers --server http://localhost:8080\n"
+                "aragora breakers reset openai-api\n"
+                "aragora breakers --json | jq .health",
+     .run = cli_breakers,
+     .flags = breakers_flags},
     {.name = "healthcheck",
      .usage = "healthcheck [--server URL]",
      .summary = "ask a server whether it is healthy: exit code 0 or 1",

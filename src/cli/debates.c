@@ -67,26 +67,16 @@ static int style_of(const char *outcome) {
   return PAGE_WARN;
 }
 
-/* A cell of a row, padded unless it is the last. */
-static void cell(struct page *p, int style, const char *text, size_t columns, bool last) {
-  BUFFER_LATER struct buffer line;
-  buffer_init(&line, 65536);
-  FREE_LATER char *clean = text_clean(bytes_of(text));
-  size_t used = text_append_line(&line, bytes_of(clean), columns);
-  page_styled(p, style, buffer_bytes(&line));
-  for (; !last && used < columns + 2; used++) buffer_append_char(p->out, ' ');
-}
-
 static void list_row(struct page *p, size_t question_columns, const json_t *row) {
   BUFFER_LATER struct buffer when;
   buffer_init(&when, 64);
   int64_t age = age_of(row);
   if (age >= 0) figure_append_ago(&when, age);
   const char *outcome = json_get_text(row, "outcome", json_get_text(row, "status", "?"));
-  cell(p, PAGE_DIM, json_get_text(row, "id", "?"), ID_COLUMNS, false);
-  cell(p, PAGE_PLAIN, when.ptr ? when.ptr : "", WHEN_COLUMNS, false);
-  cell(p, style_of(outcome), outcome, OUTCOME_COLUMNS, false);
-  cell(p, PAGE_PLAIN, json_get_text(row, "task", ""), question_columns, true);
+  page_cell(p, PAGE_DIM, json_get_text(row, "id", "?"), ID_COLUMNS, false);
+  page_cell(p, PAGE_PLAIN, when.ptr ? when.ptr : "", WHEN_COLUMNS, false);
+  page_cell(p, style_of(outcome), outcome, OUTCOME_COLUMNS, false);
+  page_cell(p, PAGE_PLAIN, json_get_text(row, "task", ""), question_columns, true);
   page_newline(p);
 }
 
@@ -103,10 +93,10 @@ static int print_list(const struct debates_values *v, const json_t *list) {
     fprintf(stderr, "No debates yet. Try: aragora ask --demo \"Tabs or spaces?\"\n");
     return CLI_OK;
   }
-  cell(&p, PAGE_BOLD, "ID", ID_COLUMNS, false);
-  cell(&p, PAGE_BOLD, "STARTED", WHEN_COLUMNS, false);
-  cell(&p, PAGE_BOLD, "OUTCOME", OUTCOME_COLUMNS, false);
-  cell(&p, PAGE_BOLD, "QUESTION", question, true);
+  page_cell(&p, PAGE_BOLD, "ID", ID_COLUMNS, false);
+  page_cell(&p, PAGE_BOLD, "STARTED", WHEN_COLUMNS, false);
+  page_cell(&p, PAGE_BOLD, "OUTCOME", OUTCOME_COLUMNS, false);
+  page_cell(&p, PAGE_BOLD, "QUESTION", question, true);
   page_newline(&p);
   const json_t *row;
   size_t i;

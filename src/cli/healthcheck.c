@@ -18,15 +18,6 @@ const struct flag healthcheck_flags[] = {
     {0},
 };
 
-/* The machine's own server, where it listens by its environment. */
-static void append_own_url(struct buffer *url, const struct options *options) {
-  const char *host = options->host;
-  bool any = !host || strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0;
-  bool six = !any && strchr(host, ':');
-  buffer_printf(url, "http://%s%s%s:%lld", six ? "[" : "", any ? "127.0.0.1" : host, six ? "]" : "",
-                (long long)options->port);
-}
-
 static int ask_health(const char *url) {
   struct error err = {0};
   struct remote remote;
@@ -48,7 +39,7 @@ int cli_healthcheck(int argc, char **argv) {
   if (options_init(&options, &err)) return output_error(&err);
   BUFFER_LATER struct buffer own;
   buffer_init(&own, 4096);
-  append_own_url(&own, &options);
+  remote_append_own_url(&own, &options);
   int code = CLI_USAGE;
   if (!arguments_read(self, argc, argv, &v, NULL, &arguments)) {
     /* said already */

@@ -22,7 +22,7 @@ static const struct {
     {CLI_USAGE, "wrong arguments, or a value that the debate cannot have"},
     {CLI_NO_KEY, "an agent's API key is missing"},
     {CLI_NETWORK, "the server, or every provider, cannot be reached"},
-    {CLI_NOT_FOUND, "no such debate"},
+    {CLI_NOT_FOUND, "no such debate or agent"},
     {CLI_DENIED, "the server refuses the token, or wants one"},
     {CLI_NO_CONSENSUS, "the debate ended without consensus (with --require-consensus)"},
     {CLI_CHECK_FAILED, "a check failed (replay --check)"},

@@ -30,6 +30,15 @@ void page_newline(struct page *p) {
   buffer_append_char(p->out, '\n');
 }
 
+void page_cell(struct page *p, int style, const char *text, size_t columns, bool last) {
+  BUFFER_LATER struct buffer line;
+  buffer_init(&line, 65536);
+  FREE_LATER char *clean = text_clean(bytes_of(text));
+  size_t used = text_append_line(&line, bytes_of(clean), columns);
+  page_styled(p, style, buffer_bytes(&line));
+  if (!last && used < columns + 2) page_spaces(p, columns + 2 - used);
+}
+
 static void page_rule(struct page *p, int style, size_t count, const char *first,
                       const char *last) {
   struct buffer rule;

@@ -19,6 +19,10 @@ struct page {
 void page_styled(struct page *p, int style, struct bytes text);
 void page_newline(struct page *p);
 
+/* A cell of a table's row, of any text: made clean, cut to `columns`, padded unless it is the row's
+ * last. */
+void page_cell(struct page *p, int style, const char *text, size_t columns, bool last);
+
 /* "── Round 1 · critique ─────", a blank line before it. */
 void page_heading(struct page *p, const char *title);
 

@@ -16,6 +16,14 @@ const char *remote_url(const char *flag) {
   return variable && *variable ? variable : NULL;
 }
 
+void remote_append_own_url(struct buffer *url, const struct options *options) {
+  const char *host = options->host;
+  bool any = !host || strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0;
+  bool six = !any && strchr(host, ':');
+  buffer_printf(url, "http://%s%s%s:%lld", six ? "[" : "", any ? "127.0.0.1" : host, six ? "]" : "",
+                (long long)options->port);
+}
+
 static bool add_header(struct remote *r, const char *line) {
   struct curl_slist *more = curl_slist_append(r->headers, line);
   if (more) r->headers = more;

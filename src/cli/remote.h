@@ -5,6 +5,7 @@
 #define ARAGORA_CLI_REMOTE_H
 
 #include "base/json.h"
+#include "base/options.h"
 
 #include <curl/curl.h>
 
@@ -15,6 +16,9 @@ struct remote {
 
 /* The server that the flag, else ARAGORA_API_URL, names; NULL when neither does. */
 const char *remote_url(const char *flag);
+
+/* Appends the address of this machine's own server, where it listens by its environment. */
+void remote_append_own_url(struct buffer *url, const struct options *options);
 
 /* STATUS_INVALID for what is no http or https address. */
 MUST_CHECK enum status remote_open(const char *url, struct remote *ret_remote, struct error *err);
