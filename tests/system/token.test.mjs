@@ -35,6 +35,16 @@ describe('the API token', () => {
     assert.equal((await get(server, `/api/debates/${json.id}`, bearer(TOKEN))).json.task, 'May I?');
   });
 
+  test('is wanted for an administrator\'s routes', async () => {
+    const path = '/api/system/circuit-breakers';
+    for (const headers of wrong) {
+      assert.equal((await get(server, path, headers)).status, 401);
+      assert.equal((await post(server, `${path}/demo/reset`, undefined, headers)).status, 401);
+    }
+    assert.equal((await get(server, path, bearer(TOKEN))).status, 200);
+    assert.equal((await post(server, `${path}/demo/reset`, undefined, bearer(TOKEN))).status, 200);
+  });
+
   test('is wanted for a WebSocket, at the upgrade', async () => {
     const upgrade = {
       Upgrade: 'websocket',
@@ -47,7 +57,8 @@ describe('the API token', () => {
   });
 
   test('is not wanted for probes', async () => {
-    for (const path of ['/api/health', '/healthz', '/readyz', '/api/metrics', '/api/agents'])
+    for (const path of ['/api/health', '/healthz', '/readyz', '/api/metrics', '/api/agents', '/api/agents/health',
+      '/api/circuit-breakers'])
       assert.equal((await get(server, path)).status, 200, path);
   });
 });
