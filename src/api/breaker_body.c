@@ -49,11 +49,11 @@ static int set_misconfigured(json_t *object, const struct provider_agent *a) {
   return json_object_set_new(object, "misconfigured", json_text(bytes_of(a->misconfigured)));
 }
 
-json_t *breaker_body_reason(const struct agent_binding *a) {
+json_t *breaker_body_reason(const struct agent_binding *agent) {
   char text[160];
-  if (a->available) return json_null();
-  if (a->key_variable)
-    snprintf(text, sizeof text, "%s is not set", a->key_variable);
+  if (agent->available) return json_null();
+  if (agent->key_variable)
+    snprintf(text, sizeof text, "%s is not set", agent->key_variable);
   else
     snprintf(text, sizeof text, "its server is not configured");
   return json_string(text);

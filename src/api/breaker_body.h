@@ -18,6 +18,6 @@ json_t *breaker_body_system(const struct breaker_list *list);
 json_t *breaker_body_agents(const struct breaker_list *list);
 
 /* Why an agent cannot be asked, or null when it can. */
-json_t *breaker_body_reason(const struct agent_binding *binding);
+json_t *breaker_body_reason(const struct agent_binding *agent);
 
 #endif

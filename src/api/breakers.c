@@ -52,17 +52,19 @@ static void on_reset(void *arg) {
 /* POST /api/system/circuit-breakers/{agent}/reset: answers when it is closed. */
 void handle_breaker_reset(struct http_request *request, void *app) {
   struct api *api = app;
-  struct error err = {0};
   const char *name = http_request_param(request, "agent");
   const struct agent_binding *agent = agents_find(api->parts.agents, bytes_of(name ? name : ""));
-  struct resetting *r = agent ? malloc(sizeof *r) : NULL;
-  enum status s = !agent ? error_set(&err, STATUS_NOT_FOUND, NULL, "there is no agent \"%.64s\"",
-                                     name ? name : "")
-                  : !r   ? STATUS_NOMEM
-                         : provider_reset_breaker(api->parts.provider, agent->type);
+  if (!agent) {
+    struct error err = {0};
+    error_set(&err, STATUS_NOT_FOUND, NULL, "there is no agent \"%.64s\"", name ? name : "");
+    reply_failure(request, STATUS_NOT_FOUND, &err, NULL);
+    return;
+  }
+  struct resetting *r = malloc(sizeof *r);
+  enum status s = r ? provider_reset_breaker(api->parts.provider, agent->type) : STATUS_NOMEM;
   if (s) {
     free(r);
-    reply_failure(request, s, &err, NULL);
+    reply_failure(request, s, NULL, NULL);
     return;
   }
   *r = (struct resetting){request, agent->type};
