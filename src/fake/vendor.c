@@ -31,7 +31,9 @@ struct bytes vendor_next_token(struct bytes *rest) {
 
 const char *vendor_words_of(const struct vendor_error *error) {
   if (error->text) return error->text;
-  if (error->quota) return "You have no credit left, check your plan and billing.";
+  /* Anthropic's own words begin so. OpenAI's "check your plan and billing details" would not do for
+   * all: Gemini says that of a minute's limit too. */
+  if (error->quota) return "Your credit balance is too low. Go to Plans & Billing to add credits.";
   switch (error->status) {
     case 400: return "The request was not valid.";
     case 401: return "The API key is not valid.";
