@@ -23,7 +23,8 @@
 struct ask;
 
 /* Disjoint counters, as prices are by kind (vendors count cached and reasoning tokens in or beside
- * the others); -1 where the vendor said nothing. */
+ * the others); -1 where the vendor said nothing, and for the output of an answer that broke off,
+ * which no vendor counts to the end. */
 struct ask_usage {
   int64_t input; /* uncached input tokens */
   int64_t cache_read;

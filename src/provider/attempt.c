@@ -116,9 +116,17 @@ static char *showable(const struct attempt *a, const char *detail) {
   return words;
 }
 
+/* What a stream counts before its end is less than what is billed: Anthropic begins with one output
+ * token, Gemini counts as it goes. */
+static void forget_partial_usage(struct attempt *a, enum outcome outcome) {
+  if (outcome == OUTCOME_OK || outcome == OUTCOME_EMPTY || outcome == OUTCOME_REFUSED) return;
+  a->reply.usage.output = a->reply.usage.reasoning = -1;
+}
+
 static void attempt_end(struct attempt *a, enum outcome outcome, const char *detail) {
   stop(a);
   a->state = ATTEMPT_ENDING;
+  forget_partial_usage(a, outcome);
   clean_model(a);
   FREE_LATER char *words = showable(a, detail);
   struct ask_result result = {

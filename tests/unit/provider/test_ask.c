@@ -272,7 +272,11 @@ static void test_failures(void **state) {
     assert_non_null(strstr(run.detail, rows[i].detail));
     assert_string_equal(run.text, "");
   }
-  struct run run = run_once("429", 5000, 5000);
+  struct run run = run_once("cut", 5000, 5000); /* it had counted one output token */
+  assert_int_equal(run.result.usage.input, 1000);
+  assert_int_equal(run.result.usage.output, -1);
+  assert_int_equal(run.result.cost_usd_micro, -1);
+  run = run_once("429", 5000, 5000);
   assert_int_equal(run.result.outcome, OUTCOME_RATE_LIMITED);
   assert_int_equal(run.result.retry_after_ms, 1500);
   assert_int_equal(run.result.upstream_status, 429);
