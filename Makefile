@@ -58,6 +58,11 @@ fuzz: ## every fuzz target for FUZZ_SECONDS (10) each
 	@scripts/install-deps build test
 	@scripts/fuzz
 
+.PHONY: faults
+faults: ## each fault of a provider against the four wire formats; writes docs/faults.md
+	@scripts/install-deps build test
+	@scripts/faults
+
 .PHONY: coverage
 coverage: ## line coverage of the unit and simulation tests, in build-coverage/html/
 	@scripts/install-deps build test
