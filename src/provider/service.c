@@ -46,8 +46,9 @@ static struct service *service_create(struct services *services, const char *nam
 }
 
 static void make_name(const struct agent_binding *b, char name[SERVICE_NAME_SIZE]) {
-  snprintf(name, SERVICE_NAME_SIZE, "%s/%s %s", b->provider, b->model,
-           b->key_variable ? b->key_variable : "");
+  const char *key = b->key_variable;
+  snprintf(name, SERVICE_NAME_SIZE, "%s/%s%s%s", b->provider, b->model, key ? " " : "",
+           key ? key : "");
 }
 
 const struct service *services_find(struct services *services,

@@ -85,9 +85,12 @@ bool wire_scan_is(struct json_scan *s, const char *word) {
   return raw.len == len + 2 && raw.ptr[0] == '"' && memcmp(raw.ptr + 1, word, len) == 0;
 }
 
+/* More tokens than any answer has: nonsense, and sums of it would leave an int64. */
+enum { COUNT_MAX = 1000000000 };
+
 void wire_scan_count(struct json_scan *s, int64_t *count) {
   int64_t value;
-  if (json_scan_int(s, &value) && value >= 0) *count = value;
+  if (json_scan_int(s, &value) && value >= 0 && value <= COUNT_MAX) *count = value;
 }
 
 void wire_scan_text(struct json_scan *s, struct wire_reply *reply) {

@@ -21,7 +21,7 @@ int64_t wire_output_limit(const struct ask_spec *spec);
 
 /* Reads of one value at the scanner, which is consumed whatever it is. */
 bool wire_scan_is(struct json_scan *s, const char *word);  /* is that string */
-void wire_scan_count(struct json_scan *s, int64_t *count); /* only a whole number >= 0 is taken */
+void wire_scan_count(struct json_scan *s, int64_t *count); /* only 0 to a billion is taken */
 /* Appends the string to the text; an addition counts as content. */
 void wire_scan_text(struct json_scan *s, struct wire_reply *reply);
 /* A non-empty string counts as content, its words are dropped: thinking. */

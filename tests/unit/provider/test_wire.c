@@ -239,6 +239,32 @@ static void test_white_space_before_a_body(void **state) {
   }
 }
 
+/* A count that cannot be is none: no sum over a debate may overflow by it. */
+static void test_counts_that_cannot_be(void **state) {
+  (void)state;
+  static const struct {
+    const char *count;
+    int64_t want;
+  } rows[] = {{"1000000000", 1000000000},
+              {"1000000001", -1},
+              {"4611686018427387904", -1},
+              {"-1", -1},
+              {"0", 0},
+              {"\"7\"", -1}};
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    struct wire_reply reply;
+    char body[200];
+    wire_reply_init(&reply, 100);
+    struct wire_decoder *decoder = wire_decoder_create(wire_of(WIRE_OPENAI), &reply, 1000);
+    snprintf(body, sizeof body, "data: {\"choices\":[],\"usage\":{\"completion_tokens\":%s}}\n\n",
+             rows[i].count);
+    wire_decoder_feed(decoder, bytes_of(body));
+    assert_int_equal(reply.usage.output, rows[i].want);
+    wire_decoder_destroy(decoder);
+    wire_reply_done(&reply);
+  }
+}
+
 static void test_secrets(void **state) {
   (void)state;
   static const char *const rows[][2] = {
@@ -286,6 +312,7 @@ int main(void) {
       cmocka_unit_test(test_ollama_request),
       cmocka_unit_test(test_bad_schema),
       cmocka_unit_test(test_errors),
+      cmocka_unit_test(test_counts_that_cannot_be),
       cmocka_unit_test(test_secrets),
       cmocka_unit_test(test_retry_after),
   };
