@@ -384,21 +384,21 @@ static void announce(struct ask *ask) {
 static void refused(struct ask *ask, const struct breaker_admission *a) {
   const struct agent_binding *b = ask->spec.binding;
   service_withdraw(&ask->call);
-  struct retry_decision next;
-  if (a->answer == BREAKER_REFUSED_OPEN)
-    next = decide(ask, OUTCOME_UNAVAILABLE, 0, -1, RETRY_ADVICE_NO);
-  else
-    next = decide(ask, OUTCOME_RATE_LIMITED, 0, a->wait_ms, RETRY_ADVICE_NONE);
+  bool cooling = a->answer == BREAKER_REFUSED_COOLING;
+  enum outcome outcome = cooling ? OUTCOME_RATE_LIMITED : OUTCOME_UNAVAILABLE;
+  /* An open breaker is not waited for; the end of a trial is. */
+  bool open = a->answer == BREAKER_REFUSED_OPEN;
+  struct retry_decision next =
+      decide(ask, outcome, 0, a->wait_ms, open ? RETRY_ADVICE_NO : RETRY_ADVICE_NONE);
   if (next.action != RETRY_GIVE_UP) {
     follow(ask, &next);
     return;
   }
   char words[WORDS_MAX];
-  bool open = a->answer != BREAKER_REFUSED_COOLING;
   snprintf(words, sizeof words, "%s of %s/%s: it may be asked again in %lld s",
-           open ? "circuit breaker open: too many failures" : "rate limit", b->provider, b->model,
-           (long long)((a->wait_ms + 999) / 1000));
-  finish_ourselves(ask, open ? OUTCOME_UNAVAILABLE : OUTCOME_RATE_LIMITED, words);
+           cooling ? "rate limit" : "circuit breaker open: too many failures", b->provider,
+           b->model, (long long)((a->wait_ms + 999) / 1000));
+  finish_ourselves(ask, outcome, words);
 }
 
 static void on_go(void *ctx) {
