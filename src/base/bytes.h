@@ -75,7 +75,8 @@ bool buffer_reserve(struct buffer *b, size_t more);
 /* Inline where there is room already, which is nearly always: documents are written in many small
  * appends, and the length of a literal is known to the compiler. */
 static inline bool buffer_append(struct buffer *b, const void *data, size_t len) {
-  bool room = !b->overflow && len < b->cap - b->len; /* cap is 0, or more than len */
+  /* cap is 0, and ptr NULL, or more than len */
+  bool room = b->ptr && !b->overflow && len < b->cap - b->len;
   if (!room && !buffer_reserve(b, len)) return false;
   if (len) memcpy(b->ptr + b->len, data, len);
   b->len += len;
