@@ -92,9 +92,9 @@ MUST_CHECK enum status ask_start(struct provider *provider, const struct ask_spe
                                  struct error *err);
 /* The attempt announced by ops.attempt_start is durable: the request may leave. */
 void ask_proceed(struct ask *ask);
-/* Closes its sockets at once; no callback follows; the ask is freed. Usage is unknown. Also from
- * within a callback of this very ask, which is not touched after the callback then; within ops.done
- * it does nothing. */
+/* Closes its sockets at once; no callback follows; the ask is freed, at the latest when the
+ * callback of this very ask returns from within which it may be called. Usage is unknown. Within
+ * ops.done it does nothing. */
 void ask_cancel(struct ask *ask);
 
 #endif
