@@ -29,31 +29,6 @@ void json_scan_begin(struct json_scan *s, struct bytes text) {
   skip_space(s);
 }
 
-void json_scan_mark_init(struct json_scan_mark *mark, size_t max_bytes) {
-  buffer_init(&mark->read, max_bytes);
-}
-
-void json_scan_mark_done(struct json_scan_mark *mark) {
-  buffer_done(&mark->read);
-}
-
-void json_scan_keep(const struct json_scan *s, struct bytes text, struct json_scan_mark *mark) {
-  buffer_clear(&mark->read);
-  if (!buffer_append(&mark->read, text.ptr, (size_t)(s->p - text.ptr))) return;
-  mark->scan = *s;
-  mark->scan.key.ptr = mark->read.ptr + (s->key.ptr - text.ptr);
-}
-
-bool json_scan_begin_at(struct json_scan *s, const struct json_scan_mark *mark, struct bytes text) {
-  struct bytes read = buffer_bytes(&mark->read);
-  if (!read.len || text.len < read.len || memcmp(text.ptr, read.ptr, read.len) != 0) return false;
-  *s = mark->scan;
-  s->p = text.ptr + read.len;
-  s->end = text.ptr + text.len;
-  skip_space(s);
-  return true;
-}
-
 bool json_scan_end(struct json_scan *s) {
   skip_space(s);
   return !s->failed && s->depth == 0 && s->p == s->end;

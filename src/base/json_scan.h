@@ -45,21 +45,6 @@ enum json_scan_type {
 };
 
 void json_scan_begin(struct json_scan *s, struct bytes text);
-/* A place in a text whose beginning other texts share, as the records of a stream do. What a
- * scanner is depends on the bytes it has read alone: one may begin at the place of another. */
-struct json_scan_mark {
-  struct buffer read;    /* the bytes up to the place; empty = no place is kept */
-  struct json_scan scan; /* what stood there; its key lies in `read` */
-};
-
-void json_scan_mark_init(struct json_scan_mark *mark, size_t max_bytes);
-void json_scan_mark_done(struct json_scan_mark *mark);
-/* Keeps the place of `s`, which has just read the key of a member of `text`, instead of the one
- * before. Keeps none when the bytes up to there are too many or memory is short. */
-void json_scan_keep(const struct json_scan *s, struct bytes text, struct json_scan_mark *mark);
-/* As json_scan_begin, but at the mark: the member's value is next. False, and `s` is unset, when
- * there is none or the text begins otherwise. */
-bool json_scan_begin_at(struct json_scan *s, const struct json_scan_mark *mark, struct bytes text);
 /* True when the text was one whole valid JSON value and all of it was consumed. */
 bool json_scan_end(struct json_scan *s);
 

@@ -5,12 +5,13 @@
 #include "io/ndjson.h"
 #include "io/sse.h"
 #include "provider/wire_parts.h"
+#include "provider/wire_pattern.h"
 
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { DETAIL_MAX = 300, HEAD_MAX = 1024 };
+enum { DETAIL_MAX = 300 };
 
 const struct wire *wire_of(enum wire_format format) {
   switch (format) {
@@ -66,12 +67,10 @@ int64_t wire_output_limit(const struct ask_spec *spec) {
 void wire_reply_init(struct wire_reply *reply, size_t max_answer_bytes) {
   *reply = (struct wire_reply){.usage = {-1, -1, -1, -1, -1}, .cost_usd_micro = -1};
   buffer_init(&reply->text, max_answer_bytes);
-  json_scan_mark_init(&reply->head, HEAD_MAX);
 }
 
 void wire_reply_done(struct wire_reply *reply) {
   buffer_done(&reply->text);
-  json_scan_mark_done(&reply->head);
   free(reply->model);
   free(reply->error);
   free(reply->error_code);
@@ -95,8 +94,12 @@ void wire_scan_count(struct json_scan *s, int64_t *count) {
 
 void wire_scan_text(struct json_scan *s, struct wire_reply *reply) {
   size_t before = reply->text.len;
+  const char *start = s->p;
   json_scan_string(s, &reply->text);
-  if (reply->text.len > before) reply->content = true;
+  if (reply->text.len == before) return;
+  reply->content = true;
+  reply->words = (struct bytes){start, (size_t)(s->p - start)};
+  reply->words_count++;
 }
 
 void wire_scan_thinking(struct json_scan *s, struct wire_reply *reply) {
@@ -174,13 +177,39 @@ struct wire_decoder {
   struct sse_decoder sse;
   struct ndjson_decoder lines;
   struct buffer whole;
+  struct wire_pattern pattern;
   bool failed;
 };
 
+static bool brought_only_words(const struct wire_reply *before, const struct wire_reply *r) {
+  return r->words_count == 1 && memcmp(&r->usage, &before->usage, sizeof r->usage) == 0 &&
+         r->cost_usd_micro == before->cost_usd_micro && r->model == before->model && !r->error &&
+         r->error_code == before->error_code && r->truncated == before->truncated &&
+         r->refused == before->refused && r->finished == before->finished && !r->terminated;
+}
+
+static bool read_record(struct wire_decoder *d, struct bytes name, struct bytes data) {
+  struct wire_reply *reply = d->reply;
+  const struct wire_reply before = *reply;
+  reply->words_count = 0;
+  if (!d->wire->record(reply, name, data)) return false;
+  if (brought_only_words(&before, reply))
+    wire_pattern_learn(&d->pattern, name, data, reply->words);
+  else
+    wire_pattern_forget(&d->pattern);
+  return true;
+}
+
 static bool take_record(struct wire_decoder *d, struct bytes name, struct bytes data) {
+  struct wire_reply *reply = d->reply;
   /* What a vendor sends after its terminator or an error is not part of the answer. */
-  if (d->reply->terminated || d->reply->error) return true;
-  return d->wire->record(d->reply, name, data) && !d->reply->text.overflow;
+  if (reply->terminated || reply->error) return true;
+  size_t before = reply->text.len;
+  if (wire_pattern_read(&d->pattern, name, data, &reply->text))
+    reply->content |= reply->text.len > before;
+  else if (!read_record(d, name, data))
+    return false;
+  return !reply->text.overflow;
 }
 
 static bool on_event(void *ctx, struct bytes name, struct bytes data) {
@@ -200,6 +229,7 @@ struct wire_decoder *wire_decoder_create(const struct wire *wire, struct wire_re
   sse_decoder_init(&d->sse, max_record_bytes, on_event, d);
   ndjson_decoder_init(&d->lines, max_record_bytes, on_line, d);
   buffer_init(&d->whole, max_record_bytes);
+  wire_pattern_init(&d->pattern);
   return d;
 }
 
@@ -208,6 +238,7 @@ void wire_decoder_destroy(struct wire_decoder *d) {
   sse_decoder_done(&d->sse);
   ndjson_decoder_done(&d->lines);
   buffer_done(&d->whole);
+  wire_pattern_done(&d->pattern);
   free(d);
 }
 

@@ -7,7 +7,7 @@
 #ifndef ARAGORA_PROVIDER_WIRE_H
 #define ARAGORA_PROVIDER_WIRE_H
 
-#include "base/json_scan.h"
+#include "base/bytes.h"
 #include "provider/ask.h"
 
 struct wire_request {
@@ -27,11 +27,13 @@ struct wire_reply {
   char *error;                /* the vendor's own words of an error record, or NULL */
   char *error_code;           /* its type or code, or NULL */
   enum outcome error_outcome; /* class of an error record that came under HTTP 200 */
-  struct json_scan_mark head; /* where a record begins to differ from the last (wire_openai.c) */
   bool truncated, refused;
   bool content;    /* a content event came since the caller last cleared this: re-arms idle */
   bool finished;   /* a finish reason came: the text is whole, its terminator may follow */
   bool terminated; /* the format's own terminator came: the answer is whole */
+  /* Of the record that is being read, for the decoder: */
+  struct bytes words; /* the last string that was taken as text, in the record, with its quotes */
+  int words_count;    /* strings that were, empty ones apart */
 };
 
 struct wire_decoder; /* framing state: SSE, NDJSON, or a whole body */

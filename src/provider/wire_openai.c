@@ -219,44 +219,6 @@ static void read_choices(struct json_scan *s, struct wire_reply *reply, struct j
   }
 }
 
-/* A member of a chunk beside its choices. False when it may say something new: all but the ids and
- * the model, of which the first counts. */
-static bool read_member(struct json_scan *s, struct wire_reply *reply) {
-  if (json_scan_key_is(s, "usage")) {
-    read_usage(s, reply);
-    return false;
-  }
-  if (json_scan_key_is(s, "error")) {
-    wire_scan_error(s, reply);
-    return false;
-  }
-  if (json_scan_key_is(s, "model"))
-    wire_scan_model(s, reply);
-  else
-    json_scan_skip(s);
-  return true;
-}
-
-/* All chunks of a stream begin with the same members up to the choices, half of their bytes: where
- * nothing among them counts twice, they are read in the first chunk alone. */
-static bool read_chunk(struct json_scan *s, struct wire_reply *reply, struct bytes data,
-                       struct json_scan *finish) {
-  bool known = json_scan_begin_at(s, &reply->head, data);
-  bool keep = !known;
-  if (!known) json_scan_begin(s, data);
-  bool more = known || (json_scan_object(s) && json_scan_member(s));
-  for (; more; more = json_scan_member(s)) {
-    if (json_scan_key_is(s, "choices")) {
-      if (keep) json_scan_keep(s, data, &reply->head);
-      keep = false;
-      read_choices(s, reply, finish);
-    } else {
-      keep &= read_member(s, reply);
-    }
-  }
-  return json_scan_end(s);
-}
-
 static bool record(struct wire_reply *reply, struct bytes event_name, struct bytes data) {
   if (bytes_equal(data, BYTES_LITERAL("[DONE]"))) {
     reply->terminated = true;
@@ -264,7 +226,21 @@ static bool record(struct wire_reply *reply, struct bytes event_name, struct byt
   }
   struct json_scan s;
   struct json_scan finish = {.failed = true};
-  if (!read_chunk(&s, reply, data, &finish)) return false;
+  json_scan_begin(&s, data);
+  if (json_scan_object(&s))
+    while (json_scan_member(&s)) {
+      if (json_scan_key_is(&s, "choices"))
+        read_choices(&s, reply, &finish);
+      else if (json_scan_key_is(&s, "model"))
+        wire_scan_model(&s, reply);
+      else if (json_scan_key_is(&s, "usage"))
+        read_usage(&s, reply);
+      else if (json_scan_key_is(&s, "error"))
+        wire_scan_error(&s, reply);
+      else
+        json_scan_skip(&s);
+    }
+  if (!json_scan_end(&s)) return false;
   if (!finish.failed) read_finish(&finish, reply);
   return true;
 }

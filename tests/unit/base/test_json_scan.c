@@ -260,51 +260,6 @@ static void test_a_full_buffer_is_seen(void **state) {
   assert_true(out.overflow);
 }
 
-/* The value behind "b", read from the mark; -1 when the text is refused, -2 when it begins
- * otherwise.
- */
-static int64_t from_mark(const struct json_scan_mark *mark, const char *text) {
-  struct json_scan s;
-  int64_t value = 0;
-  if (!json_scan_begin_at(&s, mark, bytes_of(text))) return -2;
-  if (!json_scan_key_is(&s, "b") || !json_scan_int(&s, &value)) return -1;
-  while (json_scan_member(&s)) json_scan_skip(&s);
-  return json_scan_end(&s) ? value : -1;
-}
-
-static void keep_at_b(struct json_scan_mark *mark, const char *text) {
-  struct json_scan s;
-  struct bytes copy = {strdup(text), strlen(text)}; /* gone when the mark is used */
-  assert_non_null(copy.ptr);
-  json_scan_begin(&s, copy);
-  assert_true(json_scan_object(&s));
-  while (json_scan_member(&s) && !json_scan_key_is(&s, "b")) json_scan_skip(&s);
-  json_scan_keep(&s, copy, mark);
-  free((char *)copy.ptr);
-}
-
-static void test_begins_where_another_stood(void **state) {
-  (void)state;
-  struct json_scan_mark mark;
-  json_scan_mark_init(&mark, 20);
-  assert_int_equal(from_mark(&mark, "{\"a\":1,\"b\":2}"), -2);
-  keep_at_b(&mark, " {\"a\":[1], \"b\": 2}");
-  assert_int_equal(from_mark(&mark, " {\"a\":[1], \"b\": 2}"), 2);
-  assert_int_equal(from_mark(&mark, " {\"a\":[1], \"b\":  3 ,\"c\":{}} "), 3);
-  assert_int_equal(from_mark(&mark, " {\"a\":[1], \"b\": 3,}"), -1);
-  assert_int_equal(from_mark(&mark, " {\"a\":[1], \"b\": 3]"), -1);
-  assert_int_equal(from_mark(&mark, " {\"a\":[1], \"b\": "), -1);
-  assert_int_equal(from_mark(&mark, " {\"a\":[1], \"b\":"), -2);
-  assert_int_equal(from_mark(&mark, " {\"a\":[2], \"b\": 2}"), -2);
-  assert_int_equal(from_mark(&mark, ""), -2);
-  keep_at_b(&mark, "{\"\\u0062\":1}"); /* another place, whose key is compared decoded */
-  assert_int_equal(from_mark(&mark, "{\"\\u0062\":4}"), 4);
-  assert_int_equal(from_mark(&mark, " {\"a\":[1], \"b\": 2}"), -2);
-  keep_at_b(&mark, "{\"a\":\"longer than 20\",\"b\":2}");
-  assert_int_equal(from_mark(&mark, "{\"a\":\"longer than 20\",\"b\":2}"), -2);
-  json_scan_mark_done(&mark);
-}
-
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_reads_a_record),
@@ -315,7 +270,6 @@ int main(void) {
       cmocka_unit_test(test_depth),
       cmocka_unit_test(test_an_error_ends_every_loop),
       cmocka_unit_test(test_a_full_buffer_is_seen),
-      cmocka_unit_test(test_begins_where_another_stood),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

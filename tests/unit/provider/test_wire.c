@@ -187,8 +187,9 @@ static void test_errors(void **state) {
   assert_int_equal(wire_error_retry_ms(BYTES_LITERAL("\"retryDelay\": \"")), -1);
 }
 
-/* Chunks that begin alike are not read again up to their choices; what counts twice there, is. */
-static void test_openai_chunks_that_begin_alike(void **state) {
+/* Chunks that look like the one before are read for their words alone; one that brings more is read
+ * whole, and so is the next, though it looks like an earlier one. */
+static void test_openai_chunks_that_look_alike(void **state) {
   (void)state;
   static const char body[] =
       "data: {\"id\":\"c\",\"model\":\"m\",\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n"
@@ -306,7 +307,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_anthropic_request),
       cmocka_unit_test(test_openai_requests),
-      cmocka_unit_test(test_openai_chunks_that_begin_alike),
+      cmocka_unit_test(test_openai_chunks_that_look_alike),
       cmocka_unit_test(test_white_space_before_a_body),
       cmocka_unit_test(test_gemini_request),
       cmocka_unit_test(test_ollama_request),
