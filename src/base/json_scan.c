@@ -215,7 +215,7 @@ static double real_value(const char *start, const char *end) {
       scale += !after_point;
     }
   }
-  if (!kept) return 0;
+  if (!kept) return *start == '-' ? -0.0 : 0.0;
   if (sticky) {
     text[n++] = '1';
     scale--;

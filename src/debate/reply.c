@@ -1,5 +1,6 @@
 #include "debate/reply.h"
 
+#include "base/json_tree.h"
 #include "base/utf8.h"
 #include "debate/blank.h"
 #include "debate/reply_fields.h"
@@ -53,9 +54,9 @@ static struct bytes without_code_fence(struct bytes text) {
 static enum status read_strictly(const struct reply_form *form, struct bytes text,
                                  struct reply *ret_reply, struct error *err) {
   text = without_code_fence(text);
-  JSON_LATER json_t *value = NULL;
+  JSON_LATER json_t *value = json_tree_read(text);
   struct error why;
-  enum status s = json_parse(text, &value, &why);
+  enum status s = value ? STATUS_OK : json_parse(text, &value, &why);
   if (s == STATUS_INVALID)
     return error_set(err, s, NULL, "it is not one JSON object alone: %s", why.message);
   if (s) return s;
