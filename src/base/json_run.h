@@ -22,6 +22,11 @@ static inline uint64_t json_run_ends(uint64_t w, bool ascii) {
   return (ascii ? ends | w : ends & ~w) & tops;
 }
 
+/* Whether a byte of text stands for itself. */
+static inline bool json_run_has(unsigned char c) {
+  return c >= 0x20 && c != '"' && c != '\\';
+}
+
 /* Of fewer than eight bytes. Out of line, so that its word in memory, which the compiler guards, is
  * not the callers' price. */
 size_t json_run_tail(const char *p, size_t len, bool ascii);
