@@ -63,6 +63,10 @@ static size_t clean_run(const char *p, const char *end) {
   return (size_t)(p - start);
 }
 
+bool utf8_plain(struct bytes text) {
+  return !text.len || clean_run(text.ptr, text.ptr + text.len) == text.len;
+}
+
 char *utf8_clean(struct bytes text) {
   struct buffer out;
   buffer_init(&out, text.len * 3 + 1);

@@ -15,6 +15,10 @@ size_t utf8_count(struct bytes text);
 /* The longest prefix of at most `max` bytes that does not cut a character. */
 size_t utf8_prefix(struct bytes text, size_t max);
 
+/* True when the text is printing ASCII, newlines and tabs alone: utf8_clean would change nothing.
+ */
+bool utf8_plain(struct bytes text);
+
 /* A NUL-terminated copy for free() in which every invalid sequence, and every control character
  * but newline and tab, has become U+FFFD. NULL when memory is short. */
 char *utf8_clean(struct bytes text);

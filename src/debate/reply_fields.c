@@ -23,6 +23,7 @@ static enum status refuse(const struct reading *r, const char *text) {
 
 /* Clean, trimmed, with plain line ends; NULL when memory is short. */
 static char *clean_dup(struct bytes text) {
+  if (utf8_plain(text)) return bytes_dup(blank_trim(text)); /* nearly always */
   FREE_LATER char *plain = malloc(text.len + 1);
   if (!plain) return NULL;
   size_t n = 0;

@@ -83,6 +83,12 @@ static void test_clean_replaces_and_keeps(void **state) {
   check_clean(BYTES_LITERAL("\xff\xfe"), "\xef\xbf\xbd\xef\xbf\xbd");
   check_clean(BYTES_LITERAL("\xe2\x82"), "\xef\xbf\xbd\xef\xbf\xbd");
   check_clean((struct bytes){NULL, 0}, "");
+  assert_true(utf8_plain(BYTES_LITERAL(" a\tb\n~")));
+  assert_true(utf8_plain((struct bytes){NULL, 0}));
+  assert_false(utf8_plain(BYTES_LITERAL("\r")));
+  assert_false(utf8_plain(BYTES_LITERAL("a\0")));
+  assert_false(utf8_plain(BYTES_LITERAL("\x7f")));
+  assert_false(utf8_plain(BYTES_LITERAL("caf\xc3\xa9")));
 }
 
 static void test_every_two_bytes_clean_to_valid(void **state) {
