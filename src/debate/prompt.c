@@ -12,7 +12,6 @@
 enum { PROMPT_MAX = 64 * 1024 * 1024 };
 
 void prompt_done(struct prompt *prompt) {
-  free(prompt->system);
   free(prompt->prefix);
   free(prompt->text);
   free(prompt->schema);
@@ -199,12 +198,12 @@ enum status prompt_build(const struct prompt_input *in, struct prompt *ret_promp
   struct quotes quotes;
   enum status s = quotes_init(in, &quotes);
   if (s) return s;
-  struct prompt prompt = {.system = bytes_dup(bytes_of(wording_system)),
+  struct prompt prompt = {.system = wording_system,
                           .prefix = build_prefix(in),
                           .text = build_text(in, &quotes),
                           .schema = prompt_schema(in->kind, in->response_count, in->item_count)};
   quotes_done(&quotes);
-  if (!prompt.system || !prompt.prefix || !prompt.text || !prompt.schema) {
+  if (!prompt.prefix || !prompt.text || !prompt.schema) {
     prompt_done(&prompt);
     return STATUS_NOMEM;
   }

@@ -41,10 +41,10 @@ struct prompt_input {
 };
 
 struct prompt {
-  char *system; /* rules of the debate: the same for every turn of every agent */
-  char *prefix; /* question and context: the same for every turn of the debate */
-  char *text;   /* this turn */
-  char *schema; /* JSON schema of the reply */
+  const char *system; /* rules of the debate, the same for every turn of every agent; static */
+  char *prefix;       /* question and context: the same for every turn of the debate */
+  char *text;         /* this turn */
+  char *schema;       /* JSON schema of the reply */
 };
 
 void prompt_done(struct prompt *prompt);

@@ -94,20 +94,16 @@ static bool begins_with_family(const char *name) {
 
 /* Into the list of its first letter, the longest first. A name that stands there already keeps its
  * flags: companies before the debate's own providers. */
-static void add_name(struct scrub *scrub, const char *text, bool mild) {
+static void add_name(struct scrub *scrub, const char *text, bool family, bool mild) {
   size_t len = strlen(text);
   if (len < NAME_MIN) return;
   int16_t *link = &scrub->first[lower(text[0])];
   while (*link >= 0 && scrub->names[*link].len > len) link = &scrub->names[*link].next;
   for (int i = *link; i >= 0 && scrub->names[i].len == len; i = scrub->names[i].next)
     if (strcasecmp(scrub->names[i].text, text) == 0) return;
-  scrub->names[scrub->count] = (struct scrub_name){
-      .text = text, .len = len, .family = begins_with_family(text), .mild = mild, .next = *link};
+  scrub->names[scrub->count] =
+      (struct scrub_name){.text = text, .len = len, .family = family, .mild = mild, .next = *link};
   *link = (int16_t)scrub->count++;
-}
-
-static void add_names(struct scrub *scrub, const char *const *names, bool mild) {
-  for (size_t i = 0; names && names[i] && i < NAMES_MAX; i++) add_name(scrub, names[i], mild);
 }
 
 static void spare_names_in(struct scrub *scrub, struct bytes text) {
@@ -125,9 +121,10 @@ enum status scrub_init(struct scrub *scrub, const char *const *names, const char
   *scrub = (struct scrub){.names = calloc(count, sizeof *scrub->names)};
   if (!scrub->names) return STATUS_NOMEM;
   for (size_t i = 0; i < 256; i++) scrub->first[i] = -1;
-  add_names(scrub, companies, true);
-  add_names(scrub, families, false);
-  add_names(scrub, names, false);
+  for (size_t i = 0; companies[i]; i++) add_name(scrub, companies[i], false, true);
+  for (size_t i = 0; families[i]; i++) add_name(scrub, families[i], true, false);
+  for (size_t i = 0; names && names[i] && i < NAMES_MAX; i++)
+    add_name(scrub, names[i], begins_with_family(names[i]), false);
   spare_names_in(scrub, bytes_of(task));
   spare_names_in(scrub, bytes_of(context));
   return STATUS_OK;
