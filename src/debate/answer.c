@@ -42,6 +42,7 @@ enum status debate_begin_attempt(const struct debate *d, int turn,
                            "model", json_text(bytes_of(begin->model)), "reserved_tokens",
                            (json_int_t)bounded(begin->reserved_tokens), "reserved_usd_micro",
                            json_int_or_null(bounded(begin->reserved_usd_micro)), "labels", map);
+  if (begin->hedge) maker_put(&m, data, "hedge", json_true());
   return drafts_add(drafts, EVENT_ATTEMPT_START, t->round, debate_turn_agent(d, t)->name,
                     maker_done(&m, data));
 }
@@ -56,8 +57,12 @@ static bool booked_at_reserve(const struct attempt_result *r) {
                              r->outcome == OUTCOME_OK);
 }
 
+static bool of_hedge(const struct turn *t, const struct attempt_result *r) {
+  return r->attempt && r->attempt == t->hedge.number;
+}
+
 static int64_t booked_tokens(const struct turn *t, const struct attempt_result *r) {
-  if (booked_at_reserve(r)) return t->reserved_tokens;
+  if (booked_at_reserve(r)) return of_hedge(t, r) ? t->hedge.reserved_tokens : t->reserved_tokens;
   const int64_t parts[] = {r->input, r->cache_read, r->cache_write, r->output};
   int64_t sum = 0;
   for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
@@ -68,9 +73,10 @@ static int64_t booked_tokens(const struct turn *t, const struct attempt_result *
 /* What the vendor said; else what the tokens are booked at. A refused attempt costs nothing, and
  * without a price table nothing is known. */
 static int64_t booked_cost(const struct turn *t, const struct attempt_result *r) {
+  int64_t reserved = of_hedge(t, r) ? t->hedge.reserved_usd_micro : t->reserved_usd_micro;
   if (r->cost_usd_micro >= 0) return bounded(r->cost_usd_micro);
-  if (booked_at_reserve(r)) return t->reserved_usd_micro;
-  return !usage_known(r) && t->reserved_usd_micro >= 0 ? 0 : -1;
+  if (booked_at_reserve(r)) return reserved;
+  return !usage_known(r) && reserved >= 0 ? 0 : -1;
 }
 
 static enum status add_attempt_end(const struct debate *d, const struct turn *t,
@@ -81,12 +87,13 @@ static enum status add_attempt_end(const struct debate *d, const struct turn *t,
   json_t *data = json_pack(
       "{s:s, s:s, s:i, s:s, s:o, s:o, s:b, s:b, s:o, s:o, s:o, s:{s:o, s:o, s:o, s:o, s:o}, s:I,"
       " s:o, s:o, s:o}",
-      "turn", id, "kind", turn_kind_names[t->kind], "attempt", t->attempts, "outcome",
-      outcome_name(outcome), "provider", json_text(bytes_of(r->provider)), "model",
-      json_text(bytes_of(r->model)), "fallback", r->fallback, "truncated", r->truncated,
-      "upstream_status", r->upstream_status ? json_integer(r->upstream_status) : json_null(),
-      "detail", json_text(bytes_of(r->detail)), "request_id", json_text(bytes_of(r->request_id)),
-      "usage", "input", json_int_or_null(bounded(r->input)), "cache_read",
+      "turn", id, "kind", turn_kind_names[t->kind], "attempt",
+      r->attempt ? r->attempt : t->open_number, "outcome", outcome_name(outcome), "provider",
+      json_text(bytes_of(r->provider)), "model", json_text(bytes_of(r->model)), "fallback",
+      r->fallback, "truncated", r->truncated, "upstream_status",
+      r->upstream_status ? json_integer(r->upstream_status) : json_null(), "detail",
+      json_text(bytes_of(r->detail)), "request_id", json_text(bytes_of(r->request_id)), "usage",
+      "input", json_int_or_null(bounded(r->input)), "cache_read",
       json_int_or_null(bounded(r->cache_read)), "cache_write",
       json_int_or_null(bounded(r->cache_write)), "output", json_int_or_null(bounded(r->output)),
       "reasoning", json_int_or_null(bounded(r->reasoning)), "tokens",
@@ -123,25 +130,34 @@ enum status debate_fail_turn(const struct debate *d, int turn, enum outcome outc
   return add_agent_error(d, t, outcome, detail, 0, agent->provider, agent->model, drafts);
 }
 
+static enum status close_unknown(const struct debate *d, const struct turn *t, int number,
+                                 int64_t usd_micro, struct drafts *drafts) {
+  const struct debate_agent *agent = debate_turn_agent(d, t);
+  const struct attempt_result r = {.attempt = number,
+                                   .outcome = OUTCOME_UNKNOWN,
+                                   .provider = agent->provider,
+                                   .model = agent->model,
+                                   .detail = "the process ended before the attempt did",
+                                   .request_id = "",
+                                   .input = -1,
+                                   .cache_read = -1,
+                                   .cache_write = -1,
+                                   .output = -1,
+                                   .reasoning = -1,
+                                   .cost_usd_micro = usd_micro,
+                                   .ttft_ms = -1,
+                                   .latency_ms = -1};
+  return add_attempt_end(d, t, &r, OUTCOME_UNKNOWN, NULL, drafts);
+}
+
 enum status debate_close_unknown(const struct debate *d, struct drafts *drafts) {
   for (int i = d->step_first; i < d->turn_count; i++) {
     const struct turn *t = &d->turns[i];
-    if (!t->attempt_open) continue;
-    const struct debate_agent *agent = debate_turn_agent(d, t);
-    struct attempt_result r = {.outcome = OUTCOME_UNKNOWN,
-                               .provider = agent->provider,
-                               .model = agent->model,
-                               .detail = "the process ended before the attempt did",
-                               .request_id = "",
-                               .input = -1,
-                               .cache_read = -1,
-                               .cache_write = -1,
-                               .output = -1,
-                               .reasoning = -1,
-                               .cost_usd_micro = t->reserved_usd_micro,
-                               .ttft_ms = -1,
-                               .latency_ms = -1};
-    enum status s = add_attempt_end(d, t, &r, OUTCOME_UNKNOWN, NULL, drafts);
+    enum status s = STATUS_OK;
+    if (t->hedge.number)
+      s = close_unknown(d, t, t->hedge.number, t->hedge.reserved_usd_micro, drafts);
+    if (!s && t->attempt_open)
+      s = close_unknown(d, t, t->open_number, t->reserved_usd_micro, drafts);
     if (s) {
       drafts_done(drafts);
       return s;

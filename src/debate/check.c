@@ -132,10 +132,19 @@ static json_t *dump_member(const struct member *m) {
                    (json_int_t)m->confidence_ppm);
 }
 
-static json_t *dump_turn(const struct debate *d, const struct turn *t) {
+/* Only where there was one: the states of earlier logs stay what they are. */
+static void put_hedge(struct maker *m, json_t *out, const struct turn *t) {
+  if (!t->hedges) return;
+  maker_put(m, out, "hedge",
+            json_pack("{s:i, s:i, s:i, s:I, s:I}", "count", t->hedges, "first", t->open_number,
+                      "number", t->hedge.number, "tokens", (json_int_t)t->hedge.reserved_tokens,
+                      "usd_micro", (json_int_t)t->hedge.reserved_usd_micro));
+}
+
+static json_t *dump_turn(struct maker *m, const struct debate *d, const struct turn *t) {
   char id[TURN_ID_SIZE];
   debate_turn_id(d, t, id);
-  return json_pack(
+  json_t *out = json_pack(
       "{s:s, s:i, s:i, s:b, s:b, s:i, s:i, s:i, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:o,"
       " s:o, s:o, s:o, s:o}",
       "id", id, "status", t->status, "outcome", t->outcome, "repaired", t->repaired, "truncated",
@@ -147,6 +156,8 @@ static json_t *dump_turn(const struct debate *d, const struct turn *t) {
       t->upstream_status, "provider", json_text_or_null(t->provider), "model",
       json_text_or_null(t->model), "detail", json_text_or_null(t->detail), "bad_reply",
       json_text_or_null(t->bad_reply), "bad_reply_error", json_text_or_null(t->bad_reply_error));
+  put_hedge(m, out, t);
+  return out;
 }
 
 static json_t *dump_item(const struct item *item) {
@@ -186,7 +197,7 @@ static json_t *dump_lists(struct maker *m, const struct debate *d) {
   for (int i = 0; i < d->config.member_count; i++)
     maker_add(m, members, dump_member(&d->members[i]));
   for (int i = d->step_first; i < d->turn_count; i++)
-    maker_add(m, turns, dump_turn(d, &d->turns[i]));
+    maker_add(m, turns, dump_turn(m, d, &d->turns[i]));
   for (int i = 0; i < d->item_count; i++) maker_add(m, items, dump_item(&d->items[i]));
   for (int i = 0; i < d->trajectory_count; i++)
     maker_add(m, trajectory, dump_step(&d->trajectory[i]));

@@ -364,17 +364,26 @@ static enum status apply_round_start(struct debate *d, const struct event *ev, s
 static enum status apply_attempt_start(struct debate *d, const struct event *ev,
                                        struct error *err) {
   struct turn *t = find_turn(d, ev);
-  if (!t || t->status != TURN_OPEN || t->attempt_open || d->fact)
+  bool hedge = json_get_bool(ev->data, "hedge", false);
+  if (!t || t->status != TURN_OPEN || t->attempt_open != hedge || t->hedge.number || d->fact)
     return corrupt(ev, err, "no such open turn");
   if (json_get_int(ev->data, "attempt", 0) != t->attempts + 1)
     return corrupt(ev, err, "attempts out of order");
+  int64_t tokens = json_get_int(ev->data, "reserved_tokens", 0);
+  int64_t usd_micro = json_get_int(ev->data, "reserved_usd_micro", -1);
   t->attempts++;
-  t->attempt_open = true;
-  t->reserved_tokens = json_get_int(ev->data, "reserved_tokens", 0);
-  t->reserved_usd_micro = json_get_int(ev->data, "reserved_usd_micro", -1);
   d->attempts++;
-  d->committed_tokens += t->reserved_tokens;
-  if (t->reserved_usd_micro > 0) d->committed_usd_micro += t->reserved_usd_micro;
+  d->committed_tokens += tokens;
+  if (usd_micro > 0) d->committed_usd_micro += usd_micro;
+  if (hedge) {
+    t->hedges++;
+    t->hedge = (struct open_hedge){t->attempts, tokens, usd_micro};
+    return STATUS_OK;
+  }
+  t->attempt_open = true;
+  t->open_number = t->attempts;
+  t->reserved_tokens = tokens;
+  t->reserved_usd_micro = usd_micro;
   return STATUS_OK;
 }
 
@@ -383,8 +392,10 @@ static void add_known(int64_t *sum, int64_t value) {
   *sum = (*sum < 0 ? 0 : *sum) + value;
 }
 
-/* What an attempt used, into its turn and the debate; an unknown price makes the sum unknown. */
-static void book_usage(struct debate *d, struct turn *t, const json_t *data) {
+/* What an attempt used, into its turn and the debate, in place of what it had reserved; an unknown
+ * price makes the sum unknown. */
+static void book_usage(struct debate *d, struct turn *t, const json_t *data,
+                       const struct open_hedge *ended) {
   const json_t *usage = json_object_get(data, "usage");
   int64_t in = -1;
   add_known(&in, json_get_int(usage, "input", -1));
@@ -396,21 +407,41 @@ static void book_usage(struct debate *d, struct turn *t, const json_t *data) {
   d->tokens_in += in < 0 ? 0 : in;
   d->tokens_out += out < 0 ? 0 : out;
   int64_t cost = json_get_int(data, "cost_usd_micro", -1);
-  d->committed_tokens += json_get_int(data, "tokens", 0) - t->reserved_tokens;
+  d->committed_tokens += json_get_int(data, "tokens", 0) - ended->reserved_tokens;
   d->committed_usd_micro += (cost > 0 ? cost : 0);
-  if (t->reserved_usd_micro > 0) d->committed_usd_micro -= t->reserved_usd_micro;
+  if (ended->reserved_usd_micro > 0) d->committed_usd_micro -= ended->reserved_usd_micro;
   if (t->cost_usd_micro >= 0) t->cost_usd_micro = cost < 0 ? -1 : t->cost_usd_micro + cost;
   if (d->cost_usd_micro >= 0) d->cost_usd_micro = cost < 0 ? -1 : d->cost_usd_micro + cost;
 }
 
+/* Takes the attempt of that number out of the turn. False when it has none. */
+static bool close_attempt(struct turn *t, int64_t number, struct open_hedge *ret_ended) {
+  if (!t->attempt_open || !number || (number != t->open_number && number != t->hedge.number))
+    return false;
+  if (number == t->hedge.number) {
+    *ret_ended = t->hedge;
+    t->hedge = (struct open_hedge){0};
+    return true;
+  }
+  *ret_ended = (struct open_hedge){t->open_number, t->reserved_tokens, t->reserved_usd_micro};
+  t->attempt_open = t->hedge.number;
+  if (!t->attempt_open) return true;
+  t->open_number = t->hedge.number;
+  t->reserved_tokens = t->hedge.reserved_tokens;
+  t->reserved_usd_micro = t->hedge.reserved_usd_micro;
+  t->hedge = (struct open_hedge){0};
+  return true;
+}
+
 static enum status apply_attempt_end(struct debate *d, const struct event *ev, struct error *err) {
   struct turn *t = find_turn(d, ev);
-  if (!t || !t->attempt_open || json_get_int(ev->data, "attempt", 0) != t->attempts)
+  struct open_hedge ended;
+  bool beside = t && t->hedge.number;
+  if (!t || !close_attempt(t, json_get_int(ev->data, "attempt", 0), &ended))
     return corrupt(ev, err, "no such open attempt");
-  t->attempt_open = false;
   enum outcome outcome = outcome_parse(json_get_text(ev->data, "outcome", ""));
-  if (outcome == OUTCOME_UNKNOWN) t->unknowns++;
-  book_usage(d, t, ev->data);
+  if (outcome == OUTCOME_UNKNOWN && !beside) t->unknowns++; /* one a crash, whatever it cut */
+  book_usage(d, t, ev->data, &ended);
   t->ttft_ms = json_get_int(ev->data, "ttft_ms", -1);
   t->latency_ms = json_get_int(ev->data, "latency_ms", -1);
   t->upstream_status = (int)json_get_int(ev->data, "upstream_status", 0);

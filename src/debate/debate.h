@@ -54,6 +54,12 @@ extern const char *const stop_reason_names[];
 enum { TURN_ID_SIZE = 64, ITEM_ID_SIZE = 24, TURN_UNKNOWN_MAX = 5 };
 enum { ITEM_SEVERITY_ASK_PPM = 300000 }; /* an open item from here on asks for a revision */
 
+/* An attempt under way beside the open one. When that ends first, this is the open one. */
+struct open_hedge {
+  int number; /* 0 = there is none */
+  int64_t reserved_tokens, reserved_usd_micro;
+};
+
 /* One question to one agent and its whole answer, or its typed failure. */
 struct turn {
   enum turn_kind kind;
@@ -65,10 +71,13 @@ struct turn {
   uint32_t targets_seen; /* critique: targets whose event is in */
   char *bad_reply;       /* set after an attempt that did not parse: the next one is the repair */
   char *bad_reply_error;
-  int attempts;                                /* started */
-  int unknowns;                                /* attempts that a crash cut */
+  int attempts;                                /* started, hedges among them */
+  int hedges;                                  /* of them: second ones beside a slow first */
+  int unknowns;                                /* attempts that a crash cut, hedges apart */
   bool attempt_open;                           /* an attempt_start without its end */
+  int open_number;                             /* of the open attempt */
   int64_t reserved_tokens, reserved_usd_micro; /* of the open attempt */
+  struct open_hedge hedge;                     /* never without an open attempt */
   /* who answered, as logged by attempt_end; owned */
   char *provider, *model, *detail;
   int upstream_status;
@@ -199,6 +208,7 @@ MUST_CHECK enum status debate_prompt(const struct debate *debate, int turn,
 struct attempt_begin {
   const char *provider, *model;
   int64_t reserved_tokens, reserved_usd_micro; /* -1 = unknown */
+  bool hedge; /* beside the open attempt, of which there must be one, and no other hedge */
 };
 MUST_CHECK enum status debate_begin_attempt(const struct debate *debate, int turn,
                                             const struct attempt_begin *begin,
@@ -206,6 +216,7 @@ MUST_CHECK enum status debate_begin_attempt(const struct debate *debate, int tur
 
 /* And of one that ended. */
 struct attempt_result {
+  int attempt;          /* its number: the open attempt's or the hedge's; 0 = the open one's */
   enum outcome outcome; /* OUTCOME_OK with a text, or the failure */
   bool final;           /* the policy tries no further: a failure ends the turn */
   bool truncated;
@@ -219,7 +230,8 @@ struct attempt_result {
 };
 /* attempt_end and, when the turn ended with it, its content events or agent_error; after a first
  * reply that does not parse only attempt_end with the raw reply, and the turn stays open. After a
- * fact nothing of a late answer is used. Append the drafts in one transaction. On failure the
+ * fact nothing of a late answer is used. A result that ends the turn comes behind that of the other
+ * attempt under way, added to the same drafts. Append the drafts in one transaction. On failure the
  * drafts are emptied, here and in debate_close_unknown. */
 MUST_CHECK enum status debate_answer(const struct debate *debate, int turn,
                                      const struct attempt_result *result, struct drafts *drafts);

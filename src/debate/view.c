@@ -184,6 +184,7 @@ static json_t *turn_object(struct maker *m, const struct debate *d, const struct
   maker_put(m, out, "provider", json_text_or_null(t->provider));
   maker_put(m, out, "model", json_text_or_null(t->model));
   maker_put(m, out, "attempts", json_integer(t->attempts));
+  maker_put(m, out, "hedges", json_integer(t->hedges));
   maker_put(m, out, "tokens_in", json_int_or_null(t->tokens_in));
   maker_put(m, out, "tokens_out", json_int_or_null(t->tokens_out));
   maker_put(m, out, "cost_usd", outward_millionths(t->cost_usd_micro));

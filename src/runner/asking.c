@@ -46,7 +46,7 @@ static void on_attempt_start(void *ctx, const struct ask_attempt *attempt) {
   struct delivery *delivery = delivery_gather(live);
   struct drafts drafts = {0};
   struct attempt_begin begin = {attempt->provider, attempt->model, attempt->reserved_tokens,
-                                attempt->reserved_usd_micro};
+                                attempt->reserved_usd_micro, false};
   enum status s =
       delivery ? debate_begin_attempt(live->debate, asking->turn, &begin, &drafts) : STATUS_NOMEM;
   if (!s) s = delivery_seal(delivery, &drafts);

@@ -5,11 +5,13 @@
 #include <stdlib.h>
 
 enum { PURPOSE_CONFIG = 201, PURPOSE_ORDER = 202, PURPOSE_FACTS = 203, PURPOSE_KILLS = 204 };
-enum { FLIGHTS_MAX = DEBATE_MEMBERS_MAX, EVENTS_MAX = 4000 };
+enum { FLIGHTS_MAX = 2 * DEBATE_MEMBERS_MAX, EVENTS_MAX = 4000 };
 
 struct flight { /* an attempt under way */
   bool used;
+  bool hedge;
   int turn;
+  int attempt; /* its number */
   int64_t arrives_ms;
   struct sim_reply reply;
 };
@@ -191,9 +193,12 @@ static bool must_die(struct world *w) {
 
 /* ---- asking and answering ---- */
 
-static struct flight *flight_of(struct world *w, int turn) {
-  for (int i = 0; i < FLIGHTS_MAX; i++)
-    if (w->flights[i].used && w->flights[i].turn == turn) return &w->flights[i];
+/* The flight of a turn beside `other`, which may be NULL. */
+static struct flight *flight_of(struct world *w, int turn, const struct flight *other) {
+  for (int i = 0; i < FLIGHTS_MAX; i++) {
+    struct flight *f = &w->flights[i];
+    if (f->used && f->turn == turn && f != other) return f;
+  }
   return NULL;
 }
 
@@ -220,7 +225,7 @@ static void note_prompt(struct sim_run *run, const struct debate *d, const struc
   run->asked[run->asked_count++] = buffer_steal(&b);
 }
 
-static void ask(struct world *w, int turn) {
+static void ask(struct world *w, int turn, bool hedge) {
   struct prompt prompt;
   struct drafts drafts = {0};
   const struct turn *t = &w->d->turns[turn];
@@ -237,19 +242,27 @@ static void ask(struct world *w, int turn) {
   /* The same throw after a crash as before it: only a repair is a new one. */
   int asked = t->bad_reply ? 1 : 0;
   f->used = true;
+  f->hedge = hedge;
   f->turn = turn;
+  f->attempt = t->attempts + 1;
   f->reply = sim_reply_make(w->o, w->d, turn, asked, &prompt);
   f->arrives_ms = w->now_ms + 1 + prng_below(&w->order, 20000);
   prompt_done(&prompt);
-  struct attempt_begin begin = {"acme-cloud", "acme-large-3", 1000, -1};
+  struct attempt_begin begin = {"acme-cloud", "acme-large-3", 1000, -1, hedge};
   if (debate_begin_attempt(w->d, turn, &begin, &drafts)) abort();
   append_all(w, &drafts);
 }
 
 static void deliver(struct world *w, struct flight *f, enum outcome cut) {
   struct drafts drafts = {0};
-  struct attempt_result r = {.outcome = cut ? cut : f->reply.outcome,
-                             .final = true,
+  struct flight *other = flight_of(w, f->turn, f);
+  enum outcome outcome = cut ? cut : f->reply.outcome;
+  /* The first whole answer ends the race; after a failure the other one runs on. */
+  bool wins = outcome == OUTCOME_OK && !cut && !w->d->fact;
+  if (other && wins) deliver(w, other, OUTCOME_CANCELLED);
+  struct attempt_result r = {.attempt = f->attempt,
+                             .outcome = outcome,
+                             .final = wins || !other,
                              .truncated = f->reply.truncated,
                              .text = bytes_of(cut ? "" : f->reply.text),
                              .provider = "acme-cloud",
@@ -289,6 +302,13 @@ static void cut_a_flight(struct world *w) {
   deliver(w, f, late ? OUTCOME_OK : OUTCOME_CANCELLED);
 }
 
+/* A second attempt beside one that has none, now and then. */
+static bool hedge(struct world *w, const struct flight *f) {
+  if (f->hedge || flight_of(w, f->turn, f) || prng_below(&w->order, 6)) return false;
+  ask(w, f->turn, true);
+  return true;
+}
+
 static struct flight *first_to_arrive(struct world *w) {
   struct flight *first = NULL;
   for (int i = 0; i < FLIGHTS_MAX; i++) {
@@ -317,6 +337,7 @@ static void wait(struct world *w) {
     note_fact(w);
     return;
   }
+  if (!w->d->fact && hedge(w, f)) return;
   w->now_ms = f->arrives_ms;
   deliver(w, f, OUTCOME_OK);
 }
@@ -334,8 +355,8 @@ static void step(struct world *w) {
     return;
   }
   for (int i = 0; i < commands.ask_count && !w->run->problem[0]; i++) {
-    if (flight_of(w, commands.asks[i])) continue;
-    ask(w, commands.asks[i]);
+    if (flight_of(w, commands.asks[i], NULL)) continue;
+    ask(w, commands.asks[i], false);
     asked = true;
     if (must_die(w)) {
       die_and_resume(w);

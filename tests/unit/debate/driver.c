@@ -232,7 +232,7 @@ static void ask(struct driver *r, int turn) {
   *f = (struct driver_flight){.used = true, .turn = turn};
   script_answer(r, t, r->asked[t->kind][t->round][t->member]++, f->answer);
   const struct debate_agent *agent = debate_turn_agent(r->d, t);
-  struct attempt_begin begin = {agent->provider, agent->model, 1000, r->reserved_usd_micro};
+  struct attempt_begin begin = {agent->provider, agent->model, 1000, r->reserved_usd_micro, false};
   assert_int_equal(debate_begin_attempt(r->d, turn, &begin, &drafts), STATUS_OK);
   driver_append(r, &drafts);
 }

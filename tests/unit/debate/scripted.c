@@ -32,7 +32,7 @@ static void add_all(struct scripted *s, struct drafts *drafts) {
 
 static void answer(struct scripted *s, int turn, scripted_reply_fn *reply) {
   struct drafts drafts = {0};
-  struct attempt_begin begin = {"demo", "demo-1", 1000, 0};
+  struct attempt_begin begin = {"demo", "demo-1", 1000, 0, false};
   assert_int_equal(debate_begin_attempt(s->debate, turn, &begin, &drafts), STATUS_OK);
   add_all(s, &drafts);
   const char *text = reply(s->debate->turns[turn].kind, s->debate->turns[turn].member);
