@@ -85,6 +85,24 @@ enum status batch_make(const char *debate_id, const struct store_event *events, 
   return STATUS_OK;
 }
 
+enum status batch_make_breaker(const struct store_breaker *breaker, struct batch **ret_batch) {
+  if (!breaker->name || !*breaker->name || !breaker->misconfigured) return STATUS_INVALID;
+  size_t size = sizeof(struct batch) + sizeof *breaker + text_size(breaker->name) +
+                text_size(breaker->misconfigured);
+  if (size > BATCH_MAX_BYTES) return STATUS_TOO_LARGE;
+  struct batch *batch = malloc(size);
+  if (!batch) return STATUS_NOMEM;
+  *batch = (struct batch){.size = size, .debate_id = ""};
+  struct store_breaker *copy = (struct store_breaker *)(batch + 1);
+  char *at = (char *)(copy + 1);
+  *copy = *breaker;
+  copy->name = put_text(&at, breaker->name);
+  copy->misconfigured = put_text(&at, breaker->misconfigured);
+  batch->breaker = copy;
+  *ret_batch = batch;
+  return STATUS_OK;
+}
+
 void batch_free(struct batch *batch) {
   free(batch);
 }

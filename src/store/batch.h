@@ -1,4 +1,5 @@
-/* One call of store_append as it waits in the writer's queue: a copy of everything in one block.
+/* One call of store_append or store_put_breaker as it waits in the writer's queue: a copy of
+ * everything in one block.
  *
  * Made on the caller's thread, owned by the writer from then on.
  */
@@ -9,12 +10,13 @@
 
 struct batch {
   struct batch *next;
-  size_t size; /* of the block, for the queue's limit */
-  const char *debate_id;
+  size_t size;           /* of the block, for the queue's limit */
+  const char *debate_id; /* "" = no debate's: a breaker's row */
   struct store_event *events;
   size_t count;
   enum store_row_change change;
-  struct store_debate row; /* its texts lie in the block */
+  struct store_debate row;             /* its texts lie in the block */
+  const struct store_breaker *breaker; /* in the block; NULL = it is a debate's batch */
   store_done_fn *done;
   void *ctx;
   enum status result; /* STATUS_OK until it has failed for good */
@@ -24,6 +26,9 @@ struct batch {
 MUST_CHECK enum status batch_make(const char *debate_id, const struct store_event *events,
                                   size_t count, enum store_row_change change,
                                   const struct store_debate *row, struct batch **ret_batch);
+/* STATUS_INVALID without a name, STATUS_TOO_LARGE, STATUS_NOMEM. */
+MUST_CHECK enum status batch_make_breaker(const struct store_breaker *breaker,
+                                          struct batch **ret_batch);
 void batch_free(struct batch *batch);
 
 #endif

@@ -31,6 +31,17 @@ static const char *const commit_sql[COMMIT_STATEMENTS] = {
     [COMMIT_INSERT_EVENT] = "INSERT " INTO_EVENTS ONE_EVENT,
     /* OR ROLLBACK: taking back half a statement would need a copy of every page it touches. */
     [COMMIT_INSERT_EVENTS] = "INSERT OR ROLLBACK " INTO_EVENTS FOUR_EVENTS "," FOUR_EVENTS,
+    [COMMIT_UPDATE_BREAKER] =
+        "UPDATE circuit_breakers SET state = ?2, failures = ?3, cooldown_ms = ?4, opened_ms = ?5,"
+        " cooling_until_ms = ?6, last_failure_ms = ?7, last_success_ms = ?8, misconfigured = ?9,"
+        " changed_in = (SELECT number FROM commits) WHERE name = ?1",
+    [COMMIT_INSERT_BREAKER] =
+        "INSERT INTO circuit_breakers (name, state, failures, cooldown_ms, opened_ms,"
+        " cooling_until_ms, last_failure_ms, last_success_ms, misconfigured, changed_in)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, (SELECT number FROM commits))",
+    [COMMIT_TRIM_BREAKERS] =
+        "DELETE FROM circuit_breakers WHERE name IN (SELECT name FROM circuit_breakers"
+        " ORDER BY changed_in DESC, name LIMIT -1 OFFSET ?1)",
 };
 
 static int on_wal(void *ctx, sqlite3 *db, const char *name, int pages) {
@@ -196,8 +207,35 @@ static int put_event(struct commit *commit, int64_t num, const struct store_even
   return commit->pending_count == COMMIT_PENDING_MAX ? flush_events(commit) : SQLITE_OK;
 }
 
+static void bind_breaker(sqlite3_stmt *s, const struct store_breaker *b) {
+  bind_text(s, 1, b->name);
+  sqlite3_bind_int64(s, 2, b->state);
+  sqlite3_bind_int64(s, 3, b->failures);
+  sqlite3_bind_int64(s, 4, b->cooldown_ms);
+  sqlite3_bind_int64(s, 5, b->opened_ms);
+  sqlite3_bind_int64(s, 6, b->cooling_until_ms);
+  sqlite3_bind_int64(s, 7, b->last_failure_ms);
+  sqlite3_bind_int64(s, 8, b->last_success_ms);
+  bind_text(s, 9, b->misconfigured);
+}
+
+/* Only a new name can make them too many, which is the rare case. */
+static int write_breaker(struct commit *commit, const struct store_breaker *breaker) {
+  sqlite3_stmt *update = commit->statements[COMMIT_UPDATE_BREAKER];
+  sqlite3_stmt *insert = commit->statements[COMMIT_INSERT_BREAKER];
+  sqlite3_stmt *trim = commit->statements[COMMIT_TRIM_BREAKERS];
+  bind_breaker(update, breaker);
+  int rc = step(update);
+  if (rc != SQLITE_OK || sqlite3_changes(commit->db) > 0) return rc;
+  bind_breaker(insert, breaker);
+  rc = step(insert);
+  sqlite3_bind_int64(trim, 1, STORE_BREAKERS_MAX);
+  return rc == SQLITE_OK ? step(trim) : rc;
+}
+
 /* A log has no holes: an event that is not the next one would hide a lost one for ever. */
 static int write_batch(struct commit *commit, const struct batch *batch) {
+  if (batch->breaker) return write_breaker(commit, batch->breaker);
   struct known_debate unkept = {0}, *debate = known_place(&commit->known, batch->debate_id);
   if (!debate) debate = &unkept;
   int rc = find_debate(commit, batch, debate);

@@ -87,6 +87,25 @@ MUST_CHECK enum status store_append(struct store *store, const char *debate_id,
                                     enum store_row_change change, const struct store_debate *row,
                                     store_done_fn *done, void *ctx);
 
+/* A circuit breaker as it outlives a restart: one row a service, under its name. */
+struct store_breaker {
+  const char *name;
+  int64_t state; /* as the caller numbers them, like everything here */
+  int64_t failures;
+  int64_t cooldown_ms;
+  int64_t opened_ms, cooling_until_ms, last_failure_ms, last_success_ms; /* Unix, -1 = never */
+  const char *misconfigured;                                             /* the reason, or "" */
+};
+
+enum {
+  STORE_BREAKERS_MAX = 512
+}; /* rows; a new name beyond takes the place of the oldest change */
+
+/* Queues the row of one breaker, in the place of the one of that name; it rides in the next
+ * transaction, and nobody is told. Copies everything. Any thread, never blocks. STATUS_INVALID
+ * without a name, else as store_append. */
+MUST_CHECK enum status store_put_breaker(struct store *store, const struct store_breaker *breaker);
+
 /* False while appends fail (disk full, read-only): no new work should be admitted. Any thread. */
 bool store_writable(const struct store *store);
 
@@ -125,6 +144,12 @@ void store_list_free(struct store_debate *rows, size_t count);
 typedef void store_id_fn(void *ctx, const char *id, const struct principal *owner);
 MUST_CHECK enum status store_unfinished(struct store *store, store_id_fn *each, void *ctx,
                                         struct error *err);
+
+/* Calls each(ctx, breaker) for every row that is stored, the last changed first; what it is given
+ * and what it must not do are as in store_read_events. */
+typedef void store_breaker_fn(void *ctx, const struct store_breaker *breaker);
+MUST_CHECK enum status store_read_breakers(struct store *store, store_breaker_fn *each, void *ctx,
+                                           struct error *err);
 
 /* Round trip to both databases in microseconds, for health. */
 MUST_CHECK enum status store_ping(struct store *store, int64_t *ret_memory_us, int64_t *ret_elo_us,

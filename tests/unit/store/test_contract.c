@@ -555,6 +555,139 @@ static void a_read_does_not_wait_for_ever(void **state) {
   store_debate_done(&out);
 }
 
+/* --- circuit breakers ------------------------------------------------------------------------ */
+
+struct breakers {
+  size_t count;
+  char names[STORE_BREAKERS_MAX + 1][16];
+  struct store_breaker first; /* its texts are copies in `texts` */
+  char texts[2][64];
+};
+
+static void keep_breaker(void *ctx, const struct store_breaker *breaker) {
+  struct breakers *b = ctx;
+  if (!b->count) {
+    b->first = *breaker;
+    snprintf(b->texts[0], sizeof b->texts[0], "%s", breaker->name);
+    snprintf(b->texts[1], sizeof b->texts[1], "%s", breaker->misconfigured);
+    b->first.name = b->texts[0];
+    b->first.misconfigured = b->texts[1];
+  }
+  assert_true(b->count <= STORE_BREAKERS_MAX);
+  snprintf(b->names[b->count++], sizeof b->names[0], "%s", breaker->name);
+}
+
+/* What the next start reads. */
+static struct breakers breakers_after_restart(struct fixture *f) {
+  struct breakers b = {0};
+  fixture_close(f);
+  fixture_open(f);
+  assert_int_equal(store_read_breakers(f->store, keep_breaker, &b, NULL), STATUS_OK);
+  return b;
+}
+
+static struct store_breaker make_breaker(const char *name, int64_t state) {
+  return (struct store_breaker){name, state, 5, 60000, 1700000000000, -1, 1700000000001, -1, ""};
+}
+
+static void a_breaker_comes_back_as_it_was(void **state) {
+  struct fixture *f = *state;
+  assert_int_equal(breakers_after_restart(f).count, 0);
+  char name[] = "acme/m-1 ACME_KEY", reason[] = "no such model \xc3\xa9";
+  struct store_breaker in = {name, 2, 7, 120000, 1700000000000, 1700000060000, 3, -1, reason};
+  assert_int_equal(store_put_breaker(f->store, &in), STATUS_OK);
+  memset(name, 'x', 4); /* it was copied */
+  memset(reason, 'x', 4);
+  struct breakers out = breakers_after_restart(f);
+  assert_int_equal(out.count, 1);
+  assert_string_equal(out.first.name, "acme/m-1 ACME_KEY");
+  assert_int_equal(out.first.state, 2);
+  assert_int_equal(out.first.failures, 7);
+  assert_int_equal(out.first.cooldown_ms, 120000);
+  assert_int_equal(out.first.opened_ms, 1700000000000);
+  assert_int_equal(out.first.cooling_until_ms, 1700000060000);
+  assert_int_equal(out.first.last_failure_ms, 3);
+  assert_int_equal(out.first.last_success_ms, -1);
+  assert_string_equal(out.first.misconfigured, "no such model \xc3\xa9");
+}
+
+static void the_last_word_on_a_breaker_counts(void **state) {
+  struct fixture *f = *state;
+  for (int64_t to = 2; to >= 0; to--) {
+    struct store_breaker breaker = make_breaker("acme/m-1", to);
+    assert_int_equal(store_put_breaker(f->store, &breaker), STATUS_OK);
+  }
+  struct breakers out = breakers_after_restart(f);
+  assert_int_equal(out.count, 1);
+  assert_int_equal(out.first.state, 0);
+}
+
+/* The row is there before the batch that was appended after it is told of. */
+static void a_breaker_keeps_its_place_in_the_queue(void **state) {
+  struct fixture *f = *state;
+  struct breakers out = {0};
+  struct store_debate row = make_debate("task", 1);
+  struct store_breaker breaker = make_breaker("acme/m-1", 2);
+  assert_int_equal(store_put_breaker(f->store, &breaker), STATUS_OK);
+  assert_int_equal(put_debate(f, "d1", &row), STATUS_OK);
+  assert_int_equal(store_read_breakers(f->store, keep_breaker, &out, NULL), STATUS_OK);
+  assert_int_equal(out.count, 1);
+}
+
+static void a_wrong_batch_does_not_take_a_breaker_along(void **state) {
+  struct fixture *f = *state;
+  struct answers a;
+  struct gate gate;
+  answers_init(&a);
+  gate_init(&gate);
+  struct store_debate row = make_debate("task", 1);
+  struct store_event first = make_event(1, "{}"), hole = make_event(9, "{}");
+  struct store_breaker breaker = make_breaker("acme/m-1", 2);
+  assert_int_equal(
+      store_append(f->store, "d1", &first, 1, STORE_ROW_INSERT, &row, gate_hold, &gate), STATUS_OK);
+  gate_wait_entered(&gate);
+  assert_int_equal(store_append(f->store, "d1", &hole, 1, STORE_ROW_NONE, NULL, answers_add, &a),
+                   STATUS_OK);
+  assert_int_equal(store_put_breaker(f->store, &breaker), STATUS_OK);
+  gate_release(&gate);
+  answers_wait(&a, 1);
+  assert_int_equal(a.statuses[0], STATUS_CONFLICT);
+  assert_int_equal(breakers_after_restart(f).count, 1);
+}
+
+static void the_oldest_breakers_give_way(void **state) {
+  enum { MORE = 3 };
+  struct fixture *f = *state;
+  struct store_debate row = make_debate("task", 1);
+  for (int i = 0; i < STORE_BREAKERS_MAX + MORE; i++) {
+    char name[16], id[16];
+    snprintf(name, sizeof name, "b%d", i);
+    snprintf(id, sizeof id, "d%d", i);
+    struct store_breaker breaker = make_breaker(name, 2);
+    assert_int_equal(store_put_breaker(f->store, &breaker), STATUS_OK);
+    breaker.name = "b0"; /* changes once more before the last ones come */
+    if (i == STORE_BREAKERS_MAX - 1)
+      assert_int_equal(store_put_breaker(f->store, &breaker), STATUS_OK);
+    assert_int_equal(put_debate(f, id, &row), STATUS_OK); /* ends the transaction */
+  }
+  struct breakers out = breakers_after_restart(f);
+  assert_int_equal(out.count, STORE_BREAKERS_MAX);
+  assert_string_equal(out.first.name, "b514"); /* the last changed is the first */
+  assert_string_equal(out.names[MORE], "b0");
+  assert_string_equal(out.names[out.count - 1], "b4"); /* 1 to 3 are gone */
+}
+
+static void a_breaker_needs_a_name(void **state) {
+  struct fixture *f = *state;
+  struct store_breaker breaker = make_breaker("", 2);
+  assert_int_equal(store_put_breaker(f->store, &breaker), STATUS_INVALID);
+  breaker.name = NULL;
+  assert_int_equal(store_put_breaker(f->store, &breaker), STATUS_INVALID);
+  breaker = make_breaker("acme/m-1", 2);
+  breaker.misconfigured = NULL;
+  assert_int_equal(store_put_breaker(f->store, &breaker), STATUS_INVALID);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void) {
@@ -576,6 +709,12 @@ int main(void) {
       TEST(a_taken_slug_gets_the_id),
       TEST(readers_and_writers_share_a_store),
       TEST(a_read_does_not_wait_for_ever),
+      TEST(a_breaker_comes_back_as_it_was),
+      TEST(the_last_word_on_a_breaker_counts),
+      TEST(a_breaker_keeps_its_place_in_the_queue),
+      TEST(a_wrong_batch_does_not_take_a_breaker_along),
+      TEST(the_oldest_breakers_give_way),
+      TEST(a_breaker_needs_a_name),
       cmocka_unit_test(slugs_say_what_was_asked),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

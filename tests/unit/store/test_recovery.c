@@ -375,6 +375,53 @@ static void migrations_go_up_and_down(void **state) {
   }
 }
 
+/* A file of schema 1 with a debate in it, as the release before 0002 left it. */
+static void make_version_1(struct fixture *f, const struct schema *schema_1) {
+  sqlite3 *db;
+  assert_int_equal(database_open(f->memory_path, schema_1, 100, &db, NULL), STATUS_OK);
+  assert_int_equal(database_prepare(db, schema_1, f->memory_path, NULL), STATUS_OK);
+  assert_int_equal(sqlite_run(db,
+                              "INSERT INTO debates (id, slug, status, created_ms, task)"
+                              " VALUES ('d1', 'slug', 'completed', 1, 'task');"
+                              "INSERT INTO events (debate, seq, type, ts_ms, digest, hash, salt,"
+                              " data) VALUES (1, 1, 'debate_start', 2, zeroblob(32), zeroblob(32),"
+                              " zeroblob(32), '{}')",
+                              NULL),
+                   STATUS_OK);
+  sqlite_close(db);
+}
+
+static void count_breakers(void *ctx, const struct store_breaker *breaker) {
+  assert_string_equal(breaker->name, "acme/m-1");
+  ++*(int *)ctx;
+}
+
+static void a_database_of_version_1_goes_on(void **state) {
+  struct fixture *f = *state;
+  static const size_t one = 1;
+  struct schema schema_1 = schema_memory;
+  schema_1.count = &one;
+  make_version_1(f, &schema_1);
+  assert_sql_text(f->memory_path, "SELECT max(version) FROM _aragora_migrations", "1");
+  fixture_open(f);
+  assert_int_equal(count_events(f, "d1"), 1);
+  assert_int_equal(put_event(f, "d1", 2), STATUS_OK);
+  struct store_breaker breaker = {"acme/m-1", 2, 5, 60000, 1, -1, 1, -1, ""};
+  assert_int_equal(store_put_breaker(f->store, &breaker), STATUS_OK);
+  fixture_close(f);
+  fixture_open(f); /* and is not migrated twice */
+  int breakers = 0;
+  assert_int_equal(count_events(f, "d1"), 2);
+  assert_int_equal(store_read_breakers(f->store, count_breakers, &breakers, NULL), STATUS_OK);
+  assert_int_equal(breakers, 1);
+  fixture_close(f);
+  assert_sql_text(f->memory_path, "SELECT count(*) FROM _aragora_migrations", "2");
+  /* The release before may be started again. */
+  sqlite3 *db;
+  assert_int_equal(database_open(f->memory_path, &schema_1, 100, &db, NULL), STATUS_OK);
+  sqlite_close(db);
+}
+
 /* --- how the connections are ---------------------------------------------------------------- */
 
 static int64_t pragma(sqlite3 *db, const char *sql) {
@@ -522,6 +569,7 @@ int main(void) {
       TEST(another_migration_of_the_same_number_is_refused),
       TEST(a_dump_that_was_read_back_is_ours),
       TEST(migrations_go_up_and_down),
+      TEST(a_database_of_version_1_goes_on),
       TEST(a_commit_is_synced),
       TEST(every_transaction_has_a_number),
       TEST(the_command_line_does_no_harm),
