@@ -42,6 +42,7 @@ struct ask {
   int64_t deadline_ms, entered_ms;
   struct service *service; /* of the binding that is asked now; NULL for demo agents */
   struct service_call call;
+  struct service_wait trial; /* of STEPPING: the end of another's trial cuts the delay short */
   struct attempt *attempt;
   int number; /* attempts so far */
   int here;   /* at this binding */
@@ -165,6 +166,7 @@ static void stop(struct ask *ask) {
   loop_timer_cancel(ask->step);
   loop_timer_cancel(ask->total);
   ask->step = ask->total = NULL;
+  service_wait_cancel(&ask->trial);
   attempt_cancel(ask->attempt);
   ask->attempt = NULL;
   service_withdraw(&ask->call);
@@ -380,6 +382,20 @@ static void announce(struct ask *ask) {
 
 /* ---- the way to an attempt ---- */
 
+/* Among others that do the same: each goes on in a turn of its own, and the breaker sees to it that
+ * there is one trial at a time. */
+static void on_trial_end(void *ctx) {
+  struct ask *ask = ctx;
+  loop_timer_cancel(ask->step);
+  step_later(ask, 0);
+}
+
+static void await_trial(struct ask *ask) {
+  ask->trial.go = on_trial_end;
+  ask->trial.ctx = ask;
+  service_await_trial(ask->service, &ask->trial);
+}
+
 /* The breaker lets nothing through: as after an attempt that failed so, but that there was none. */
 static void refused(struct ask *ask, const struct breaker_admission *a) {
   const struct agent_binding *b = ask->spec.binding;
@@ -392,6 +408,7 @@ static void refused(struct ask *ask, const struct breaker_admission *a) {
       decide(ask, outcome, 0, a->wait_ms, open ? RETRY_ADVICE_NO : RETRY_ADVICE_NONE);
   if (next.action != RETRY_GIVE_UP) {
     follow(ask, &next);
+    if (a->answer == BREAKER_REFUSED_TRIAL && next.action == RETRY_WAIT) await_trial(ask);
     return;
   }
   char words[WORDS_MAX];
@@ -414,6 +431,7 @@ static void on_step(void *arg) {
   struct ask *ask = arg;
   const struct ask_spec *spec = &ask->spec;
   ask->step = NULL;
+  service_wait_cancel(&ask->trial);
   ask->service = services_of(&ask->provider->services, spec->binding);
   if (spec->binding->wire == WIRE_DEMO) {
     announce(ask);

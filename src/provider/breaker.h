@@ -34,7 +34,7 @@ enum {
   BREAKER_COOLDOWN_MS = 60 * 1000,
   BREAKER_COOLDOWN_MAX_MS = 600 * 1000, /* for an operator who wants growth */
   BREAKER_COOLING_MAX_MS = 3600 * 1000, /* a vendor's nonsense locks nobody out for longer */
-  BREAKER_TRIAL_WAIT_MS = 1000,         /* nobody knows when a trial ends: look again after this */
+  BREAKER_TRIAL_WAIT_MS = 1000,         /* look again after this, should nobody tell of its end */
   BREAKER_REASON_SIZE = 200,
 };
 

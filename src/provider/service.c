@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <utlist.h>
 
 static int64_t now_ms(const struct services *services) {
   return (int64_t)loop_now_ms(services->loop);
@@ -109,6 +110,30 @@ static void tell_change(const struct service *s, enum breaker_change change) {
   }
 }
 
+/* ---- those who wait for a trial ---- */
+
+void service_await_trial(struct service *s, struct service_wait *wait) {
+  wait->service = s;
+  DL_APPEND(s->waits, wait);
+}
+
+void service_wait_cancel(struct service_wait *wait) {
+  if (!wait->service) return;
+  DL_DELETE(wait->service->waits, wait);
+  wait->service = NULL;
+}
+
+/* A trial that said nothing leaves the next one to whoever comes first: calling all of them each
+ * time would cost the square of their number. */
+static void call_waits(struct service *s) {
+  bool one = s->breaker.state == BREAKER_HALF_OPEN;
+  for (struct service_wait *wait; !s->breaker.trial && (wait = s->waits);) {
+    service_wait_cancel(wait);
+    wait->go(wait->ctx);
+    if (one) return;
+  }
+}
+
 /* ---- the gate ---- */
 
 static void on_wake(void *arg);
@@ -133,6 +158,7 @@ static void look(void *arg) {
   struct service *s = arg;
   int64_t wake_ms = -1;
   for (struct service_call *call; (call = next_call(s, &wake_ms));) call->go(call->ctx);
+  call_waits(s);
   set_wake(s, wake_ms);
 }
 

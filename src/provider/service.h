@@ -33,6 +33,14 @@ struct service_call {
   struct breaker_permit permit;
 };
 
+/* One who waits for the end of a trial. In its owner's memory; zeroed memory waits for nothing. */
+struct service_wait {
+  struct service_wait *prev, *next; /* utlist */
+  struct service *service;          /* NULL = it does not wait */
+  void (*go)(void *ctx); /* called once, at the end of a turn; asks nobody, ends nobody */
+  void *ctx;
+};
+
 struct service {
   UT_hash_handle hh;
   struct services *services;
@@ -42,6 +50,7 @@ struct service {
   struct latency latency;
   struct loop_timer *wake;             /* the gate asked to be looked at again */
   struct loop_task look;               /* at the end of this turn of the loop */
+  struct service_wait *waits;          /* for the end of a trial, in the order that they came */
   char last_error[SERVICE_ERROR_SIZE]; /* the last failed attempt's words, secrets scrubbed */
   int64_t last_error_ms;               /* monotonic */
 };
@@ -78,6 +87,10 @@ MUST_CHECK enum status service_enter(struct service *service, struct service_cal
                                      uint64_t debate_key, int64_t estimated_tokens);
 /* It was let go: may it be sent? The answer and, refused, the wait in milliseconds. */
 struct breaker_admission service_admit(struct service_call *call);
+/* Refused because a trial is out: `wait->go` is called when that one has ended. Where its end says
+ * nothing about the provider, one is called, the next trial; otherwise all are. */
+void service_await_trial(struct service *service, struct service_wait *wait);
+void service_wait_cancel(struct service_wait *wait); /* fine when it does not wait */
 /* It is over, wherever it stands: `report` for the breaker, `result` for the gate. Calls nobody:
  * who may go now goes at the end of the turn. Fine for a call that is at no gate. */
 void service_leave(struct service_call *call, const struct breaker_report *report,

@@ -46,11 +46,16 @@ static enum deed deeds[16]; /* of the requests in order; the last one goes on */
 static int deed_count, requests, openrouter_requests, undone;
 static char last_request[2048];
 static struct run runs[ASKS];
+static int started_at[16]; /* attempts begun when the request of this number came */
+static bool cancel_first;  /* with a SILENT answer */
+
+static void cancel_on_silence(void *arg);
 
 static void answer(void *ctx, struct tiny_peer *peer, struct bytes request, int number) {
   (void)ctx;
   requests = number;
   snprintf(last_request, sizeof last_request, "%.*s", (int)request.len, request.ptr);
+  for (int i = 0; number < 16 && i < ASKS; i++) started_at[number] += runs[i].starts;
   bool openrouter = strstr(last_request, "POST /or/");
   openrouter_requests += openrouter;
   enum deed deed = openrouter ? WHOLE : deeds[number <= deed_count ? number - 1 : deed_count - 1];
@@ -70,7 +75,9 @@ static void answer(void *ctx, struct tiny_peer *peer, struct bytes request, int 
     case TEN_HOURS:
       tiny_send_body(peer, 429, "retry-after: 36000\r\n", BYTES_LITERAL("{\"error\":\"slow\"}"));
       return;
-    case SILENT: return;
+    case SILENT:
+      if (cancel_first) loop_timer_start(loop, 0, cancel_on_silence, NULL);
+      return;
   }
 }
 
@@ -127,6 +134,7 @@ static void open_all(const enum deed *list, int count, struct provider_options o
   deed_count = count;
   requests = openrouter_requests = undone = 0;
   memset(runs, 0, sizeof runs);
+  memset(started_at, 0, sizeof started_at);
   assert_int_equal(loop_create(&loop, NULL), STATUS_OK);
   server = tiny_server_start(loop, answer, NULL);
   snprintf(base_url, sizeof base_url, "http://127.0.0.1:%d/v1", tiny_server_port(server));
@@ -296,6 +304,15 @@ static void run_while(enum breaker_state state) {
   }
 }
 
+/* Three that ask at once, of which the first is the trial. Milliseconds until all have ended. */
+static int64_t run_three(void) {
+  for (int i = 0; i < 3; i++) runs[i] = (struct run){0};
+  uint64_t start_ns = uv_hrtime();
+  for (int i = 0; i < 3; i++) begin(i, 5000);
+  loop_run(loop);
+  return (int64_t)((uv_hrtime() - start_ns) / 1000000);
+}
+
 static void test_the_breaker_stops_the_calls(void **state) {
   (void)state;
   open_all((enum deed[]){FAIL_500, FAIL_500, WHOLE}, 3,
@@ -312,14 +329,76 @@ static void test_the_breaker_stops_the_calls(void **state) {
   assert_non_null(strstr(run->detail, "circuit breaker open"));
   assert_int_equal(run->starts, 0);
   assert_int_equal(requests, 2);
-  /* With time enough the way is free again by itself: the first is the trial, alone. */
+  /* With time enough the way is free again by itself: the first is the trial, alone, and its
+   * success lets the others go at once. */
   run_while(BREAKER_OPEN);
-  for (int i = 0; i < 3; i++) runs[i] = (struct run){0};
-  for (int i = 0; i < 3; i++) begin(i, 5000);
-  loop_run(loop);
+  assert_true(run_three() < BREAKER_TRIAL_WAIT_MS);
+  assert_int_equal(started_at[3], 1);
   for (int i = 0; i < 3; i++) assert_int_equal(runs[i].result.outcome, OUTCOME_OK);
   assert_int_equal(requests, 5);
   assert_int_equal(agent_now().breaker.state, BREAKER_CLOSED);
+  close_all();
+}
+
+static void test_a_failed_trial_lets_nobody_wait(void **state) {
+  (void)state;
+  open_all((enum deed[]){FAIL_500}, 1,
+           (struct provider_options){.breaker_threshold = 1, .breaker_cooldown_ms = 300});
+  run_one(5000);
+  run_while(BREAKER_OPEN);
+  assert_true(run_three() < BREAKER_TRIAL_WAIT_MS);
+  assert_int_equal(runs[0].result.outcome, OUTCOME_OVERLOADED);
+  for (int i = 1; i < 3; i++) {
+    assert_int_equal(runs[i].result.outcome, OUTCOME_UNAVAILABLE);
+    assert_non_null(strstr(runs[i].detail, "circuit breaker open"));
+    assert_int_equal(runs[i].starts, 0);
+  }
+  assert_int_equal(requests, 2);
+  close_all();
+}
+
+static void cancel_on_silence(void *arg) {
+  (void)arg;
+  ask_cancel(runs[0].ask);
+  stop_soon();
+}
+
+/* A trial that says nothing is followed by one other, and that one's success lets the rest go. */
+static void test_a_cancelled_trial_is_followed_by_one(void **state) {
+  (void)state;
+  open_all((enum deed[]){FAIL_500, SILENT, WHOLE}, 3,
+           (struct provider_options){.breaker_threshold = 1, .breaker_cooldown_ms = 1});
+  run_one(5000);
+  run_while(BREAKER_OPEN);
+  cancel_first = true;
+  assert_true(run_three() < BREAKER_TRIAL_WAIT_MS);
+  cancel_first = false;
+  assert_int_equal(runs[0].dones, 0);
+  for (int i = 1; i < 3; i++) assert_int_equal(runs[i].result.outcome, OUTCOME_OK);
+  assert_int_equal(started_at[3], 2);
+  assert_int_equal(requests, 4);
+  close_all();
+}
+
+static void cancel_two(void *arg) {
+  (void)arg;
+  ask_cancel(runs[1].ask);
+  ask_cancel(runs[0].ask); /* ends the trial, for which the other does not wait any more */
+  stop_soon();
+  stop_soon();
+}
+
+static void test_who_waits_for_a_trial_may_be_cancelled(void **state) {
+  (void)state;
+  open_all((enum deed[]){FAIL_500, SILENT, WHOLE}, 3,
+           (struct provider_options){.breaker_threshold = 1, .breaker_cooldown_ms = 1});
+  run_one(5000);
+  run_while(BREAKER_OPEN);
+  loop_timer_start(loop, 30, cancel_two, NULL);
+  run_three();
+  assert_int_equal(runs[0].dones + runs[1].dones, 0);
+  assert_int_equal(runs[1].starts, 0);
+  assert_int_equal(runs[2].result.outcome, OUTCOME_OK);
   close_all();
 }
 
@@ -351,6 +430,29 @@ static void test_reset_closes(void **state) {
   run_while(BREAKER_OPEN);
   struct run *run = run_one(5000);
   assert_int_equal(run->result.outcome, OUTCOME_OK);
+  close_all();
+}
+
+static void reset_one(void *arg) {
+  (void)arg;
+  assert_int_equal(provider_reset_breaker(provider, "one"), STATUS_OK);
+}
+
+static void test_a_reset_lets_who_waits_go(void **state) {
+  (void)state;
+  open_all((enum deed[]){FAIL_500, SILENT, WHOLE}, 3,
+           (struct provider_options){.breaker_threshold = 1, .breaker_cooldown_ms = 1});
+  run_one(5000);
+  run_while(BREAKER_OPEN);
+  runs[0] = (struct run){0};
+  begin(0, 500); /* the trial, which runs into its deadline */
+  begin(1, 5000);
+  loop_timer_start(loop, 30, reset_one, NULL);
+  uint64_t start_ns = uv_hrtime();
+  loop_run(loop);
+  assert_true(uv_hrtime() - start_ns < BREAKER_TRIAL_WAIT_MS * 1000000ul);
+  assert_int_equal(runs[0].result.outcome, OUTCOME_TIMEOUT);
+  assert_int_equal(runs[1].result.outcome, OUTCOME_OK);
   close_all();
 }
 
@@ -425,8 +527,12 @@ int main(void) {
       cmocka_unit_test(test_openrouter_takes_over_at_a_limit),
       cmocka_unit_test(test_the_chain_is_walked),
       cmocka_unit_test(test_the_breaker_stops_the_calls),
+      cmocka_unit_test(test_a_failed_trial_lets_nobody_wait),
+      cmocka_unit_test(test_a_cancelled_trial_is_followed_by_one),
+      cmocka_unit_test(test_who_waits_for_a_trial_may_be_cancelled),
       cmocka_unit_test(test_one_trial_however_many_wait),
       cmocka_unit_test(test_reset_closes),
+      cmocka_unit_test(test_a_reset_lets_who_waits_go),
       cmocka_unit_test(test_the_deadline_ends_the_turn),
       cmocka_unit_test(test_one_call_after_the_other),
       cmocka_unit_test(test_waiting_for_a_turn_has_an_end),
