@@ -1,6 +1,10 @@
 #include "cli/engine.h"
 
+#include "base/log.h"
+#include "provider/service.h"
+
 #include <errno.h>
+#include <stdio.h>
 #include <unistd.h>
 
 enum { STORE_QUEUE_BYTES = 64 << 20, PROVIDER_QUEUE = 65536 };
@@ -30,6 +34,46 @@ enum status engine_open_archive(struct engine *e, struct options *options, struc
   return open_store(e, err);
 }
 
+/* ---- the breakers' way to the store and back: neither room knows the other ---- */
+
+_Static_assert((int)STORE_BREAKERS_MAX == (int)SERVICES_MAX, "a row for each service");
+
+/* On the loop; not after runner_stop, so that the store is there: nobody asks any more then, and
+ * who could reset was stopped before. */
+static void keep_breaker(void *ctx, const char *name, const struct breaker_snapshot *s) {
+  const struct engine *e = ctx;
+  const struct store_breaker breaker = {
+      .name = name,
+      .state = s->state,
+      .failures = s->failures,
+      .cooldown_ms = s->cooldown_ms,
+      .opened_ms = s->opened_wall_ms,
+      .cooling_until_ms = s->cooling_until_wall_ms,
+      .last_failure_ms = s->last_failure_wall_ms,
+      .last_success_ms = s->last_success_wall_ms,
+      .misconfigured = s->misconfigured,
+  };
+  enum status status = store_put_breaker(e->store, &breaker);
+  if (status)
+    log_warning("server", NULL, "event=breaker_not_kept service=\"%s\" status=%s", name,
+                status_name(status));
+}
+
+static void restore_breaker(void *ctx, const struct store_breaker *b) {
+  const struct engine *e = ctx;
+  struct breaker_snapshot snapshot = {
+      .state = b->state,
+      .failures = b->failures,
+      .cooldown_ms = b->cooldown_ms,
+      .opened_wall_ms = b->opened_ms,
+      .cooling_until_wall_ms = b->cooling_until_ms,
+      .last_failure_wall_ms = b->last_failure_ms,
+      .last_success_wall_ms = b->last_success_ms,
+  };
+  snprintf(snapshot.misconfigured, sizeof snapshot.misconfigured, "%s", b->misconfigured);
+  provider_restore_breaker(e->provider, b->name, &snapshot);
+}
+
 static enum status open_provider(struct engine *e, struct error *err) {
   struct provider_options provider = {
       .connections_per_host = (size_t)e->options.provider_connections,
@@ -43,8 +87,11 @@ static enum status open_provider(struct engine *e, struct error *err) {
       .breaker_cooldown_ms = e->options.circuit_breaker_cooldown_ms,
       .breaker_cooldown_max_ms = e->options.circuit_breaker_cooldown_max_ms,
       .agents = e->agents,
+      .breaker_changed = keep_breaker,
+      .breaker_ctx = e,
   };
-  return provider_create(e->loop, &provider, &e->provider, err);
+  enum status s = provider_create(e->loop, &provider, &e->provider, err);
+  return s ? s : store_read_breakers(e->store, restore_breaker, e, err);
 }
 
 enum status engine_open(struct engine *e, struct options *options, struct error *err) {

@@ -33,7 +33,8 @@ struct engine {
  * and none is made. Takes the options over, and wants engine_close, in every case. */
 MUST_CHECK enum status engine_open_archive(struct engine *e, struct options *options,
                                            struct error *err);
-/* Opens everything, making the databases where there are none. Likewise. */
+/* Opens everything, making the databases where there are none; circuit breakers stand as they did
+ * when the last process that used the database ended. Likewise. */
 MUST_CHECK enum status engine_open(struct engine *e, struct options *options, struct error *err);
 MUST_CHECK enum status engine_start(struct engine *e, struct error *err);
 /* Ends what runs, in the order that runner_stop gives: the jobs of the pool (NULL = there is none),

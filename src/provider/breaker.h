@@ -156,4 +156,7 @@ void breaker_save(const struct breaker *b, int64_t now_ms, int64_t wall_ms,
 void breaker_restore(struct breaker *b, struct breaker_limits limits, int64_t now_ms,
                      int64_t wall_ms, const struct breaker_snapshot *snapshot);
 
+/* Somebody who keeps snapshots is told of one; all is borrowed. */
+typedef void breaker_keep_fn(void *ctx, const char *name, const struct breaker_snapshot *snapshot);
+
 #endif

@@ -6,6 +6,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+static void init_services(struct provider *provider) {
+  const struct provider_options *o = &provider->options;
+  const struct services_options services = {
+      .breaker = {.threshold = o->breaker_threshold ? o->breaker_threshold : BREAKER_THRESHOLD,
+                  .cooldown_ms =
+                      o->breaker_cooldown_ms ? o->breaker_cooldown_ms : BREAKER_COOLDOWN_MS,
+                  .cooldown_max_ms = o->breaker_cooldown_max_ms},
+      .pacing = {.concurrency = (int)o->connections_per_host, .max_waiting = o->max_queued},
+      .clock = o->clock,
+      .keep = o->breaker_changed,
+      .keep_ctx = o->breaker_ctx,
+  };
+  services_init(&provider->services, provider->loop, &services);
+}
+
 enum status provider_create(struct loop *loop, const struct provider_options *options,
                             struct provider **ret_provider, struct error *err) {
   struct provider *provider = calloc(1, sizeof *provider);
@@ -23,16 +38,7 @@ enum status provider_create(struct loop *loop, const struct provider_options *op
   uint64_t seed;
   randombytes_buf(&seed, sizeof seed);
   provider->chance = prng_for(seed, 0, 0, 0);
-  const struct services_options services = {
-      .breaker = {.threshold =
-                      options->breaker_threshold ? options->breaker_threshold : BREAKER_THRESHOLD,
-                  .cooldown_ms = options->breaker_cooldown_ms ? options->breaker_cooldown_ms
-                                                              : BREAKER_COOLDOWN_MS,
-                  .cooldown_max_ms = options->breaker_cooldown_max_ms},
-      .pacing = {.concurrency = (int)options->connections_per_host,
-                 .max_waiting = options->max_queued},
-  };
-  services_init(&provider->services, loop, &services);
+  init_services(provider);
   *ret_provider = provider;
   return STATUS_OK;
 }
@@ -44,38 +50,55 @@ void provider_destroy(struct provider *provider) {
   free(provider);
 }
 
+void provider_restore_breaker(struct provider *provider, const char *service,
+                              const struct breaker_snapshot *snapshot) {
+  services_restore(&provider->services, service, snapshot);
+}
+
 /* ---- for people and programs ---- */
 
+/* The lock is held. */
 static void look_at(struct provider *provider, const struct agent_binding *binding,
                     struct provider_agent *agent) {
   const struct service *s = services_find(&provider->services, binding);
+  const struct breaker *breaker = s ? &s->breaker : services_past(&provider->services, binding);
   int64_t now_ms = (int64_t)(uv_hrtime() / 1000000);
   struct breaker fresh;
-  *agent = (struct provider_agent){
-      .binding = binding, .asked = s, .p95_ms = -1, .last_error_ago_ms = -1};
-  if (!s) {
+  *agent = (struct provider_agent){.binding = binding,
+                                   .asked = s,
+                                   .restored = !s && breaker,
+                                   .p95_ms = -1,
+                                   .last_error_ago_ms = -1};
+  if (!breaker) {
     breaker_init(&fresh, provider->services.options.breaker);
-    breaker_look(&fresh, now_ms, &agent->breaker);
-    agent->pacing.configured = agent->pacing.allowed = (int)provider->options.connections_per_host;
-    agent->pacing.not_before_ms = -1;
-  } else {
-    breaker_look(&s->breaker, now_ms, &agent->breaker);
-    agent->pacing = pacing_stats_of(s->gate, now_ms);
-    agent->p95_ms = latency_p95_ms(&s->latency);
-    snprintf(agent->last_error, sizeof agent->last_error, "%s", s->last_error);
-    if (s->last_error[0]) agent->last_error_ago_ms = now_ms - s->last_error_ms;
+    breaker = &fresh;
   }
+  breaker_look(breaker, now_ms, &agent->breaker);
   snprintf(agent->misconfigured, sizeof agent->misconfigured, "%s", agent->breaker.misconfigured);
   agent->breaker.misconfigured = agent->misconfigured;
+  if (!s) {
+    agent->pacing.configured = agent->pacing.allowed = (int)provider->options.connections_per_host;
+    agent->pacing.not_before_ms = -1;
+    return;
+  }
+  agent->pacing = pacing_stats_of(s->gate, now_ms);
+  agent->p95_ms = latency_p95_ms(&s->latency);
+  snprintf(agent->last_error, sizeof agent->last_error, "%s", s->last_error);
+  if (s->last_error[0]) agent->last_error_ago_ms = now_ms - s->last_error_ms;
+}
+
+static void look_locked(struct provider *provider, const struct agent_binding *binding,
+                        struct provider_agent *agent) {
+  pthread_mutex_lock(&provider->services.lock);
+  look_at(provider, binding, agent);
+  pthread_mutex_unlock(&provider->services.lock);
 }
 
 void provider_each_agent(struct provider *provider, provider_agent_fn *each, void *ctx) {
   const struct agent_table *table = provider->options.agents;
+  struct provider_agent agent;
   for (size_t i = 0; table && i < table->count; i++) {
-    struct provider_agent agent;
-    pthread_mutex_lock(&provider->services.lock);
-    look_at(provider, &table->agents[i], &agent);
-    pthread_mutex_unlock(&provider->services.lock);
+    look_locked(provider, &table->agents[i], &agent);
     each(ctx, &agent);
   }
 }

@@ -4,6 +4,7 @@
 #ifndef ARAGORA_PROVIDER_PROVIDER_H
 #define ARAGORA_PROVIDER_PROVIDER_H
 
+#include "base/clock.h"
 #include "io/loop.h"
 #include "provider/agents.h"
 #include "provider/breaker.h"
@@ -23,17 +24,30 @@ struct provider_options {
   int64_t breaker_cooldown_ms;      /* 0 = 60,000 */
   int64_t breaker_cooldown_max_ms;  /* each failed trial doubles the cooldown; 0 = it does not */
   const struct agent_table *agents; /* for fallbacks, borrowed; NULL = there are none */
+  /* How a service's breaker stands, after every change that is more than another failure, and after
+   * every reset; on the loop, which must not wait. Whoever keeps it gives it back at the next start
+   * to provider_restore_breaker. NULL = nobody. */
+  breaker_keep_fn *breaker_changed;
+  void *breaker_ctx;
+  const struct clock *clock; /* wall time, of what is kept; NULL = the system's */
 };
 
 MUST_CHECK enum status provider_create(struct loop *loop, const struct provider_options *options,
                                        struct provider **ret_provider, struct error *err);
 void provider_destroy(struct provider *provider);
 
+/* What breaker_changed was told before the last end; until the loop runs. The time that passed
+ * since then counts. A name that nobody asks any more does no harm; of 512 names, those that come
+ * first. */
+void provider_restore_breaker(struct provider *provider, const char *service,
+                              const struct breaker_snapshot *snapshot);
+
 /* An agent of the table as its service stands now. */
 struct provider_agent {
   const struct agent_binding *binding;
-  bool asked;                  /* its service exists: somebody asked it since the start */
-  struct breaker_view breaker; /* of a closed one when nobody asked; `misconfigured` below */
+  bool asked;    /* its service exists: somebody asked it, or reset it, since the start */
+  bool restored; /* nobody did, but how it stood before the start is known */
+  struct breaker_view breaker; /* a closed one where nothing is known; `misconfigured` below */
   char misconfigured[BREAKER_REASON_SIZE];
   struct pacing_stats pacing;
   int64_t p95_ms;            /* of its last answers, -1 = too few */

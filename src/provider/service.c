@@ -16,6 +16,7 @@ static int64_t now_ms(const struct services *services) {
 void services_init(struct services *services, struct loop *loop,
                    const struct services_options *options) {
   *services = (struct services){.loop = loop, .options = *options};
+  if (!services->options.clock) services->options.clock = &clock_system;
   pthread_mutex_init(&services->lock, NULL);
 }
 
@@ -32,7 +33,39 @@ void services_done(struct services *services) {
     HASH_DEL(services->table, s);
     service_free(s);
   }
+  struct service_past *past, *next_past;
+  HASH_ITER(hh, services->past, past, next_past) {
+    HASH_DEL(services->past, past);
+    free(past);
+  }
   pthread_mutex_destroy(&services->lock);
+}
+
+void services_restore(struct services *services, const char *name,
+                      const struct breaker_snapshot *snapshot) {
+  struct service_past *past = NULL;
+  HASH_FIND_STR(services->past, name, past);
+  bool fits = strlen(name) < SERVICE_NAME_SIZE && HASH_COUNT(services->past) < SERVICES_MAX;
+  if (past || !fits || !(past = calloc(1, sizeof *past))) return;
+  snprintf(past->name, sizeof past->name, "%s", name);
+  /* Not the loop's clock, which stands still until the loop runs. */
+  breaker_restore(&past->breaker, services->options.breaker, (int64_t)(uv_hrtime() / 1000000),
+                  clock_wall_ms(services->options.clock), snapshot);
+  HASH_ADD_STR(services->past, name, past);
+  if (!past->hh.tbl) free(past);
+}
+
+static void begin(struct service *s) {
+  struct service_past *past = NULL;
+  HASH_FIND_STR(s->services->past, s->name, past);
+  if (!past) {
+    breaker_init(&s->breaker, s->services->options.breaker);
+    return;
+  }
+  s->breaker = past->breaker;
+  if (s->breaker.state != BREAKER_CLOSED)
+    log_info("provider", NULL, "breaker=%s service=\"%s\" from=restart",
+             breaker_state_name(s->breaker.state), s->name);
 }
 
 static struct service *service_create(struct services *services, const char *name) {
@@ -40,7 +73,7 @@ static struct service *service_create(struct services *services, const char *nam
   if (!s) return NULL;
   s->services = services;
   snprintf(s->name, sizeof s->name, "%s", name);
-  breaker_init(&s->breaker, services->options.breaker);
+  begin(s);
   if (pacing_create(&services->options.pacing, &s->gate) == STATUS_OK) return s;
   free(s);
   return NULL;
@@ -59,6 +92,15 @@ const struct service *services_find(struct services *services,
   make_name(binding, name);
   HASH_FIND_STR(services->table, name, found);
   return found;
+}
+
+const struct breaker *services_past(struct services *services,
+                                    const struct agent_binding *binding) {
+  char name[SERVICE_NAME_SIZE];
+  struct service_past *past = NULL;
+  make_name(binding, name);
+  HASH_FIND_STR(services->past, name, past);
+  return past ? &past->breaker : NULL;
 }
 
 /* Only the loop's thread changes the table, so that it may look without the lock. */
@@ -82,7 +124,15 @@ struct service *services_of(struct services *services, const struct agent_bindin
 
 /* ---- changes of the breaker ---- */
 
-static void tell_change(const struct service *s, enum breaker_change change) {
+static void keep(const struct service *s) {
+  const struct services_options *o = &s->services->options;
+  struct breaker_snapshot snapshot;
+  if (!o->keep) return;
+  breaker_save(&s->breaker, now_ms(s->services), clock_wall_ms(o->clock), &snapshot);
+  o->keep(o->keep_ctx, s->name, &snapshot);
+}
+
+static void log_change(const struct service *s, enum breaker_change change) {
   const struct breaker *b = &s->breaker;
   switch (change) {
     case BREAKER_SAME: return;
@@ -108,6 +158,12 @@ static void tell_change(const struct service *s, enum breaker_change change) {
       log_info("provider", NULL, "breaker=configured service=\"%s\"", s->name);
       return;
   }
+}
+
+static void tell_change(const struct service *s, enum breaker_change change) {
+  if (change == BREAKER_SAME) return;
+  log_change(s, change);
+  keep(s);
 }
 
 /* ---- those who wait for a trial ---- */
@@ -179,7 +235,8 @@ void service_reset(struct service *s) {
   enum breaker_change change = breaker_reset(&s->breaker);
   pthread_mutex_unlock(&s->services->lock);
   log_info("provider", NULL, "breaker=reset service=\"%s\"", s->name);
-  tell_change(s, change);
+  log_change(s, change);
+  keep(s); /* also where the breaker says that nothing changed: a person's wish holds */
   look_later(s);
 }
 

@@ -9,6 +9,7 @@
 #ifndef ARAGORA_PROVIDER_SERVICE_H
 #define ARAGORA_PROVIDER_SERVICE_H
 
+#include "base/clock.h"
 #include "io/loop.h"
 #include "provider/agents.h"
 #include "provider/breaker.h"
@@ -55,16 +56,27 @@ struct service {
   int64_t last_error_ms;               /* monotonic */
 };
 
+/* How a service's breaker stood when the process before this one ended. */
+struct service_past {
+  UT_hash_handle hh;
+  char name[SERVICE_NAME_SIZE];
+  struct breaker breaker;
+};
+
 struct services_options {
   struct breaker_limits breaker;
   struct pacing_options pacing;
+  const struct clock *clock; /* for the wall time of snapshots; NULL = the system's */
+  breaker_keep_fn *keep;     /* told of every change and every reset, on the loop; may be NULL */
+  void *keep_ctx;
 };
 
 struct services {
   struct loop *loop;
   struct services_options options;
   pthread_mutex_t lock;
-  struct service *table; /* by name */
+  struct service *table;     /* by name */
+  struct service_past *past; /* by name; stays as it is once the loop runs */
 };
 
 void services_init(struct services *services, struct loop *loop,
@@ -72,12 +84,20 @@ void services_init(struct services *services, struct loop *loop,
 /* When no call is under way any more. */
 void services_done(struct services *services);
 
+/* Before the loop runs: the service of this name begins so, if there ever is one. Of SERVICES_MAX
+ * different names; what is beyond, or has no memory, begins closed. */
+void services_restore(struct services *services, const char *name,
+                      const struct breaker_snapshot *snapshot);
+
 /* The binding's, made now if need be. NULL when memory is short or there are too many; and for demo
  * agents, which need no pacing and cannot fail. Loop thread. */
 struct service *services_of(struct services *services, const struct agent_binding *binding);
 
 /* The same if it is there already; with the registry's lock held. Any thread. */
 const struct service *services_find(struct services *services, const struct agent_binding *binding);
+/* How the breaker of a service that is not there yet would begin, where it was restored; or NULL.
+ * Any thread. */
+const struct breaker *services_past(struct services *services, const struct agent_binding *binding);
 /* By a person's wish: its breaker closes. NULL is fine. Loop thread. */
 void service_reset(struct service *service);
 

@@ -12,11 +12,12 @@ const KEY = 'test-key-0123456789';
 const NEVER_MS = '3600000'; // a cooldown that no test outlasts
 const WAIT_MS = 30_000;
 
-async function serverOver(t, { fault, env = {} } = {}) {
+async function serverOver(t, { fault, env = {}, dir } = {}) {
   const fake = await startFakeProvider(t, ['--quiet', ...(fault ? ['--fault', fault] : [])]);
-  const server = await startServer(t, {
-    env: { OPENAI_BASE_URL: `${fake.url}/v1`, OPENAI_API_KEY: KEY, ARAGORA_MAX_RETRIES: '0', ...env } });
-  return { fake, server };
+  const start = () => startServer(t, { dir,
+    env: { OPENAI_BASE_URL: `${fake.url}/v1`, OPENAI_API_KEY: KEY,
+      ARAGORA_MAX_RETRIES: '0', ...env } });
+  return { fake, server: await start(), start };
 }
 
 async function requests(fake) {
@@ -32,11 +33,11 @@ async function breaker(server, agent = AGENT) {
   return (await get(server, '/api/circuit-breakers')).json.circuit_breakers[agent];
 }
 
-async function gauges(server) {
+async function gauges(server, agent = AGENT) {
   const { text } = await get(server, '/metrics');
   const value = (pattern) => Number(text.match(pattern)?.[1] ?? NaN);
   return {
-    state: value(/^aragora_circuit_breaker_state\{agent="openai-api"\} (\d+)$/m),
+    state: value(new RegExp(`^aragora_circuit_breaker_state\\{agent="${agent}"\\} (\\d+)$`, 'm')),
     open: value(/^aragora_circuit_breakers_open (\d+)$/m),
   };
 }
@@ -188,6 +189,58 @@ test('after the cooldown one trial is sent, and its success lets the others go',
   assert.equal(closed.failures, 0);
   assert.equal(closed.open_duration, 0);
   assert.deepEqual(await gauges(server), { state: 0, open: 0 });
+});
+
+describe('over a restart', () => {
+  test('an open one stays open for what remains, and a closed one closed', async (t) => {
+    const { fake, server, start } = await serverOver(t, { fault: 'status-500', dir: temporaryDirectory(t),
+      env: { ARAGORA_CIRCUIT_BREAKER_COOLDOWN_MS: NEVER_MS } });
+    await open(server);
+    const before = await breaker(server);
+    server.expectedToDie = true;
+    await server.stop('SIGKILL');
+
+    const second = await start();
+    const restored = await breaker(second); // before anybody asks
+    assert.equal(restored.status, 'open');
+    assert.equal(restored.failures, 5);
+    assert.equal(restored.available, false);
+    assert.ok(restored.cooldown_remaining > 0, JSON.stringify(restored));
+    assert.ok(restored.cooldown_remaining < before.cooldown_remaining, JSON.stringify({ before, restored }));
+    assert.deepEqual(await gauges(second), { state: 2, open: 1 });
+    assert.equal((await get(second, '/api/agents/health')).json.circuit_breakers[AGENT].state, 'open');
+    assert.equal((await breaker(second, 'openai-mini')).status, 'closed');
+    const sent = await requests(fake);
+    const refused = await debate(second, 3);
+    assert.equal(refused.status, 'failed');
+    for (const cause of refused.causes) assert.match(cause.detail, /circuit breaker open/);
+    assert.equal(await requests(fake), sent);
+    assert.ok((await breaker(second)).cooldown_remaining <= restored.cooldown_remaining);
+
+    assert.equal((await post(second, `/api/system/circuit-breakers/${AGENT}/reset`)).status, 200);
+    await second.stop();
+    const third = await start();
+    assert.equal((await breaker(third)).status, 'closed');
+    assert.equal((await breaker(third)).failures, 0);
+    assert.deepEqual(await gauges(third), { state: 0, open: 0 });
+    await script(fake, [{ match: {}, fault: 'none' }]);
+    const served = await debate(third, 3);
+    assert.equal(served.status, 'completed', served.error);
+  });
+
+  test('a cooldown that ended while nobody served leaves the trial', async (t) => {
+    const { fake, server, start } = await serverOver(t, { fault: 'status-500', dir: temporaryDirectory(t),
+      env: { ARAGORA_CIRCUIT_BREAKER_COOLDOWN_MS: '300' } });
+    await open(server);
+    await script(fake, [{ match: {}, fault: 'none' }]);
+    await server.stop();
+    const second = await start();
+    const seen = await until(() => breaker(second), ({ status }) => status === 'half-open');
+    assert.equal(seen.trial, false);
+    const served = await debate(second, 3);
+    assert.equal(served.status, 'completed', served.error);
+    assert.equal((await breaker(second)).status, 'closed');
+  });
 });
 
 test('who may close one', async (t) => {

@@ -48,6 +48,12 @@ static char last_request[2048];
 static struct run runs[ASKS];
 static int started_at[16]; /* attempts begun when the request of this number came */
 static bool cancel_first;  /* with a SILENT answer */
+/* What was told of breakers. */
+static struct {
+  char name[32];
+  int64_t state;
+} kept[16];
+static int kept_count;
 
 static void cancel_on_silence(void *arg);
 
@@ -129,12 +135,20 @@ static void on_done(void *ctx, const struct ask_result *result) {
 
 static const struct ask_ops ops = {on_start, on_token, on_reset, on_end, on_done};
 
+static void keep(void *ctx, const char *name, const struct breaker_snapshot *snapshot) {
+  assert_ptr_equal(ctx, kept);
+  assert_true(kept_count < 16);
+  snprintf(kept[kept_count].name, sizeof kept[0].name, "%s", name);
+  kept[kept_count++].state = snapshot->state;
+}
+
 static void open_all(const enum deed *list, int count, struct provider_options options) {
   memcpy(deeds, list, (size_t)count * sizeof *list);
   deed_count = count;
   requests = openrouter_requests = undone = 0;
   memset(runs, 0, sizeof runs);
   memset(started_at, 0, sizeof started_at);
+  kept_count = 0;
   assert_int_equal(loop_create(&loop, NULL), STATUS_OK);
   server = tiny_server_start(loop, answer, NULL);
   snprintf(base_url, sizeof base_url, "http://127.0.0.1:%d/v1", tiny_server_port(server));
@@ -160,6 +174,8 @@ static void open_all(const enum deed *list, int count, struct provider_options o
   options.max_answer_bytes = 10000;
   options.max_queued = 16;
   options.agents = &table;
+  options.breaker_changed = keep;
+  options.breaker_ctx = kept;
   if (!options.connections_per_host) options.connections_per_host = 8;
   assert_int_equal(provider_create(loop, &options, &provider, NULL), STATUS_OK);
 }
@@ -402,6 +418,44 @@ static void test_who_waits_for_a_trial_may_be_cancelled(void **state) {
   close_all();
 }
 
+static void test_who_keeps_breakers_is_told(void **state) {
+  (void)state;
+  open_all((enum deed[]){FAIL_500, FAIL_500, WHOLE}, 3,
+           (struct provider_options){.breaker_threshold = 2, .breaker_cooldown_ms = 1});
+  run_one(5000);
+  assert_int_equal(kept_count, 0); /* a failure alone is not worth a row */
+  run_one(5000);
+  run_while(BREAKER_OPEN);
+  run_one(5000);
+  static const enum breaker_state states[] = {BREAKER_OPEN, BREAKER_HALF_OPEN, BREAKER_CLOSED};
+  assert_int_equal(kept_count, 3);
+  for (int i = 0; i < 3; i++) {
+    assert_string_equal(kept[i].name, "acme/m-1");
+    assert_int_equal(kept[i].state, states[i]);
+  }
+  close_all();
+}
+
+static void test_a_restart_does_not_open_the_way(void **state) {
+  (void)state;
+  open_all((enum deed[]){WHOLE}, 1, (struct provider_options){0});
+  const struct breaker_snapshot open = {.state = BREAKER_OPEN,
+                                        .failures = 5,
+                                        .cooldown_ms = 60000,
+                                        .opened_wall_ms = clock_wall_ms(&clock_system) - 1000,
+                                        .cooling_until_wall_ms = -1,
+                                        .last_failure_wall_ms = -1,
+                                        .last_success_wall_ms = -1};
+  provider_restore_breaker(provider, "acme/m-1", &open);
+  struct run *run = run_one(5000);
+  assert_int_equal(run->result.outcome, OUTCOME_UNAVAILABLE);
+  assert_non_null(strstr(run->detail, "circuit breaker open"));
+  assert_int_equal(requests, 0);
+  assert_int_equal(agent_now().breaker.state, BREAKER_OPEN);
+  assert_true(agent_now().breaker.cooldown_remaining_ms <= 59000);
+  close_all();
+}
+
 static void test_one_trial_however_many_wait(void **state) {
   (void)state;
   open_all((enum deed[]){FAIL_500, SILENT, WHOLE}, 3,
@@ -444,6 +498,7 @@ static void test_a_reset_lets_who_waits_go(void **state) {
            (struct provider_options){.breaker_threshold = 1, .breaker_cooldown_ms = 1});
   run_one(5000);
   run_while(BREAKER_OPEN);
+  kept_count = 0;
   runs[0] = (struct run){0};
   begin(0, 500); /* the trial, which runs into its deadline */
   begin(1, 5000);
@@ -453,6 +508,8 @@ static void test_a_reset_lets_who_waits_go(void **state) {
   assert_true(uv_hrtime() - start_ns < BREAKER_TRIAL_WAIT_MS * 1000000ul);
   assert_int_equal(runs[0].result.outcome, OUTCOME_TIMEOUT);
   assert_int_equal(runs[1].result.outcome, OUTCOME_OK);
+  assert_int_equal(kept_count, 2);
+  assert_int_equal(kept[1].state, BREAKER_CLOSED);
   close_all();
 }
 
@@ -530,6 +587,8 @@ int main(void) {
       cmocka_unit_test(test_a_failed_trial_lets_nobody_wait),
       cmocka_unit_test(test_a_cancelled_trial_is_followed_by_one),
       cmocka_unit_test(test_who_waits_for_a_trial_may_be_cancelled),
+      cmocka_unit_test(test_who_keeps_breakers_is_told),
+      cmocka_unit_test(test_a_restart_does_not_open_the_way),
       cmocka_unit_test(test_one_trial_however_many_wait),
       cmocka_unit_test(test_reset_closes),
       cmocka_unit_test(test_a_reset_lets_who_waits_go),
