@@ -215,20 +215,23 @@ json_t *breaker_body_agents(const struct breaker_list *list) {
   const struct agent_binding *via = find(list, "openrouter");
   struct breaker_counts counts = breaker_list_count(list);
   json_t *agents = json_object(), *breakers = json_object();
+  json_int_t available = 0;
   int failed = 0;
   for (size_t i = 0; i < list->count; i++) {
     const struct provider_agent *a = &list->agents[i];
     const char *type = a->binding->type;
-    failed |= json_object_set_new(agents, type, agent_entry(a, fallback_model(via, a->binding)));
     if (a->binding->available)
       failed |= json_object_set_new(breakers, type, agent_breaker(list, a));
+    if (a->standin) continue;
+    available += a->binding->available;
+    failed |= json_object_set_new(agents, type, agent_entry(a, fallback_model(via, a->binding)));
   }
-  json_t *body =
-      json_pack("{s:o, s:s, s:o, s:o, s:o, s:{s:I, s:I, s:I, s:I, s:I}}", "timestamp",
-                seconds(list->wall_ms), "overall_status", degraded(list) ? "degraded" : "healthy",
-                "agents", agents, "circuit_breakers", breakers, "fallback", fallback_of(list, via),
-                "counts", "agents", (json_int_t)list->count, "available",
-                (json_int_t)json_object_size(breakers), "closed", (json_int_t)counts.closed,
-                "half_open", (json_int_t)counts.half_open, "open", (json_int_t)counts.open);
+  json_int_t count = (json_int_t)json_object_size(agents);
+  json_t *body = json_pack(
+      "{s:o, s:s, s:o, s:o, s:o, s:{s:I, s:I, s:I, s:I, s:I}}", "timestamp", seconds(list->wall_ms),
+      "overall_status", degraded(list) ? "degraded" : "healthy", "agents", agents,
+      "circuit_breakers", breakers, "fallback", fallback_of(list, via), "counts", "agents", count,
+      "available", available, "closed", (json_int_t)counts.closed, "half_open",
+      (json_int_t)counts.half_open, "open", (json_int_t)counts.open);
   return whole(body, failed);
 }

@@ -1,6 +1,7 @@
 /* What the routes about circuit breakers and the agents' services answer, from one list. Only
- * agents that can be asked have a breaker. What nobody knows is null. Each returns NULL when memory
- * is short. Pure; any thread.
+ * agents that can be asked have a breaker; OpenRouter in the place of another vendor's model has
+ * one once it was asked. What nobody knows is null. Each returns NULL when memory is short. Pure;
+ * any thread.
  */
 #ifndef ARAGORA_API_BREAKER_BODY_H
 #define ARAGORA_API_BREAKER_BODY_H

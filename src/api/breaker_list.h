@@ -6,7 +6,7 @@
 #include "provider/provider.h"
 
 struct breaker_list {
-  struct provider_agent *agents; /* in the table's order; owned, their bindings are the table's */
+  struct provider_agent *agents; /* as provider_each_agent gives them; owned, but for bindings */
   size_t count;
   int64_t wall_ms; /* Unix time of the moment */
 };

@@ -5,6 +5,7 @@
 #include "api/state.h"
 
 #include <stdlib.h>
+#include <strings.h>
 
 typedef json_t *body_fn(const struct breaker_list *list);
 
@@ -36,37 +37,58 @@ void handle_agents_health(struct http_request *request, void *app) {
 
 struct resetting { /* from the request to the answer */
   struct http_request *request;
-  const char *type; /* the table's */
+  const char *name; /* the provider room's */
 };
 
 /* On the loop, after the reset that was posted before. */
 static void on_reset(void *arg) {
   struct resetting *r = arg;
   reply_json(r->request, 200,
-             json_pack("{s:b, s:s, s:s}", "success", 1, "agent", r->type, "state",
+             json_pack("{s:b, s:s, s:s}", "success", 1, "agent", r->name, "state",
                        breaker_state_name(BREAKER_CLOSED)),
              NULL);
   free(r);
 }
 
+/* A name may have slashes, which a path's segment only holds encoded. The name is for free(). */
+static char *name_of(const char *segment) {
+  char *name = calloc(strlen(segment) + 1, 1), *to = name;
+  for (const char *from = segment; name && *from; from++) {
+    bool slash = strncasecmp(from, "%2f", 3) == 0;
+    *to++ = slash ? '/' : *from;
+    if (slash) from += 2;
+  }
+  return name;
+}
+
+static enum status begin_reset(struct api *api, struct http_request *request,
+                               struct resetting **ret_resetting) {
+  const char *segment = http_request_param(request, "agent");
+  FREE_LATER char *name = name_of(segment ? segment : "");
+  struct resetting *r = name ? malloc(sizeof *r) : NULL;
+  if (!r) return STATUS_NOMEM;
+  r->request = request;
+  enum status s = provider_reset_breaker(api->parts.provider, name, &r->name);
+  if (s)
+    free(r);
+  else
+    *ret_resetting = r;
+  return s;
+}
+
 /* POST /api/system/circuit-breakers/{agent}/reset: answers when it is closed. */
 void handle_breaker_reset(struct http_request *request, void *app) {
   struct api *api = app;
-  const char *name = http_request_param(request, "agent");
-  const struct agent_binding *agent = agents_find(api->parts.agents, bytes_of(name ? name : ""));
-  if (!agent) {
-    struct error err = {0};
-    error_set(&err, STATUS_NOT_FOUND, NULL, "there is no agent \"%.64s\"", name ? name : "");
-    reply_failure(request, STATUS_NOT_FOUND, &err, NULL);
-    return;
-  }
-  struct resetting *r = malloc(sizeof *r);
-  enum status s = r ? provider_reset_breaker(api->parts.provider, agent->type) : STATUS_NOMEM;
-  if (s) {
-    free(r);
+  struct resetting *r;
+  struct error err = {0};
+  enum status s = begin_reset(api, request, &r);
+  if (s == STATUS_NOT_FOUND) {
+    const char *name = http_request_param(request, "agent");
+    error_set(&err, s, NULL, "there is no agent \"%.64s\"", name ? name : "");
+    reply_failure(request, s, &err, NULL);
+  } else if (s) {
     reply_failure(request, s, NULL, NULL);
-    return;
+  } else {
+    loop_post(api->parts.loop, on_reset, r);
   }
-  *r = (struct resetting){request, agent->type};
-  loop_post(api->parts.loop, on_reset, r);
 }

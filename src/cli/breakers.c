@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { CALL_MS = 30000, TABLE_MAX = 1 << 20, AGENT_MAX = 40, FAILURES_COLUMNS = 8, ERROR_MIN = 16 };
+enum { CALL_MS = 30000, TABLE_MAX = 1 << 20, AGENT_MAX = 64, FAILURES_COLUMNS = 8, ERROR_MIN = 16 };
 
 struct breakers_values {
   const char *server;

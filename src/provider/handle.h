@@ -8,6 +8,7 @@
 #include "provider/attempt.h"
 #include "provider/provider.h"
 #include "provider/service.h"
+#include "provider/standins.h"
 
 struct provider {
   struct loop *loop;
@@ -15,6 +16,7 @@ struct provider {
   struct attempt_limits limits;
   struct http_client *http;
   struct services services;
+  struct standins standins;
   struct prng chance; /* for the jitter of delays */
 };
 

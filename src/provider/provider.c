@@ -30,8 +30,11 @@ enum status provider_create(struct loop *loop, const struct provider_options *op
   provider->limits = (struct attempt_limits){options->connect_timeout_ms, options->idle_timeout_ms,
                                              options->max_answer_bytes, options->demo_token_rate};
   struct http_client_limits limits = {options->connections_per_host, options->max_queued};
-  enum status status = http_client_create(loop, limits, &provider->http, err);
+  enum status status = standins_make(options->agents, &provider->standins);
+  if (status) error_set(err, status, NULL, "out of memory");
+  if (!status) status = http_client_create(loop, limits, &provider->http, err);
   if (status) {
+    standins_done(&provider->standins);
     free(provider);
     return status;
   }
@@ -47,6 +50,7 @@ void provider_destroy(struct provider *provider) {
   if (!provider) return;
   services_done(&provider->services);
   http_client_destroy(provider->http);
+  standins_done(&provider->standins);
   free(provider);
 }
 
@@ -101,6 +105,11 @@ void provider_each_agent(struct provider *provider, provider_agent_fn *each, voi
     look_locked(provider, &table->agents[i], &agent);
     each(ctx, &agent);
   }
+  for (size_t i = 0; i < provider->standins.count; i++) {
+    look_locked(provider, &provider->standins.list[i].binding, &agent);
+    agent.standin = true;
+    if (agent.asked || agent.restored) each(ctx, &agent);
+  }
 }
 
 struct reset {
@@ -114,13 +123,16 @@ static void reset_on_loop(void *arg) {
   free(reset);
 }
 
-enum status provider_reset_breaker(struct provider *provider, const char *type) {
+enum status provider_reset_breaker(struct provider *provider, const char *name,
+                                   const char **ret_name) {
   const struct agent_table *table = provider->options.agents;
-  const struct agent_binding *binding = table ? agents_find(table, bytes_of(type)) : NULL;
+  const struct agent_binding *binding = table ? agents_find(table, bytes_of(name)) : NULL;
+  if (!binding) binding = standins_find(&provider->standins, name);
   if (!binding) return STATUS_NOT_FOUND;
   struct reset *reset = malloc(sizeof *reset);
   if (!reset) return STATUS_NOMEM;
   *reset = (struct reset){provider, binding};
   loop_post(provider->loop, reset_on_loop, reset);
+  *ret_name = binding->type;
   return STATUS_OK;
 }

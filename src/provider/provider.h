@@ -42,9 +42,11 @@ void provider_destroy(struct provider *provider);
 void provider_restore_breaker(struct provider *provider, const char *service,
                               const struct breaker_snapshot *snapshot);
 
-/* An agent of the table as its service stands now. */
+/* An agent of the table as its service stands now; or OpenRouter as it stands for another vendor's
+ * model, which no row names. */
 struct provider_agent {
-  const struct agent_binding *binding;
+  const struct agent_binding *binding; /* of a stand-in, its `type` is "openrouter/<model>" */
+  bool standin;
   bool asked;    /* its service exists: somebody asked it, or reset it, since the start */
   bool restored; /* nobody did, but how it stood before the start is known */
   struct breaker_view breaker; /* a closed one where nothing is known; `misconfigured` below */
@@ -55,13 +57,16 @@ struct provider_agent {
   int64_t last_error_ago_ms; /* -1 = none */
 };
 
-/* Calls each(ctx, agent) for every row of the table, in its order; valid during the call, which
- * must not wait. Any thread. */
+/* Calls each(ctx, agent) for every row of the table, in its order, then for the stand-ins that were
+ * asked, now or before the last end. Valid during the call, which must not wait; the bindings live
+ * as long as the provider. Any thread. */
 typedef void provider_agent_fn(void *ctx, const struct provider_agent *agent);
 void provider_each_agent(struct provider *provider, provider_agent_fn *each, void *ctx);
 
-/* Closes the breaker of an agent's service, by a person's wish; in a turn of the loop. Any thread.
- * STATUS_NOT_FOUND for a type that the table has not. */
-MUST_CHECK enum status provider_reset_breaker(struct provider *provider, const char *type);
+/* Closes the breaker of an agent's or a stand-in's service, by a person's wish; in a turn of the
+ * loop. Any thread. `ret_name` is the name as provider_each_agent spells it, and lives as long as
+ * the provider. STATUS_NOT_FOUND for a name that is neither's. */
+MUST_CHECK enum status provider_reset_breaker(struct provider *provider, const char *name,
+                                              const char **ret_name);
 
 #endif

@@ -15,7 +15,7 @@ const WAIT_MS = 30_000;
 async function serverOver(t, { fault, env = {}, dir } = {}) {
   const fake = await startFakeProvider(t, ['--quiet', ...(fault ? ['--fault', fault] : [])]);
   const start = () => startServer(t, { dir,
-    env: { OPENAI_BASE_URL: `${fake.url}/v1`, OPENAI_API_KEY: KEY,
+    env: { OPENAI_BASE_URL: `${fake.url}/v1`, OPENROUTER_BASE_URL: `${fake.url}/api/v1`, OPENAI_API_KEY: KEY,
       ARAGORA_MAX_RETRIES: '0', ...env } });
   return { fake, server: await start(), start };
 }
@@ -241,6 +241,45 @@ describe('over a restart', () => {
     assert.equal(served.status, 'completed', served.error);
     assert.equal((await breaker(second)).status, 'closed');
   });
+});
+
+test("OpenRouter in another vendor's place has a breaker of its own, by a name of its own", async (t) => {
+  const { fake, server, start } = await serverOver(t, { dir: temporaryDirectory(t), env: {
+    OPENROUTER_API_KEY: KEY, ARAGORA_CIRCUIT_BREAKER_COOLDOWN_MS: NEVER_MS } });
+  await script(fake, [{ match: { path: '/api/v1/' }, fault: 'status-500' }, { match: {}, fault: 'status-429-none' }]);
+  const { agents } = (await get(server, '/api/agents/health')).json;
+  const name = `openrouter/${agents[AGENT].fallback_model}`;
+  assert.equal(await breaker(server, name), undefined);
+  const size = (await get(server, '/api/circuit-breakers')).json.registry_size;
+  await open(server);
+
+  const look = async (at) => {
+    const { json } = await get(at, '/api/circuit-breakers');
+    assert.equal(json.circuit_breakers[name].status, 'open');
+    assert.equal(json.circuit_breakers[AGENT].status, 'closed');
+    assert.equal(json.circuit_breakers.openrouter.status, 'closed');
+    assert.deepEqual(json.health.open_circuits, [name]);
+    assert.equal(json.registry_size, size + 1);
+    assert.deepEqual(await gauges(at, name), { state: 2, open: 1 });
+    const rows = (await get(at, '/api/system/circuit-breakers')).json.breakers;
+    assert.equal(rows.find((row) => row.agent === name).state, 'open');
+    const health = (await get(at, '/api/agents/health')).json;
+    assert.equal(health.circuit_breakers[name].state, 'open');
+    assert.equal(health.agents[name], undefined);
+    assert.equal(health.counts.agents, Object.keys(health.agents).length);
+    const table = await run(t, ['breakers', '--server', at.url]);
+    assert.match(table.out, new RegExp(`^${name} +open, may be asked again in 3\\d\\d\\d s +5 of 5`, 'm'));
+  };
+  await look(server);
+  server.expectedToDie = true;
+  await server.stop('SIGKILL');
+  const second = await start();
+  await look(second);
+
+  const reset = await run(t, ['breakers', 'reset', name, '--server', second.url]);
+  assert.deepEqual(reset, { code: 0, out: `${name}: closed` });
+  assert.equal((await breaker(second, name)).status, 'closed');
+  assert.deepEqual(await gauges(second, name), { state: 0, open: 0 });
 });
 
 test('who may close one', async (t) => {

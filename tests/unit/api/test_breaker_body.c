@@ -49,7 +49,14 @@ static const struct agent_binding bindings[COUNT] = {
         {.type = "ollama", .provider = "ollama", .model = "m6", .local = true, .available = true},
 };
 
-static struct provider_agent agents[COUNT];
+static const struct agent_binding standin = {.type = "openrouter/one/m1",
+                                             .provider = "openrouter",
+                                             .model = "one/m1",
+                                             .key = "secret",
+                                             .key_variable = "OPENROUTER_API_KEY",
+                                             .available = true};
+
+static struct provider_agent agents[COUNT + 1];
 static struct breaker_list list;
 
 static int set_up(void **state) {
@@ -229,6 +236,31 @@ static void test_agents(void **state) {
   assert_null(strstr(text, "secret"));
 }
 
+/* OpenRouter in another's place has a breaker like all, but is no agent that a debate could name.
+ */
+static void test_a_standin(void **state) {
+  (void)state;
+  agents[COUNT] = agents[VIA];
+  agents[COUNT].binding = &standin;
+  agents[COUNT].standin = true;
+  open_one(&agents[COUNT]);
+  list.count = COUNT + 1;
+  JSON_LATER json_t *registry = breaker_body_registry(&list);
+  const json_t *all = at(registry, "circuit_breakers");
+  assert_int_equal(json_object_size(all), 6);
+  is_text(json_object_get(all, "openrouter/one/m1"), "status", "open");
+  is_text(json_array_get(at(registry, "health/open_circuits"), 0), "", "openrouter/one/m1");
+  JSON_LATER json_t *system = breaker_body_system(&list);
+  is_text(json_array_get(at(system, "breakers"), 5), "agent", "openrouter/one/m1");
+  JSON_LATER json_t *health = breaker_body_agents(&list);
+  assert_int_equal(json_object_size(at(health, "agents")), COUNT);
+  assert_non_null(json_object_get(at(health, "circuit_breakers"), "openrouter/one/m1"));
+  is_text(health, "overall_status", "degraded");
+  is_number(health, "counts/agents", COUNT);
+  is_number(health, "counts/available", 5);
+  is_number(health, "counts/open", 1);
+}
+
 static void test_when_agents_are_degraded(void **state) {
   (void)state;
   JSON_LATER json_t *fine = breaker_body_agents(&list);
@@ -249,6 +281,7 @@ int main(void) {
       cmocka_unit_test_setup(test_half_of_the_threshold_is_high, set_up),
       cmocka_unit_test_setup(test_system, set_up),
       cmocka_unit_test_setup(test_agents, set_up),
+      cmocka_unit_test_setup(test_a_standin, set_up),
       cmocka_unit_test_setup(test_when_agents_are_degraded, set_up),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -46,8 +46,9 @@ static enum deed deeds[16]; /* of the requests in order; the last one goes on */
 static int deed_count, requests, openrouter_requests, undone;
 static char last_request[2048];
 static struct run runs[ASKS];
-static int started_at[16]; /* attempts begun when the request of this number came */
-static bool cancel_first;  /* with a SILENT answer */
+static int started_at[16];   /* attempts begun when the request of this number came */
+static bool cancel_first;    /* with a SILENT answer */
+static bool with_openrouter; /* from the start */
 /* What was told of breakers. */
 static struct {
   char name[32];
@@ -169,7 +170,7 @@ static void open_all(const enum deed *list, int count, struct provider_options o
   rows[2].type = rows[2].provider = "openrouter";
   rows[2].base_url = openrouter_url;
   rows[2].key = "key-of-openrouter";
-  rows[2].available = false;
+  rows[2].available = with_openrouter;
   options.connect_timeout_ms = options.idle_timeout_ms = 5000;
   options.max_answer_bytes = 10000;
   options.max_queued = 16;
@@ -270,10 +271,26 @@ static void test_a_long_wait_is_not_waited_for(void **state) {
   close_all();
 }
 
+static void count_standins(void *ctx, const struct provider_agent *agent) {
+  if (!agent->standin) return;
+  assert_true(agent->asked);
+  assert_string_equal(agent->binding->type, "openrouter/acme/m-1");
+  assert_true(agent->breaker.last_success_ago_ms >= 0);
+  ++*(int *)ctx;
+}
+
+static int standins_now(void) {
+  int count = 0;
+  provider_each_agent(provider, count_standins, &count);
+  return count;
+}
+
 static void test_openrouter_takes_over_at_a_limit(void **state) {
   (void)state;
+  with_openrouter = true;
   open_all((enum deed[]){SLOW_DOWN}, 1, (struct provider_options){.max_retries = 3});
-  rows[2].available = true;
+  with_openrouter = false;
+  assert_int_equal(standins_now(), 0);
   struct run *run = run_one(5000);
   assert_int_equal(run->result.outcome, OUTCOME_OK);
   assert_true(run->result.fallback);
@@ -283,6 +300,7 @@ static void test_openrouter_takes_over_at_a_limit(void **state) {
   assert_non_null(strstr(last_request, "Bearer key-of-openrouter"));
   assert_null(strstr(last_request, "key-of-acme"));
   assert_non_null(strstr(last_request, "\"model\":\"acme/m-1\""));
+  assert_int_equal(standins_now(), 1);
   close_all();
 }
 
@@ -479,8 +497,10 @@ static void test_reset_closes(void **state) {
   open_all((enum deed[]){FAIL_500, WHOLE}, 2, (struct provider_options){.breaker_threshold = 1});
   run_one(5000);
   assert_int_equal(agent_now().breaker.state, BREAKER_OPEN);
-  assert_int_equal(provider_reset_breaker(provider, "nobody"), STATUS_NOT_FOUND);
-  assert_int_equal(provider_reset_breaker(provider, "one"), STATUS_OK);
+  const char *name;
+  assert_int_equal(provider_reset_breaker(provider, "nobody", &name), STATUS_NOT_FOUND);
+  assert_int_equal(provider_reset_breaker(provider, "One", &name), STATUS_OK);
+  assert_string_equal(name, "one");
   run_while(BREAKER_OPEN);
   struct run *run = run_one(5000);
   assert_int_equal(run->result.outcome, OUTCOME_OK);
@@ -488,8 +508,9 @@ static void test_reset_closes(void **state) {
 }
 
 static void reset_one(void *arg) {
+  const char *name;
   (void)arg;
-  assert_int_equal(provider_reset_breaker(provider, "one"), STATUS_OK);
+  assert_int_equal(provider_reset_breaker(provider, "one", &name), STATUS_OK);
 }
 
 static void test_a_reset_lets_who_waits_go(void **state) {

@@ -1,5 +1,5 @@
 /* What there is to know of services that nobody asked: as they were before a restart, on a clock of
- * the test's own; closing their breakers. */
+ * the test's own; closing their breakers; whom the table does not name. */
 #include "provider/provider.h"
 
 #include "provider/service.h"
@@ -30,6 +30,7 @@ static struct agent_binding rows[ROWS] = {
              .provider = "acme",
              .model = "m-1",
              .key_variable = "ACME_KEY",
+             .openrouter_model = "acme/m-1",
              .available = true},
     [SHARED] = {.type = "shared",
                 .provider = "acme",
@@ -179,7 +180,8 @@ static void test_names_of_nobody(void **state) {
   assert_int_equal(see("one").agent.breaker.state, BREAKER_CLOSED);
   assert_int_equal(see("one").all, ROWS);
   /* They take no service's place. */
-  assert_int_equal(provider_reset_breaker(provider, "one"), STATUS_OK);
+  const char *spelled;
+  assert_int_equal(provider_reset_breaker(provider, "one", &spelled), STATUS_OK);
   run_what_was_posted();
   assert_true(see("one").agent.asked);
 }
@@ -195,8 +197,9 @@ static void test_the_first_word_on_a_name_holds(void **state) {
 static void test_reset_is_told(void **state) {
   (void)state;
   struct breaker_snapshot snapshot = opened(1000);
+  const char *name;
   provider_restore_breaker(provider, "acme/m-1 ACME_KEY", &snapshot);
-  assert_int_equal(provider_reset_breaker(provider, "one"), STATUS_OK);
+  assert_int_equal(provider_reset_breaker(provider, "one", &name), STATUS_OK);
   run_what_was_posted();
   assert_int_equal(see("one").agent.breaker.state, BREAKER_CLOSED);
   assert_int_equal(told_count, 1);
@@ -207,9 +210,33 @@ static void test_reset_is_told(void **state) {
   /* The loop's clock may be some milliseconds behind the one that was restored by. */
   assert_in_range(told.last_failure_wall_ms, wall_ms - 1000 - slack_ms, wall_ms - 900);
   /* Also where nothing changes: what is kept may be older. */
-  assert_int_equal(provider_reset_breaker(provider, "one"), STATUS_OK);
+  assert_int_equal(provider_reset_breaker(provider, "one", &name), STATUS_OK);
   run_what_was_posted();
   assert_int_equal(told_count, 2);
+}
+
+static void test_a_standin_is_seen_once_it_is_known(void **state) {
+  (void)state;
+  const char *name;
+  assert_int_equal(see("openrouter/acme/m-1").seen, 0);
+  struct breaker_snapshot snapshot = opened(20000);
+  provider_restore_breaker(provider, "openrouter/acme/m-1 OPENROUTER_API_KEY", &snapshot);
+  struct sight sight = see("openrouter/acme/m-1");
+  assert_int_equal(sight.all, ROWS + 1);
+  assert_int_equal(sight.seen, 1);
+  assert_true(sight.agent.standin);
+  assert_true(sight.agent.binding->available);
+  assert_string_equal(sight.agent.binding->model, "acme/m-1");
+  assert_int_equal(sight.agent.breaker.state, BREAKER_OPEN);
+  assert_int_equal(see("openrouter").agent.breaker.state, BREAKER_CLOSED);
+
+  assert_int_equal(provider_reset_breaker(provider, "openrouter/acme/m-2", &name),
+                   STATUS_NOT_FOUND);
+  assert_int_equal(provider_reset_breaker(provider, "OpenRouter/acme/m-1", &name), STATUS_OK);
+  assert_string_equal(name, "openrouter/acme/m-1");
+  run_what_was_posted();
+  assert_int_equal(see("openrouter/acme/m-1").agent.breaker.state, BREAKER_CLOSED);
+  assert_string_equal(told_name, "openrouter/acme/m-1 OPENROUTER_API_KEY");
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -223,6 +250,7 @@ int main(void) {
       TEST(test_names_of_nobody),
       TEST(test_the_first_word_on_a_name_holds),
       TEST(test_reset_is_told),
+      TEST(test_a_standin_is_seen_once_it_is_known),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
