@@ -8,7 +8,8 @@
 #include <utlist.h>
 
 enum {
-  SSE_BLOCK_BYTES = 4096, /* asked of libmicrohttpd for one write; less than its memory allows */
+  SSE_BLOCK_BYTES = 1024, /* allocated by libmicrohttpd, and used for HTTP/1.0 alone: chunks of 1.1
+                             are read into the connection's own memory */
   SSE_BATCH = 64,         /* streams woken while the server's lock is let go once */
 };
 
