@@ -1,4 +1,5 @@
-/* POST /api/debates: answers once debate_start is on disk. */
+/* POST /api/debates: answers once debate_start is on disk, or with what it would cost. */
+#include "api/dry_run.h"
 #include "api/handlers.h"
 #include "api/reply.h"
 #include "api/state.h"
@@ -66,6 +67,10 @@ static void create(struct http_request *request, struct api *api, const char *co
   enum status s = read_spec(api, body, &spec, &err);
   if (s) {
     reply_failure(request, s, &err, headers);
+    return;
+  }
+  if (spec.dry_run) {
+    dry_run_answer(request, api, &spec, headers);
     return;
   }
   struct creation *c = calloc(1, sizeof *c);

@@ -105,6 +105,8 @@ const struct option option_table[] = {
             "seconds an agent has for one answer"),
     INT_ROW("--max-output-tokens", "ARAGORA_MAX_OUTPUT_TOKENS", "8192", max_output_tokens, 16,
             1000000, "output limit sent to providers, thinking included"),
+    INT_ROW("--estimate-debates", "ARAGORA_ESTIMATE_DEBATES", "25", estimate_debates, 0, 200,
+            "last debates that an estimate (dry run) learns from"),
 
     INT_ROW("--max-retries", "ARAGORA_MAX_RETRIES", "3", max_retries, 0, 10,
             "further attempts after a failed one"),

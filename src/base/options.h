@@ -45,6 +45,7 @@ struct options {
   int64_t debate_timeout_s;       /* ARAGORA_DEBATE_TIMEOUT, 900 */
   int64_t agent_timeout_s;        /* ARAGORA_AGENT_TIMEOUT, 60 */
   int64_t max_output_tokens;      /* ARAGORA_MAX_OUTPUT_TOKENS: output limit sent to providers */
+  int64_t estimate_debates;       /* ARAGORA_ESTIMATE_DEBATES: past debates an estimate reads */
   /* providers */
   int64_t max_retries;                     /* ARAGORA_MAX_RETRIES, 3 */
   int64_t circuit_breaker_threshold;       /* ARAGORA_CIRCUIT_BREAKER_THRESHOLD, 5 */

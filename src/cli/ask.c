@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "cli/archive.h"
 #include "cli/arguments.h"
+#include "cli/dry_run.h"
 #include "cli/engine.h"
 #include "cli/follow.h"
 #include "cli/interrupt.h"
@@ -20,7 +21,7 @@ enum { CALL_MS = 30000, TELL_MAX = 1 << 20 };
 struct ask_values {
   struct question question;
   const char *server;
-  bool json, jsonl, quiet, verbose, no_colour, require_consensus;
+  bool dry_run, json, jsonl, quiet, verbose, no_colour, require_consensus;
 };
 
 #define AT(field) offsetof(struct ask_values, field)
@@ -47,6 +48,8 @@ const struct flag ask_flags[] = {
      "time after which the best answer so far is taken"},
     {"--demo", 0, FLAG_SWITCH, AT(question.demo), 0, 0, NULL,
      "scripted demo agents: no key, no cost, no meaning"},
+    {"--dry-run", 0, FLAG_SWITCH, AT(dry_run), 0, 0, NULL,
+     "start nothing: print the calls, tokens and money it would take"},
     {"--server", 0, FLAG_TEXT, AT(server), 0, 0, "URL",
      "run it on a server instead of here [ARAGORA_API_URL]"},
     {"--json", 0, FLAG_SWITCH, AT(json), 0, 0, NULL, "print the debate as one JSON object"},
@@ -155,6 +158,19 @@ static int follow_remote(const struct ask_values *v, struct remote_debate *d) {
   if (s) return remote_error(&err);
   int code = v->json ? show_remote_object(v, d) : CLI_OK;
   return code ? code : exit_of(v, &result);
+}
+
+static int dry_run_remote(const struct ask_values *v, const char *url, json_t *body) {
+  struct error err = {0};
+  struct remote remote;
+  JSON_LATER json_t *estimate = NULL;
+  if (json_object_set_new(body, "dry_run", json_true())) return CLI_ERROR;
+  if (remote_open(url, &remote, &err)) return remote_error(&err);
+  int code = remote_call(&remote, "/api/debates", body, CALL_MS, &estimate, &err)
+                 ? refused(&err)
+                 : dry_run_show(estimate, v->json);
+  remote_close(&remote);
+  return code;
 }
 
 static int ask_remote(const struct ask_values *v, const char *url, const json_t *body) {
@@ -289,6 +305,14 @@ static int debate_here(const struct ask_values *v, struct engine *e, struct deba
   return code;
 }
 
+static int dry_run_here(const struct ask_values *v, struct options *options, const json_t *body) {
+  struct error err = {0};
+  JSON_LATER json_t *estimate = NULL;
+  if (log_open(LOG_LEVEL_ERROR, NULL, true, &err)) return output_error(&err);
+  if (dry_run_make(options, body, &estimate, &err)) return refused(&err);
+  return dry_run_show(estimate, v->json);
+}
+
 static int ask_here(const struct ask_values *v, struct options *options, const json_t *body) {
   struct error err = {0};
   struct debate_spec spec;
@@ -326,12 +350,16 @@ int cli_ask(int argc, char **argv) {
                                             : "what is the question?");
   } else if (v.json && v.jsonl) {
     arguments_wrong(self(), "--json and --jsonl exclude each other");
+  } else if (v.dry_run && v.jsonl) {
+    arguments_wrong(self(), "--dry-run has no events to print: use --json");
   } else {
     interrupt_catch(2);
     v.question.text = arguments.positional[0];
     const char *url = remote_url(v.server);
     if (question_body(&v.question, &body, &err))
       code = refused(&err);
+    else if (v.dry_run)
+      code = url ? dry_run_remote(&v, url, body) : dry_run_here(&v, &options, body);
     else
       code = url ? ask_remote(&v, url, body) : ask_here(&v, &options, body);
   }

@@ -370,6 +370,7 @@ static enum status read_body(const json_t *body, const struct debate_spec_limits
   spec->mode = (enum mode)mode;
   spec->rule = (enum rule)rule;
   if (!s) s = read_flag(body, "fast_path", &spec->fast_path, err);
+  if (!s) s = read_flag(body, "dry_run", &spec->dry_run, err);
   if (!s) s = read_agents(body, spec, err);
   return s ? s : read_numbers(body, spec, err);
 }

@@ -26,6 +26,7 @@ struct debate_spec {
   int64_t budget_tokens;
   bool seed_given;
   uint64_t seed;
+  bool dry_run; /* nothing is to be started: only what it would cost is asked */
 };
 
 struct debate_spec_limits {

@@ -58,7 +58,7 @@ static void test_defaults(void **state) {
   debate_spec_done(&spec);
   /* null is not given, and what is not ours is let pass */
   spec = accept(
-      "\"rounds\":null,\"agents\":null,\"mode\":null,\"seed\":null,\"dry_run\":7,"
+      "\"rounds\":null,\"agents\":null,\"mode\":null,\"seed\":null,\"dry\":7,"
       "\"enable_voting\":\"x\",\"protocol\":{},\"anything\":[]");
   assert_int_equal(spec.rounds, -1);
   debate_spec_done(&spec);
