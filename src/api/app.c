@@ -1,5 +1,6 @@
 #include "api/app.h"
 
+#include "api/agent_checks.h"
 #include "api/health.h"
 #include "api/state.h"
 #include "base/clock.h"
@@ -14,8 +15,9 @@ enum status api_create(const struct api_parts *parts, struct api **ret_api, stru
     api->started_us = clock_mono_us(&clock_system);
     api->alive = http_shared_create(BYTES_LITERAL("{\"status\":\"ok\"}"), "application/json");
     api->health = health_page_create();
+    api->checks = agent_checks_create(parts);
   }
-  if (!api || !api->alive || !api->health) {
+  if (!api || !api->alive || !api->health || !api->checks) {
     api_destroy(api);
     return error_set(err, STATUS_NOMEM, NULL, "out of memory");
   }
@@ -28,6 +30,7 @@ void api_destroy(struct api *api) {
   if (!api) return;
   http_shared_unref(api->alive);
   health_page_destroy(api->health);
+  agent_checks_destroy(api->checks);
   free(api);
 }
 

@@ -1,4 +1,5 @@
 /* Circuit breakers: how they stand, and closing one by a person's wish. */
+#include "api/agent_checks.h"
 #include "api/breaker_body.h"
 #include "api/handlers.h"
 #include "api/reply.h"
@@ -32,7 +33,21 @@ void handle_breakers_system(struct http_request *request, void *app) {
 
 /* GET /api/agents/health */
 void handle_agents_health(struct http_request *request, void *app) {
-  show(request, app, breaker_body_agents);
+  struct api *api = app;
+  struct breaker_list list;
+  agent_checks_refresh(api->checks);
+  enum status s = breaker_list_take(api->parts.provider, &list);
+  if (s) {
+    reply_failure(request, s, NULL, NULL);
+    return;
+  }
+  json_t *body = breaker_body_agents(&list);
+  breaker_list_done(&list);
+  if (body && !agent_checks_add(api->checks, body)) {
+    json_decref(body);
+    body = NULL;
+  }
+  reply_json(request, 200, body, NULL);
 }
 
 struct resetting { /* from the request to the answer */

@@ -1,5 +1,6 @@
 #include "api/health.h"
 
+#include "api/agent_checks.h"
 #include "api/handlers.h"
 #include "api/health_body.h"
 #include "api/reply.h"
@@ -107,15 +108,18 @@ void handle_health_alive(struct http_request *request, void *app) {
   http_respond_shared(request, 200, http_shared_ref(api->alive));
 }
 
-/* GET /readyz: new work is accepted and can be stored. */
+/* GET /readyz: new work is accepted and can be stored, and the last check of the agents leaves some
+ * hope for it. */
 void handle_health_ready(struct http_request *request, void *app) {
   const struct api *api = app;
   bool accepting = runner_stats(api->parts.runner).accepting;
   bool writable = store_writable(api->parts.store);
-  bool ready = accepting && writable;
-  reply_json(
-      request, ready ? 200 : 503,
-      json_pack("{s:s, s:{s:b, s:b, s:b}}", "status", ready ? "ready" : "not_ready", "checks",
-                "storage", writable, "elo_system", writable, "accepting", accepting),
-      NULL);
+  agent_checks_refresh(api->checks);
+  bool agents = !agent_checks_hopeless(api->checks);
+  bool ready = accepting && writable && agents;
+  reply_json(request, ready ? 200 : 503,
+             json_pack("{s:s, s:{s:b, s:b, s:b, s:b}}", "status", ready ? "ready" : "not_ready",
+                       "checks", "storage", writable, "elo_system", writable, "accepting",
+                       accepting, "agents", agents),
+             NULL);
 }

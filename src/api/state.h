@@ -8,6 +8,7 @@
 
 #include <pthread.h>
 
+struct agent_checks;
 struct health_page;
 
 struct api {
@@ -16,6 +17,7 @@ struct api {
   int64_t started_us;               /* monotonic */
   struct http_shared *alive;        /* the answer of /healthz */
   struct health_page *health;
+  struct agent_checks *checks;
 };
 
 /* On whose behalf a request acts: until accounts exist, the one who owns everything. Its texts live

@@ -127,6 +127,8 @@ const struct option option_table[] = {
             256LL * MIB, "longest answer of a provider"),
     INT_ROW("--demo-token-rate", "ARAGORA_DEMO_TOKEN_RATE", "100", demo_token_rate, 0, 1000000,
             "tokens a second of the demo agents; 0 = at once"),
+    INT_ROW("--agent-check-minutes", "ARAGORA_AGENT_CHECK_MINUTES", "10", agent_check_minutes, 0,
+            1440, "minutes for which a check of keys and models is good; 0 = none is made"),
 
     INT_ROW("--token-interval-ms", "ARAGORA_TOKEN_INTERVAL_MS", "10", token_interval_ms, 0, 1000,
             "milliseconds for which live tokens are gathered"),

@@ -54,8 +54,9 @@ struct options {
   int64_t provider_connections;            /* at once to one host */
   int64_t provider_connect_timeout_ms;
   int64_t provider_idle_timeout_ms;
-  int64_t max_answer_bytes; /* longest answer of a provider */
-  int64_t demo_token_rate;  /* demo agents: tokens a second, 0 = at once */
+  int64_t max_answer_bytes;    /* longest answer of a provider */
+  int64_t demo_token_rate;     /* demo agents: tokens a second, 0 = at once */
+  int64_t agent_check_minutes; /* a check of keys and models is good for this long; 0 = none */
   /* live streams */
   int64_t token_interval_ms; /* ARAGORA_TOKEN_INTERVAL_MS: live words are gathered this long */
   int64_t ws_max_message_bytes;

@@ -1,6 +1,7 @@
 /* `aragora agents`: which agents there are, and which of them can be asked. */
 #include "provider/agents.h"
 
+#include "cli/agents_check.h"
 #include "cli/arguments.h"
 #include "cli/figure.h"
 #include "cli/output.h"
@@ -212,8 +213,13 @@ int cli_agents(int argc, char **argv) {
   int code = CLI_USAGE;
   if (!arguments_read(self(), argc, argv, &v, &options, &arguments)) {
     /* said already */
+  } else if (arguments.count && strcmp(arguments.positional[0], "check") == 0) {
+    if (v.server)
+      arguments_wrong(self(), "a server shows its own check in GET /api/agents/health");
+    else
+      code = agents_check(&options, arguments.positional + 1, arguments.count - 1, v.json);
   } else if (arguments.count) {
-    arguments_wrong(self(), "it takes no \"%.64s\"", arguments.positional[0]);
+    arguments_wrong(self(), "it takes no \"%.64s\"; only check", arguments.positional[0]);
   } else {
     const char *url = remote_url(v.server);
     code = url ? list_there(&v, url) : list_here(&v, &options);

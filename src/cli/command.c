@@ -55,9 +55,11 @@ const struct command command_table[] = {
      .flags = replay_flags,
      .options = file_options},
     {.name = "agents",
-     .usage = "agents [flags]",
-     .summary = "list the agents: provider, model, key present, price",
+     .usage = "agents [check [NAME...]] [flags]",
+     .summary = "list the agents and their keys; check asks the providers",
      .example = "aragora agents\n"
+                "aragora agents check\n"
+                "aragora agents check claude gemini --json\n"
                 "aragora agents --json | jq '.agents[] | select(.available)'",
      .run = cli_agents,
      .flags = agents_flags,

@@ -7,7 +7,8 @@
  *   POST .../api/v1/chat/completions               OpenRouter
  *   POST .../models/{model}:streamGenerateContent  Gemini; also :generateContent
  *   POST .../api/chat                              Ollama
- *   GET  .../v1/models, .../api/tags               lists of models
+ *   GET  .../models, .../models/{id}, .../api/tags, POST .../api/show     which models there are
+ *   GET  .../key, .../user/balance                 credit of a key (OpenRouter, DeepSeek)
  *   GET  /_fake/stats, POST /_fake/script          what happened; another script
  *
  * Raw sockets and no HTTP library, because it must break the protocol on purpose. Which fault an

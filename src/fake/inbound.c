@@ -89,6 +89,11 @@ static bool read_header(struct reading *reading, struct bytes line) {
     r->expects_continue = bytes_equal_nocase(value, BYTES_LITERAL("100-continue"));
   } else if (bytes_equal_nocase(name, BYTES_LITERAL("x-fake-fault"))) {
     r->fault = value;
+  } else if (bytes_equal_nocase(name, BYTES_LITERAL("x-api-key")) ||
+             bytes_equal_nocase(name, BYTES_LITERAL("x-goog-api-key"))) {
+    r->key = value;
+  } else if (bytes_equal_nocase(name, BYTES_LITERAL("authorization")) && value.len > 7) {
+    r->key = (struct bytes){value.ptr + 7, value.len - 7}; /* after "Bearer " */
   }
   return true;
 }

@@ -16,6 +16,7 @@ enum {
 struct inbound {
   struct bytes method, path, query; /* the path as sent, without the query and its "?" */
   struct bytes fault;               /* x-fake-fault, len 0 = none */
+  struct bytes key;                 /* as any of the vendors sends it, len 0 = none */
   struct bytes body;                /* only when whole */
   size_t head_bytes;                /* 0 = the head is not whole yet */
   size_t total_bytes;               /* head and body */

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/json_scan.h"
+#include "fake/catalog.h"
 #include "fake/damage.h"
 #include "fake/persona.h"
 
@@ -61,21 +62,11 @@ static void answer_message(struct outbound *o, int status, const char *message) 
   buffer_append_text(&o->body, "}}\n");
 }
 
-static void answer_get(struct respondent *r, struct bytes path, struct outbound *o) {
-  if (bytes_equal(path, BYTES_LITERAL("/_fake/stats"))) {
+static void answer_get(struct respondent *r, const struct inbound *request, struct outbound *o) {
+  if (bytes_equal(request->path, BYTES_LITERAL("/_fake/stats"))) {
     answer_json(o, 200, "");
     tally_append_json(&r->tally, script_rule_count(r->script), &o->body);
-  } else if (bytes_ends_with(path, BYTES_LITERAL("/v1beta/models"))) {
-    answer_json(o, 200, "{\"models\":[{\"name\":\"models/fake-1\",\"displayName\":\"Fake\"}]}\n");
-  } else if (bytes_ends_with(path, BYTES_LITERAL("/models"))) {
-    answer_json(o, 200,
-                "{\"object\":\"list\",\"data\":[{\"id\":\"fake-1\",\"object\":\"model\","
-                "\"type\":\"model\",\"created\":1,\"owned_by\":\"fake\"}],\"has_more\":false}\n");
-  } else if (bytes_ends_with(path, BYTES_LITERAL("/api/tags"))) {
-    answer_json(o, 200,
-                "{\"models\":[{\"name\":\"fake-1:latest\",\"model\":\"fake-1:latest\","
-                "\"size\":1}]}\n");
-  } else {
+  } else if (!catalog_answer(request, r->options.fault, o)) {
     answer_message(o, 404, "no such path");
   }
 }
@@ -281,7 +272,9 @@ void respondent_answer(struct respondent *r, const struct inbound *request, stru
   if (post && bytes_equal(request->path, BYTES_LITERAL("/_fake/script")))
     take_script(r, request->body, o);
   else if (get)
-    answer_get(r, request->path, o);
+    answer_get(r, request, o);
+  else if (post && catalog_answer(request, r->options.fault, o))
+    ; /* Ollama's question about a model */
   else
     answer_message(o, post ? 404 : 405, post ? "no such path" : "method not allowed");
   /* Looking at the counts does not change them. */

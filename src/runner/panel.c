@@ -115,6 +115,14 @@ static enum status default_seats(const struct agent_table *agents, const struct 
   return STATUS_OK;
 }
 
+enum status panel_default(const struct agent_table *agents, const struct options *options,
+                          const struct agent_binding **out, int *ret_count, struct error *err) {
+  struct seat seats[DEBATE_AGENTS_MAX];
+  enum status s = default_seats(agents, options, seats, ret_count, err);
+  for (int i = 0; !s && i < *ret_count; i++) out[i] = seats[i].binding;
+  return s;
+}
+
 static enum status choose_seats(const struct agent_table *agents, const struct options *options,
                                 const struct debate_spec *spec, struct seat *seats, int *ret_count,
                                 struct error *err) {

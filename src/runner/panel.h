@@ -17,6 +17,13 @@ MUST_CHECK enum status panel_resolve(const struct agent_table *agents,
                                      const struct options *options, const struct debate_spec *spec,
                                      struct debate_config *ret_config, struct error *err);
 
+/* The panel of a debate that names no agents: at most DEBATE_AGENTS_MAX rows of the table. The same
+ * errors. */
+MUST_CHECK enum status panel_default(const struct agent_table *agents,
+                                     const struct options *options,
+                                     const struct agent_binding **out, int *ret_count,
+                                     struct error *err);
+
 /* The binding of an agent of a configuration, with the configuration's own model. False when the
  * table no longer has it, or its key is gone. The texts live as long as table and configuration. */
 bool panel_binding(const struct agent_table *agents, const struct debate_agent *agent,
