@@ -320,9 +320,12 @@ enum status probe_start(struct loop *loop, const struct probe_limits *limits,
   p->checking = calloc(count + 1, sizeof *p->checking);
   p->results = calloc(count + 1, sizeof *p->results);
   struct http_client_limits http = {CALLS_PER_HOST, count + 1};
-  enum status s = p->checking && p->results ? http_client_create(loop, http, &p->http, err)
-                                            : error_set(err, STATUS_NOMEM, NULL, "out of memory");
-  if (s) {
+  enum status s = STATUS_NOMEM;
+  if (!p->checking || !p->results)
+    error_set(err, STATUS_NOMEM, NULL, "out of memory");
+  else
+    s = http_client_create(loop, http, &p->http, err);
+  if (!p->checking || !p->results || s) {
     probe_free(p);
     return s;
   }
