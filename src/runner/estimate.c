@@ -307,18 +307,29 @@ enum status estimate_debate(const struct agent_table *agents, const struct debat
   return STATUS_OK;
 }
 
+static enum status estimate_from_past(const struct agent_table *agents,
+                                      const struct options *options, struct store *store,
+                                      const struct principal *who,
+                                      const struct debate_config *config, struct habits *habits,
+                                      struct estimate *ret_estimate, struct error *err) {
+  enum status s = STATUS_OK;
+  if (store) s = habits_read(store, who, (int)options->estimate_debates, habits, err);
+  if (s) return s;
+  s = estimate_debate(agents, config, habits, ret_estimate);
+  return s ? error_set(err, s, NULL, "the debate could not be rehearsed") : STATUS_OK;
+}
+
 enum status estimate_request(const struct agent_table *agents, const struct options *options,
                              struct store *store, const struct principal *who,
                              const struct debate_spec *spec, struct debate_config *ret_config,
                              struct estimate *ret_estimate, struct error *err) {
-  FREE_LATER struct habits *habits = calloc(1, sizeof *habits);
-  if (!habits) return error_set(err, STATUS_NOMEM, NULL, "out of memory");
   struct debate_config config;
   enum status s = panel_resolve(agents, options, spec, &config, err);
   if (s) return s;
-  if (store) s = habits_read(store, who, (int)options->estimate_debates, habits, err);
-  if (!s && (s = estimate_debate(agents, &config, habits, ret_estimate)))
-    error_set(err, s, NULL, "the debate could not be rehearsed");
+  struct habits *habits = calloc(1, sizeof *habits);
+  s = habits ? estimate_from_past(agents, options, store, who, &config, habits, ret_estimate, err)
+             : error_set(err, STATUS_NOMEM, NULL, "out of memory");
+  free(habits);
   if (s)
     debate_config_done(&config);
   else
