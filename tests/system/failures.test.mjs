@@ -2,11 +2,13 @@
 // answered in its stead. A cancelled debate lets go of its providers at once.
 
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
+import { connect as connectTo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 
-import { collectEvents, events, finished, get, logged, post, startDebate } from './lib/client.mjs';
+import { collectEvents, finished, logged, post, startDebate } from './lib/client.mjs';
 import { Process, startFakeProvider, startServer, temporaryDirectory } from './lib/server.mjs';
 
 const KEY = 'test-key-0123456789';
@@ -166,4 +168,85 @@ describe('another answers in its stead', () => {
     keys: [...KEYS, 'OPENROUTER_API_KEY'],
     lost: 'openai-api', outcome: 'rate_limited', provider: 'openrouter', model: 'openai/gpt-5.2', words: /Too many requests/,
   }));
+});
+
+// ---- cancelled ----
+
+// Passes bytes on to `url` and notes when the server lets go of each connection.
+async function startRelay(t, url) {
+  const target = new URL(url);
+  const closed = []; // performance.now() of each
+  const relay = createServer((client) => {
+    const provider = connectTo(Number(target.port), target.hostname);
+    for (const [from, to] of [[client, provider], [provider, client]]) {
+      from.pipe(to);
+      from.on('error', () => to.destroy());
+      from.on('close', () => to.destroy());
+    }
+    client.once('close', () => closed.push(performance.now()));
+  });
+  relay.listen(0, '127.0.0.1');
+  await once(relay, 'listening');
+  t.after(() => relay.close());
+  return { url: `http://127.0.0.1:${relay.address().port}`, closed };
+}
+
+const stats = async (fake) => (await fetch(`${fake.url}/_fake/stats`)).json();
+
+async function until(look, holds) {
+  for (const deadline = Date.now() + WAIT_MS; ; ) {
+    const seen = await look();
+    if (holds(seen)) return seen;
+    if (Date.now() > deadline) throw new Error(`still ${JSON.stringify(seen)}`);
+  }
+}
+
+const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
+const ms = (value) => value.toFixed(1);
+
+describe('cancelling', () => {
+  const ROUNDS = 20;
+
+  for (const fault of ['stall-head', 'stall-text'])
+    test(`${fault}: the providers lose their connections at once, and are not called again`, async (t) => {
+      const fake = await startFakeProvider(t, ['--quiet', '--fault', fault]);
+      const relay = await startRelay(t, fake.url);
+      const server = await startServer(t, { env: environment(relay.url) });
+      const lags = [];
+      for (let round = 1; round <= ROUNDS; round++) {
+        const { id } = await startDebate(server, { task: 'Stop', agents: PANEL });
+        await until(() => stats(fake), ({ requests }) => requests === round * PANEL.length);
+        const from = performance.now();
+        const answer = await post(server, `/api/debates/${id}/cancel`);
+        assert.equal(answer.status, 200);
+        await until(() => stats(fake), ({ connections }) => connections.closed_early === round * PANEL.length);
+        lags.push(Math.max(...relay.closed.slice(-PANEL.length)) - from);
+        const debate = await finished(server, id);
+        assert.equal(debate.status, 'cancelled');
+        assert.equal(debate.messages.length, 0);
+      }
+      console.log(`${fault}: POST cancel to the last of ${PANEL.length} sockets closed, ${ROUNDS} times: ` +
+        `median ${ms(median(lags))} ms, max ${ms(Math.max(...lags))} ms`);
+      assert.ok(Math.max(...lags) < 5000, `${lags}`);
+      const { requests, connections } = await stats(fake);
+      assert.equal(requests, ROUNDS * PANEL.length, 'none is called again');
+      assert.equal(connections.closed_early, ROUNDS * PANEL.length);
+    });
+
+  test('while a retry waits: it never comes', async (t) => {
+    const fake = await startScripted(t, [{ match: { prompt_contains: 'First' }, fault: 'status-429-1s' }]);
+    const server = await startServer(t, { env: environment(fake.url) });
+    const first = await startDebate(server, { task: 'First?', agents: PANEL });
+    let failed = 0;
+    await collectEvents(server, first.id,
+      { until: (frame) => frame.type === 'attempt_end' && ++failed === PANEL.length });
+    assert.equal((await post(server, `/api/debates/${first.id}/cancel`)).status, 200);
+    assert.equal((await finished(server, first.id)).status, 'cancelled');
+    // The providers want to be left alone for that second by everybody: who is answered comes after it.
+    const second = await startDebate(server, { task: 'Second?', agents: PANEL, rounds: 0 });
+    const debate = await finished(server, second.id);
+    assert.equal(debate.status, 'completed', debate.error);
+    assert.ok(debate.duration_seconds > 0.3, `${debate.duration_seconds}`);
+    assert.equal((await stats(fake)).faults['status-429-1s'], PANEL.length);
+  });
 });
