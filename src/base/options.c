@@ -1,5 +1,7 @@
 #include "base/options.h"
 
+#include "base/secret.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <strings.h>
@@ -48,7 +50,8 @@ const struct option option_table[] = {
      .type = OPTION_TEXT,
      .offset = FIELD(api_token),
      .meta = "TOKEN",
-     .help = "bearer token that every protected request must carry",
+     .help = "bearer token that every protected request must carry; or ARAGORA_API_TOKEN_FILE, a "
+             "file that holds it",
      .secret = true},
     TEXT_ROW("--allowed-origins", "ARAGORA_ALLOWED_ORIGINS", "*", allowed_origins, "LIST",
              "origins that browsers may call from, separated by commas"),
@@ -241,13 +244,23 @@ static enum status read_defaults(struct options *o, struct error *err) {
   return STATUS_OK;
 }
 
+static enum status read_variable(struct options *o, const struct option *row, struct error *err) {
+  char *secret = NULL;
+  if (row->secret) {
+    enum status status = secret_read(row->variable, &secret, err);
+    if (status != STATUS_OK) return status;
+  }
+  const char *text = row->secret ? secret : getenv(row->variable);
+  enum status status = text && *text ? set_value(o, row, false, text, err) : STATUS_OK;
+  secret_free(secret);
+  return status;
+}
+
 static enum status read_environment(struct options *o, struct error *err) {
   /* Backwards, so that the first of several rows of one field has the last word. */
   for (size_t i = option_table_size; i-- > 0;) {
     const struct option *row = &option_table[i];
-    const char *text = row->variable ? getenv(row->variable) : NULL;
-    if (!text || !*text) continue;
-    enum status status = set_value(o, row, false, text, err);
+    enum status status = row->variable ? read_variable(o, row, err) : STATUS_OK;
     if (status != STATUS_OK) return status;
   }
   return STATUS_OK;
@@ -265,7 +278,10 @@ void options_done(struct options *o) {
   for (size_t i = 0; i < option_table_size; i++) {
     if (option_table[i].type != OPTION_TEXT) continue;
     char **field = (char **)((char *)o + option_table[i].offset);
-    free(*field);
+    if (option_table[i].secret)
+      secret_free(*field);
+    else
+      free(*field);
     *field = NULL; /* an alias comes by here again */
   }
 }

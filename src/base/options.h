@@ -16,7 +16,7 @@ struct options {
   int64_t ws_port; /* --ws-port, ARAGORA_WS_PORT, 8765; 0 = no second listener */
   char *host;      /* --host, ARAGORA_HOST; NULL = 127.0.0.1 and, where it exists, ::1 */
   bool allow_unauthenticated;
-  char *api_token;       /* ARAGORA_API_TOKEN only, never a flag: argv is public */
+  char *api_token;       /* ARAGORA_API_TOKEN or its _FILE, never a flag: argv is public */
   char *allowed_origins; /* ARAGORA_ALLOWED_ORIGINS, "*" */
   char *env;             /* ARAGORA_ENV: development, production */
   bool dev;

@@ -1,5 +1,6 @@
 #include "cli/remote.h"
 
+#include "base/secret.h"
 #include "cli/command.h"
 #include "cli/output.h"
 #include "cli/text.h"
@@ -35,10 +36,13 @@ enum status remote_open(const char *url, struct remote *ret_remote, struct error
   if (strncasecmp(url, "http://", 7) != 0 && strncasecmp(url, "https://", 8) != 0)
     return error_set(err, STATUS_INVALID, "--server",
                      "--server must begin with http:// or https://, not \"%.128s\"", url);
-  const char *token = getenv("ARAGORA_API_TOKEN");
+  char *token = NULL;
+  enum status status = secret_read("ARAGORA_API_TOKEN", &token, err);
+  if (status) return status;
   BUFFER_LATER struct buffer bearer;
   buffer_init(&bearer, 16384);
-  if (token && *token) buffer_printf(&bearer, "Authorization: Bearer %s", token);
+  if (token) buffer_printf(&bearer, "Authorization: Bearer %s", token);
+  secret_free(token);
   r.base = strdup(url);
   bool ok = r.base && !bearer.overflow && add_header(&r, "Content-Type: application/json") &&
             (!bearer.len || add_header(&r, bearer.ptr));

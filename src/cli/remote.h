@@ -20,7 +20,8 @@ const char *remote_url(const char *flag);
 /* Appends the address of this machine's own server, where it listens by its environment. */
 void remote_append_own_url(struct buffer *url, const struct options *options);
 
-/* STATUS_INVALID for what is no http or https address. */
+/* With the token that ARAGORA_API_TOKEN or its _FILE holds. STATUS_INVALID for what is no http or
+ * https address; else as secret_read. */
 MUST_CHECK enum status remote_open(const char *url, struct remote *ret_remote, struct error *err);
 void remote_close(struct remote *remote);
 

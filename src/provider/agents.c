@@ -2,6 +2,7 @@
 
 #include "base/id.h"
 #include "base/json.h"
+#include "base/secret.h"
 #include "provider/agents_builtin.h"
 
 #include <ctype.h>
@@ -342,19 +343,25 @@ static enum status take_base_url(struct builder *b, size_t index, struct error *
   return a->base_url ? STATUS_OK : full(err);
 }
 
+static enum status keep_key(struct builder *b, struct agent_binding *a, const char *name,
+                            struct error *err) {
+  char *secret = NULL;
+  enum status status = secret_read(name, &secret, err);
+  if (!status && secret) status = check_variable(name, secret, err);
+  if (!status && secret) {
+    a->key = keep(b, secret);
+    if (!a->key) status = full(err);
+  }
+  secret_free(secret);
+  return status;
+}
+
 static enum status take_key(struct builder *b, size_t index, struct error *err) {
   struct agent_binding *a = &b->table->agents[index];
-  const char *name = a->key_variable;
-  const char *value = variable(name);
-  if (!value && b->second_key[index]) {
-    name = b->second_key[index];
-    value = variable(name);
-  }
-  if (!value) return STATUS_OK;
-  enum status status = check_variable(name, value, err);
-  if (status) return status;
-  a->key = keep(b, value);
-  return a->key ? STATUS_OK : full(err);
+  enum status status = a->key_variable ? keep_key(b, a, a->key_variable, err) : STATUS_OK;
+  if (!status && !a->key && b->second_key[index])
+    status = keep_key(b, a, b->second_key[index], err);
+  return status;
 }
 
 /* A vendor without its own key is reached through OpenRouter, where that has one. */

@@ -48,8 +48,9 @@ struct agent_table {
   char *storage; /* owns the texts */
 };
 
-/* Builds the table: built-in rows, then `file` (may be NULL), then the environment (keys, base
- * URLs). STATUS_INVALID names the file's row and field. */
+/* Builds the table: built-in rows, then `file` (may be NULL), then the environment (keys, as
+ * secret_read takes them, and base URLs). STATUS_INVALID names the file's row and field, or the
+ * variable. */
 MUST_CHECK enum status agents_load(const char *file, struct agent_table **ret_table,
                                    struct error *err);
 void agents_free(struct agent_table *table);

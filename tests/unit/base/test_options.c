@@ -194,6 +194,24 @@ static void test_the_token_has_no_flag(void **state) {
     if (option_table[i].secret) assert_null(option_table[i].flag);
 }
 
+static void test_the_token_of_a_file(void **state) {
+  struct fixture *f = *state;
+  FILE *file = fopen("token", "we");
+  assert_non_null(file);
+  fputs("of-a-file\n", file);
+  fclose(file);
+  setenv("ARAGORA_API_TOKEN_FILE", "token", 1);
+  options_done(&f->o);
+  assert_int_equal(chmod("token", 0644), 0);
+  assert_int_equal(options_init(&f->o, &f->err), STATUS_INVALID);
+  assert_non_null(strstr(f->err.message, "ARAGORA_API_TOKEN_FILE: token has mode 0644"));
+  assert_int_equal(chmod("token", 0600), 0);
+  assert_int_equal(options_init(&f->o, &f->err), STATUS_OK);
+  assert_string_equal(f->o.api_token, "of-a-file");
+  unsetenv("ARAGORA_API_TOKEN_FILE");
+  unlink("token");
+}
+
 static void test_the_table_is_sound(void **state) {
   (void)state;
   for (size_t i = 0; i < option_table_size; i++) {
@@ -286,6 +304,7 @@ int main(void) {
       TEST(test_flags_without_a_value),
       TEST(test_bad_flags),
       TEST(test_the_token_has_no_flag),
+      TEST(test_the_token_of_a_file),
       TEST(test_the_table_is_sound),
       TEST(test_the_table_covers_the_struct),
       TEST(test_files_beside_the_named_database),

@@ -6,17 +6,20 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 // clang-format off
 #include <cmocka.h>
 // clang-format on
 
 static const char *const variables[] = {
-    "ANTHROPIC_API_KEY", "OPENAI_API_KEY",   "GEMINI_API_KEY",      "XAI_API_KEY",
-    "MISTRAL_API_KEY",   "DEEPSEEK_API_KEY", "KIMI_API_KEY",        "OPENROUTER_API_KEY",
-    "OLLAMA_HOST",       "LM_STUDIO_HOST",   "VLLM_HOST",           "GOOGLE_API_KEY",
-    "GROK_API_KEY",      "MOONSHOT_API_KEY", "OPENAI_BASE_URL",     "ANTHROPIC_BASE_URL",
-    "GEMINI_BASE_URL",   "OLLAMA_MODEL",     "OPENROUTER_BASE_URL",
+    "ANTHROPIC_API_KEY",   "OPENAI_API_KEY",      "GEMINI_API_KEY",
+    "XAI_API_KEY",         "MISTRAL_API_KEY",     "DEEPSEEK_API_KEY",
+    "KIMI_API_KEY",        "OPENROUTER_API_KEY",  "OLLAMA_HOST",
+    "LM_STUDIO_HOST",      "VLLM_HOST",           "GOOGLE_API_KEY",
+    "GROK_API_KEY",        "MOONSHOT_API_KEY",    "OPENAI_BASE_URL",
+    "ANTHROPIC_BASE_URL",  "GEMINI_BASE_URL",     "OLLAMA_MODEL",
+    "OPENROUTER_BASE_URL", "GOOGLE_API_KEY_FILE", "ANTHROPIC_API_KEY_FILE",
 };
 enum { VARIABLES = sizeof variables / sizeof *variables, KEYS = 11, OPENROUTER = 7 };
 
@@ -164,6 +167,30 @@ static void test_environment(void **state) {
   assert_int_equal(agents_load(NULL, &table, &err), STATUS_INVALID);
 }
 
+static void test_keys_of_files(void **state) {
+  (void)state;
+  char path[] = "/tmp/aragora-key-XXXXXX";
+  int fd = mkstemp(path);
+  assert_int_equal(write(fd, "of-a-file\n", 10), 10);
+  close(fd);
+  setenv("GOOGLE_API_KEY_FILE", path, 1); /* the second name */
+  setenv("ANTHROPIC_API_KEY_FILE", path, 1);
+  struct agent_table *table = load();
+  assert_string_equal(agents_find(table, BYTES_LITERAL("anthropic-api"))->key, "of-a-file");
+  assert_string_equal(agents_find(table, BYTES_LITERAL("gemini"))->key, "of-a-file");
+  assert_false(agents_find(table, BYTES_LITERAL("grok"))->available);
+  agents_free(table);
+  struct error err = {0};
+  setenv("ANTHROPIC_API_KEY", "another", 1);
+  assert_int_equal(agents_load(NULL, &table, &err), STATUS_INVALID);
+  assert_string_equal(err.field, "ANTHROPIC_API_KEY");
+  unsetenv("ANTHROPIC_API_KEY");
+  assert_int_equal(chmod(path, 0640), 0);
+  assert_int_equal(agents_load(NULL, &table, &err), STATUS_INVALID);
+  assert_non_null(strstr(err.message, "ANTHROPIC_API_KEY_FILE"));
+  unlink(path);
+}
+
 static void test_openrouter_reaches_others(void **state) {
   (void)state;
   setenv("OPENROUTER_API_KEY", "or", 1);
@@ -257,6 +284,7 @@ int main(void) {
       cmocka_unit_test_setup(test_three_of_one_are_other_models, clean),
       cmocka_unit_test_setup(test_names, clean),
       cmocka_unit_test_setup(test_environment, clean),
+      cmocka_unit_test_setup(test_keys_of_files, clean),
       cmocka_unit_test_setup(test_openrouter_reaches_others, clean),
       cmocka_unit_test_setup(test_file, clean),
       cmocka_unit_test_setup(test_bad_files, clean),

@@ -1,0 +1,21 @@
+/* Secrets of the environment: NAME holds one, or NAME_FILE names the file that does, so that it
+ * stands in no process's environment and on no command line. An empty variable counts as unset.
+ *
+ * A file must be a regular one that belongs to this process's user or to root, and that nobody else
+ * may read or write (0600, 0400); one line end at its end is not part of the secret. Errors name
+ * the variable and never quote what the file holds. Any thread, as long as nobody calls setenv.
+ */
+#ifndef ARAGORA_BASE_SECRET_H
+#define ARAGORA_BASE_SECRET_H
+
+#include "base/bytes.h"
+
+enum { SECRET_BYTES_MAX = 4096 };
+
+/* *ret_secret is for secret_free, or NULL where neither NAME nor NAME_FILE is set. STATUS_INVALID
+ * where both are, or the file may not be trusted or holds no secret; STATUS_IO where it cannot be
+ * read; both name the variable in the message. */
+MUST_CHECK enum status secret_read(const char *name, char **ret_secret, struct error *err);
+void secret_free(char *secret); /* overwrites it first; NULL is fine */
+
+#endif
