@@ -60,6 +60,8 @@ const struct option option_table[] = {
     CHOICE_ROW(NULL, "ARAGORA_ENVIRONMENT", NULL, env, "development|production",
                "the same as ARAGORA_ENV"),
     BOOL_ROW("--dev", "ARAGORA_DEV", dev, "for work on the server itself: readable log"),
+    BOOL_ROW("--allow-core-dumps", "ARAGORA_ALLOW_CORE_DUMPS", allow_core_dumps,
+             "let a crash leave a core file, which holds the keys, and debuggers in"),
 
     TEXT_ROW("--data-dir", "ARAGORA_DATA_DIR", NULL, data_dir, "DIR",
              "where the databases lie; default /data, $STATE_DIRECTORY or ./data"),

@@ -20,6 +20,7 @@ struct options {
   char *allowed_origins; /* ARAGORA_ALLOWED_ORIGINS, "*" */
   char *env;             /* ARAGORA_ENV: development, production */
   bool dev;
+  bool allow_core_dumps; /* see process_forbid_dumps */
   /* files */
   char *data_dir; /* --data-dir, ARAGORA_DATA_DIR; NULL = see options_place_files */
   char *db_path;  /* --db-path, ARAGORA_DB_PATH */

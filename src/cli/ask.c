@@ -8,6 +8,7 @@
 #include "cli/follow.h"
 #include "cli/interrupt.h"
 #include "cli/output.h"
+#include "cli/process.h"
 #include "cli/question.h"
 #include "cli/remote.h"
 #include "cli/text.h"
@@ -353,6 +354,7 @@ int cli_ask(int argc, char **argv) {
   } else if (v.dry_run && v.jsonl) {
     arguments_wrong(self(), "--dry-run has no events to print: use --json");
   } else {
+    if (options.allow_core_dumps) process_allow_dumps();
     interrupt_catch(2);
     v.question.text = arguments.positional[0];
     const char *url = remote_url(v.server);

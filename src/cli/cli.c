@@ -1,6 +1,7 @@
 #include "cli/arguments.h"
 #include "cli/command.h"
 #include "cli/help.h"
+#include "cli/process.h"
 #include "cli/terminal.h"
 
 #include <signal.h>
@@ -17,6 +18,7 @@ static bool wants_help(int argc, char **argv) {
 }
 
 int cli_main(int argc, char **argv) {
+  process_forbid_dumps();
   /* A reader that goes away is an error of one write, never the end of the process. */
   signal(SIGPIPE, SIG_IGN);
   terminal_use_utf8();

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -49,6 +50,23 @@ void process_name_server(int argc, char **argv) {
     execv(path, arguments);
   }
   free(arguments); /* an odd name is no reason not to serve */
+}
+
+/* Neither can fail for these values: prctl(2), and a soft limit below the hard one. */
+static void set_dumps(bool allowed) {
+  struct rlimit limit;
+  prctl(PR_SET_DUMPABLE, allowed, 0, 0, 0);
+  if (getrlimit(RLIMIT_CORE, &limit)) return;
+  limit.rlim_cur = allowed ? limit.rlim_max : 0;
+  setrlimit(RLIMIT_CORE, &limit);
+}
+
+void process_forbid_dumps(void) {
+  set_dumps(false);
+}
+
+void process_allow_dumps(void) {
+  set_dumps(true);
 }
 
 void process_raise_descriptors(void) {

@@ -10,6 +10,14 @@
  * command's: argv[0] is the word that named it. */
 void process_name_server(int argc, char **argv);
 
+/* No core file, not even to a program that core_pattern(5) names, no debugger and no reading of
+ * /proc/PID/environ by others of the same user: keys are in this process's memory. Called first of
+ * all, before anything secret is read. What root may do remains. */
+void process_forbid_dumps(void);
+
+/* Takes it back, with core files as large as the hard limit allows: --allow-core-dumps. */
+void process_allow_dumps(void);
+
 /* As many descriptors as the system allows; every connection is one. */
 void process_raise_descriptors(void);
 

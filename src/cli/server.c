@@ -229,6 +229,7 @@ int cli_server(int argc, char **argv) {
     output_error(&err);
     code = CLI_ERROR;
   } else {
+    if (options.allow_core_dumps) process_allow_dumps();
     process_name_server(argc, argv);
     process_raise_descriptors();
     code = serve(&options);
