@@ -61,8 +61,9 @@ static void break_off(struct outbound *o, bool records, enum outbound_end end) {
 }
 
 static void put_error_mid(const struct vendor *vendor, bool records, uint64_t number,
-                          struct outbound *o) {
-  struct vendor_error e = {.status = vendor == &vendor_anthropic ? 529 : 503, .number = number};
+                          const char *words, struct outbound *o) {
+  struct vendor_error e = {
+      .status = vendor == &vendor_anthropic ? 529 : 503, .text = words, .number = number};
   o->body.len = records ? middle(o, true) : 0;
   if (records)
     vendor->error_record(&e, &o->body);
@@ -157,10 +158,10 @@ static void put_before(struct outbound *o, struct bytes text, int times) {
 }
 
 void damage_answer(const struct fault *fault, const struct vendor *vendor, bool records,
-                   uint64_t number, struct outbound *o) {
+                   uint64_t number, const char *words, struct outbound *o) {
   bool events = records && !o->lines;
   switch (fault->kind) {
-    case FAULT_ERROR_MID: put_error_mid(vendor, records, number, o); break;
+    case FAULT_ERROR_MID: put_error_mid(vendor, records, number, words, o); break;
     case FAULT_CUT: break_off(o, records, OUTBOUND_CLOSE); break;
     case FAULT_RESET_TEXT: break_off(o, records, OUTBOUND_RESET); break;
     case FAULT_STALL_TEXT: break_off(o, records, OUTBOUND_HOLD); break;
@@ -208,8 +209,9 @@ static void append_retry(const struct fault *fault, int64_t wall_s, struct outbo
 }
 
 static void answer_error(const struct fault *fault, const struct vendor *vendor, uint64_t number,
-                         int64_t wall_s, struct outbound *o) {
-  struct vendor_error e = {.status = fault->status, .quota = fault->quota, .number = number};
+                         int64_t wall_s, const char *words, struct outbound *o) {
+  struct vendor_error e = {
+      .status = fault->status, .quota = fault->quota, .text = words, .number = number};
   if (fault->retry == RETRY_1_S) e.retry_s = 1;
   if (fault->retry == RETRY_10_H) e.retry_s = TEN_HOURS_S;
   o->content_type = "application/json";
@@ -225,8 +227,9 @@ static void answer_page(struct outbound *o) {
                 o->status, o->status == 200 ? "Welcome" : "Bad Gateway");
 }
 
-static void answer_error_200(const struct vendor *vendor, uint64_t number, struct outbound *o) {
-  struct vendor_error e = {.status = 503, .number = number};
+static void answer_error_200(const struct vendor *vendor, uint64_t number, const char *words,
+                             struct outbound *o) {
+  struct vendor_error e = {.status = 503, .text = words, .number = number};
   o->content_type = vendor->stream_type;
   o->chunked = true;
   vendor->error_record(&e, &o->body);
@@ -241,16 +244,16 @@ static void answer_bomb(struct outbound *o) {
 }
 
 bool damage_instead(const struct fault *fault, const struct vendor *vendor, uint64_t number,
-                    int64_t wall_s, struct outbound *o) {
+                    int64_t wall_s, const char *words, struct outbound *o) {
   o->status = fault->status;
   switch (fault->kind) {
-    case FAULT_STATUS: answer_error(fault, vendor, number, wall_s, o); return true;
+    case FAULT_STATUS: answer_error(fault, vendor, number, wall_s, words, o); return true;
     case FAULT_HTML: answer_page(o); return true;
     case FAULT_EMPTY_BODY: o->content_type = "application/json"; return true;
     case FAULT_REDIRECT:
       buffer_append_text(&o->headers, "location: http://127.0.0.2:9/elsewhere\r\n");
       return true;
-    case FAULT_ERROR_200: answer_error_200(vendor, number, o); return true;
+    case FAULT_ERROR_200: answer_error_200(vendor, number, words, o); return true;
     case FAULT_GZIP_BOMB: answer_bomb(o); return true;
     case FAULT_RESET:
     case FAULT_STALL_HEAD:

@@ -92,8 +92,10 @@ static bool read_header(struct reading *reading, struct bytes line) {
   } else if (bytes_equal_nocase(name, BYTES_LITERAL("x-api-key")) ||
              bytes_equal_nocase(name, BYTES_LITERAL("x-goog-api-key"))) {
     r->key = value;
-  } else if (bytes_equal_nocase(name, BYTES_LITERAL("authorization")) && value.len > 7) {
-    r->key = (struct bytes){value.ptr + 7, value.len - 7}; /* after "Bearer " */
+  } else if (bytes_equal_nocase(name, BYTES_LITERAL("authorization"))) {
+    const struct bytes scheme = BYTES_LITERAL("Bearer ");
+    bool bearer = value.len > scheme.len && strncasecmp(value.ptr, scheme.ptr, scheme.len) == 0;
+    if (bearer) r->key = (struct bytes){value.ptr + scheme.len, value.len - scheme.len};
   }
   return true;
 }

@@ -16,6 +16,7 @@ struct respondent {
   struct personas personas;
   struct question question;
   struct buffer scratch;
+  struct buffer words; /* of an error that repeats the key */
   struct tally tally;
 };
 
@@ -27,6 +28,7 @@ enum status respondent_create(const struct fake_options *options,
   r->personas.seed = options->seed;
   question_init(&r->question);
   buffer_init(&r->scratch, OUTBOUND_BODY_MAX);
+  buffer_init(&r->words, 2 * INBOUND_HEAD_MAX);
   *ret_respondent = r;
   return STATUS_OK;
 }
@@ -36,6 +38,7 @@ void respondent_destroy(struct respondent *r) {
   script_destroy(r->script);
   question_done(&r->question);
   buffer_done(&r->scratch);
+  buffer_done(&r->words);
   free(r);
 }
 
@@ -90,6 +93,7 @@ struct call { /* one answer in the making */
   const struct vendor *vendor;
   const struct fault *fault;
   const struct script_rule *rule; /* or NULL */
+  const char *words;              /* of an error; NULL = the vendor's usual ones */
   struct outbound *o;
   uint64_t number;
   int64_t wall_s;
@@ -197,7 +201,7 @@ static void word_answer(struct call *c, struct bytes text) {
   if (!q->stream && o->record_rate > 0) /* nothing to see until all of it is thought */
     o->latency_ms += (uint64_t)(reply.output_tokens * 1000 / o->record_rate);
   if (q->listed) o->record_rate = 0;
-  damage_answer(c->fault, c->vendor, q->stream && !q->listed, c->number, o);
+  damage_answer(c->fault, c->vendor, q->stream && !q->listed, c->number, c->words, o);
 }
 
 static void answer_fault(struct call *c, int status, const char *message) {
@@ -208,6 +212,27 @@ static void answer_fault(struct call *c, int status, const char *message) {
   c->vendor->error(&e, &c->o->body);
 }
 
+static void put_id(struct call *c) {
+  if (!c->vendor->id_header) return;
+  buffer_append_text(&c->o->headers, c->vendor->id_header);
+  buffer_append_int(&c->o->headers, (int64_t)c->number);
+  buffer_append_text(&c->o->headers, "\r\n");
+}
+
+/* As OpenAI does with a wrong key, but for its stars; and in every header that a client may keep.
+ */
+static void echo_key(struct call *c, struct bytes key) {
+  struct outbound *o = c->o;
+  struct buffer *words = &c->r->words;
+  buffer_clear(words);
+  buffer_printf(words, "Incorrect API key provided: %.*s. Find yours in the console.", (int)key.len,
+                key.ptr);
+  c->words = words->ptr;
+  buffer_printf(&o->headers,
+                "request-id: req_%.*s\r\nx-request-id: req_%.*s\r\nx-api-key: %.*s\r\n",
+                (int)key.len, key.ptr, (int)key.len, key.ptr, (int)key.len, key.ptr);
+}
+
 static void answer_question(struct call *c, const struct inbound *request) {
   char *text = NULL;
   if (!choose_fault(c, request)) {
@@ -216,12 +241,11 @@ static void answer_question(struct call *c, const struct inbound *request) {
     return;
   }
   choose_times(c);
-  if (c->vendor->id_header) {
-    buffer_append_text(&c->o->headers, c->vendor->id_header);
-    buffer_append_int(&c->o->headers, (int64_t)c->number);
-    buffer_append_text(&c->o->headers, "\r\n");
-  }
-  if (damage_instead(c->fault, c->vendor, c->number, c->wall_s, c->o)) return;
+  if (c->rule && c->rule->echo_key)
+    echo_key(c, request->key);
+  else
+    put_id(c);
+  if (damage_instead(c->fault, c->vendor, c->number, c->wall_s, c->words, c->o)) return;
   if (c->rule && c->rule->reply) {
     word_answer(c, bytes_of(c->rule->reply));
   } else {

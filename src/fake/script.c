@@ -30,7 +30,7 @@ int script_rule_count(const struct script *script) {
 
 /* ---- reading ---- */
 
-enum field_type { FIELD_TEXT, FIELD_COUNT, FIELD_FAULT, FIELD_MATCH };
+enum field_type { FIELD_TEXT, FIELD_COUNT, FIELD_SWITCH, FIELD_FAULT, FIELD_MATCH };
 
 struct field {
   const char *name;
@@ -55,6 +55,7 @@ static const struct field rule_fields[] = {
     {"latency_ms", FIELD_COUNT, AT(latency_ms), 24 * 3600 * 1000},
     {"token_rate", FIELD_COUNT, AT(token_rate), 1000000},
     {"reply", FIELD_TEXT, AT(reply), 0},
+    {"echo_key", FIELD_SWITCH, AT(echo_key), 0},
     {"times", FIELD_COUNT, AT(times), INT32_MAX},
     {NULL, 0, 0, 0},
 };
@@ -83,6 +84,10 @@ static enum status read_value(struct script_rule *rule, const struct field *f, j
       if (!json_is_integer(value) || number < 0 || number > f->max)
         return wrong(err, index, f->name, "must be a whole number within its range");
       *(int64_t *)at = number;
+      return STATUS_OK;
+    case FIELD_SWITCH:
+      if (!json_is_boolean(value)) return wrong(err, index, f->name, "must be true or false");
+      *(bool *)at = json_is_true(value);
       return STATUS_OK;
     case FIELD_FAULT:
       if (!text) return wrong(err, index, f->name, "must be a text");

@@ -3,7 +3,7 @@
  *   {"rules": [{"match": {"path": "/v1/messages", "model": "...", "kind": "proposal",
  *                         "prompt_contains": "...", "nth": 3, "every": 10},
  *               "fault": "status-529", "latency_ms": 500, "token_rate": 20, "reply": "text",
- *               "times": 1}]}
+ *               "echo_key": true, "times": 1}]}
  *
  * The first rule that matches and is not used up applies. Loop thread.
  */
@@ -27,6 +27,7 @@ struct script_rule {
   int64_t latency_ms;        /* -1 = as without the rule */
   int64_t token_rate;        /* -1 = as without the rule */
   char *reply;               /* literal text, or NULL */
+  bool echo_key;             /* headers and an error's words repeat the client's key */
   int64_t times;             /* applies so often; 0 = always */
   int64_t matched, applied;
 };

@@ -40,6 +40,7 @@ static void test_refused_scripts(void **state) {
       {"{\"rules\":[{\"match\":3}]}", "rules[0].match"},
       {"{\"rules\":[{\"latency_ms\":86400001}]}", "rules[0].latency_ms"},
       {"{\"rules\":[{\"reply\":null}]}", "rules[0].reply"},
+      {"{\"rules\":[{\"echo_key\":1}]}", "rules[0].echo_key"},
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     struct script *script;
@@ -106,6 +107,31 @@ static void test_matching(void **state) {
   assert_int_equal(status_of(PATH, "x-fake-fault: none\r\n", ASK("x", "needle")), 200);
   fixture_script("{\"rules\":[]}");
   assert_int_equal(status_of(PATH, "", ASK("x", "needle")), 200);
+  fixture_stop();
+}
+
+static void expect_echo(const char *path, const char *header) {
+  struct response r = fixture_ask(path, header, ASK("m", "hello"));
+  assert_string_equal(response_header(&r, "x-request-id"), "req_sk-123");
+  assert_string_equal(response_header(&r, "request-id"), "req_sk-123");
+  if (r.status != 200) assert_non_null(strstr(r.body.ptr, "provided: sk-123."));
+  response_done(&r);
+}
+
+static void test_echo_key(void **state) {
+  (void)state;
+  fixture_start(&FAKE_OPTIONS_DEFAULT);
+  fixture_script(
+      "{\"rules\":[{\"echo_key\":true,\"fault\":\"status-401\",\"times\":2},"
+      "{\"echo_key\":true}]}");
+  expect_echo(PATH, "Authorization: bearer sk-123\r\n");
+  expect_echo(PATH, "X-Goog-Api-Key: sk-123\r\n");
+  expect_echo(PATH, "x-api-key: sk-123\r\n");
+  fixture_script("{\"rules\":[{\"echo_key\":true,\"fault\":\"error-mid\"}]}");
+  struct response r = fixture_ask(PATH, "x-api-key: sk-123\r\n", ASK("m", "hello"));
+  assert_int_equal(r.status, 200);
+  assert_non_null(strstr(r.body.ptr, "provided: sk-123."));
+  response_done(&r);
   fixture_stop();
 }
 
@@ -424,14 +450,15 @@ static void test_address_taken(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_refused_scripts),    cmocka_unit_test(test_too_many_rules),
-      cmocka_unit_test(test_matching),           cmocka_unit_test(test_fault_of_all),
-      cmocka_unit_test(test_bad_requests),       cmocka_unit_test(test_counts),
-      cmocka_unit_test(test_who_left),           cmocka_unit_test(test_keep_alive),
-      cmocka_unit_test(test_pipelined),          cmocka_unit_test(test_cut_requests),
-      cmocka_unit_test(test_expect_continue),    cmocka_unit_test(test_http_1_0),
-      cmocka_unit_test(test_slow_reader),        cmocka_unit_test(test_too_long),
-      cmocka_unit_test(test_latency_and_rate),   cmocka_unit_test(test_pieces),
-      cmocka_unit_test(test_stop_in_the_middle), cmocka_unit_test(test_address_taken)};
+      cmocka_unit_test(test_refused_scripts), cmocka_unit_test(test_too_many_rules),
+      cmocka_unit_test(test_echo_key),        cmocka_unit_test(test_matching),
+      cmocka_unit_test(test_fault_of_all),    cmocka_unit_test(test_bad_requests),
+      cmocka_unit_test(test_counts),          cmocka_unit_test(test_who_left),
+      cmocka_unit_test(test_keep_alive),      cmocka_unit_test(test_pipelined),
+      cmocka_unit_test(test_cut_requests),    cmocka_unit_test(test_expect_continue),
+      cmocka_unit_test(test_http_1_0),        cmocka_unit_test(test_slow_reader),
+      cmocka_unit_test(test_too_long),        cmocka_unit_test(test_latency_and_rate),
+      cmocka_unit_test(test_pieces),          cmocka_unit_test(test_stop_in_the_middle),
+      cmocka_unit_test(test_address_taken)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
