@@ -97,10 +97,12 @@ static void attempt_free(struct attempt *a) {
   free(a);
 }
 
-/* The vendor's name of a model is its own text: it is shown, so it is made showable. */
+/* The vendor's name of a model is its own text: it is shown, so it is made showable. The key is
+ * taken out before anything is cut: half of one is no longer known for what it is. */
 static void clean_model(struct attempt *a) {
   char *raw = a->reply.model;
   if (!raw) return;
+  wire_scrub(raw, a->spec.binding->key);
   a->reply.model = utf8_clean((struct bytes){raw, utf8_prefix(bytes_of(raw), MODEL_MAX)});
   free(raw);
 }
@@ -152,10 +154,13 @@ static void attempt_end(struct attempt *a, enum outcome outcome, const char *det
 
 static void take_header(struct attempt *a, struct http_call *call, const char *name) {
   const char *value = http_call_header(call, name);
+  const char *key = a->spec.binding->key;
   if (!value || a->request_id[0]) return;
+  if (key && strstr(value, key)) return; /* a proxy that names requests by who sent them */
   size_t n = 0;
   for (; n < REQUEST_ID_MAX && value[n] > 0x20 && value[n] < 0x7f; n++) a->request_id[n] = value[n];
   a->request_id[n] = '\0';
+  wire_scrub(a->request_id, NULL);
 }
 
 static const char *find_header(void *call, const char *name) {

@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { DETAIL_MAX = 300 };
+enum { DETAIL_MAX = 300, WORDS_MAX = 4096 };
 
 const struct wire *wire_of(enum wire_format format) {
   switch (format) {
@@ -394,7 +394,7 @@ static char *detail_of(const char *words, const char *code, int status_code) {
   BUFFER_LATER struct buffer b;
   buffer_init(&b, 8192);
   if (*words)
-    buffer_append(&b, words, strnlen(words, 4096));
+    buffer_append(&b, words, strnlen(words, WORDS_MAX));
   else
     buffer_printf(&b, "HTTP %d without a readable error", status_code);
   if (*code) buffer_printf(&b, " (%.100s)", code);
@@ -413,7 +413,7 @@ enum outcome wire_classify_error(int status_code, struct bytes body, const char 
   if (json_parse(body, &json, NULL) == STATUS_OK && (json_is_object(json) || json_is_array(json))) {
     read_error(json, &w);
   } else if (body.len && body.ptr[0] != '<') {
-    plain = bytes_dup((struct bytes){body.ptr, utf8_prefix(body, DETAIL_MAX)});
+    plain = bytes_dup((struct bytes){body.ptr, utf8_prefix(body, WORDS_MAX)});
     if (plain) w.words = plain;
   }
   enum outcome outcome = wire_class(status_code, w.code, w.words);

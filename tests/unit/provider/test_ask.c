@@ -100,6 +100,17 @@ static const char head[] =
     "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nrequest-id: req_7\r\n"
     "transfer-encoding: chunked\r\n\r\n";
 
+/* An answer whose every name has the key in it. */
+static const char echo_head[] =
+    "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n"
+    "request-id: of/top-secret-key/7\r\nx-request-id: sk-abcdef123\r\n"
+    "transfer-encoding: chunked\r\n\r\n";
+static const char echo[] =
+    "data: {\"type\":\"message_start\",\"message\":{\"model\":\"m/top-secret-key\"}}\n\n"
+    "data: "
+    "{\"type\":\"content_block_delta\",\"delta\":{\"type\":\"text_delta\",\"text\":\"Hi\"}}\n\n"
+    "data: {\"type\":\"message_stop\"}\n\n";
+
 static void send_chunk(struct tiny_peer *peer, struct bytes data) {
   char size[32];
   snprintf(size, sizeof size, "%zx\r\n", data.len);
@@ -132,10 +143,12 @@ static void answer_stream(struct tiny_peer *peer, const char *how) {
     whole = BYTES_LITERAL(
         "data: "
         "{\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"busy\"}}\n\n");
-  tiny_send(peer, bytes_of(head));
+  if (strcmp(how, "echo") == 0) whole = bytes_of(echo);
+  tiny_send(peer, bytes_of(strcmp(how, "echo") == 0 ? echo_head : head));
   send_chunk(peer, whole);
   if (strcmp(how, "comments") == 0) ping(peer);
-  if (strcmp(how, "cut") == 0 || strcmp(how, "happy") == 0 || strcmp(how, "garbage") == 0)
+  if (strcmp(how, "cut") == 0 || strcmp(how, "happy") == 0 || strcmp(how, "garbage") == 0 ||
+      strcmp(how, "echo") == 0)
     tiny_send(peer, BYTES_LITERAL("0\r\n\r\n"));
   if (strcmp(how, "reset") == 0) tiny_close(peer);
 }
@@ -252,6 +265,14 @@ static void test_happy(void **state) {
   assert_non_null(strstr(run.request, "\"output_config\":{\"format\":{\"type\":\"json_schema\""));
   assert_null(strstr(run.request, "temperature"));
   close_all(&run);
+}
+
+static void test_the_key_in_names(void **state) {
+  (void)state;
+  struct run run = run_once("echo", 5000, 5000);
+  assert_int_equal(run.result.outcome, OUTCOME_OK);
+  assert_string_equal(run.model, "m/**************");
+  assert_string_equal(run.request_id, "sk-*********"); /* of the next header that has one */
 }
 
 static void test_failures(void **state) {
@@ -384,7 +405,7 @@ int main(void) {
       cmocka_unit_test(test_happy),        cmocka_unit_test(test_failures),
       cmocka_unit_test(test_clocks),       cmocka_unit_test(test_held_open_after_the_end),
       cmocka_unit_test(test_nobody_there), cmocka_unit_test(test_cancel),
-      cmocka_unit_test(test_demo),
+      cmocka_unit_test(test_demo),         cmocka_unit_test(test_the_key_in_names),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
