@@ -44,10 +44,12 @@ process.on('exit', () => {
 });
 
 export class Process {
-  constructor(args, { env = {}, dir }) {
+  // `under`: a command that runs the program, as its arguments: ['nice', '-n', '5'].
+  constructor(args, { env = {}, dir, under = [] }) {
     this.lines = [];
     this.dir = dir;
-    this.child = spawn(BINARY, args, {
+    const [program, ...rest] = [...under, BINARY, ...args];
+    this.child = spawn(program, rest, {
       cwd: dir,
       env: cleanEnvironment(dir, env),
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -123,11 +125,11 @@ export class Process {
 }
 
 // A server that answers. Stops, and must have left cleanly, when the test or the file ends.
-export async function startServer(t, { args = [], env = {}, dir, wsPort = 0 } = {}) {
+export async function startServer(t, { args = [], env = {}, dir, wsPort = 0, under } = {}) {
   dir ??= temporaryDirectory(t);
   const server = new Process(
     ['server', '--port', '0', '--ws-port', String(wsPort), ...args],
-    { env: { ARAGORA_DEMO_TOKEN_RATE: '0', ...env }, dir },
+    { env: { ARAGORA_DEMO_TOKEN_RATE: '0', ...env }, dir, under },
   );
   t?.after(async () => {
     const end = await server.stop();
