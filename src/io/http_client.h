@@ -16,8 +16,9 @@ struct http_call;
 enum http_call_end {
   HTTP_CALL_COMPLETE, /* the response arrived whole (its status may still be an error) */
   HTTP_CALL_DNS,
-  HTTP_CALL_CONNECT, /* refused, unreachable, or the connect timeout */
-  HTTP_CALL_TLS,
+  HTTP_CALL_CONNECT,   /* refused, unreachable, or the connect timeout */
+  HTTP_CALL_TLS,       /* the handshake failed for another reason than the next: */
+  HTTP_CALL_UNTRUSTED, /* the server's certificate, or our bundle: nothing was sent */
   HTTP_CALL_RESET,     /* the connection broke before the response was whole */
   HTTP_CALL_TIMEOUT,   /* total_timeout_ms passed */
   HTTP_CALL_TOO_LARGE, /* more body than max_body_bytes (after decompression) */

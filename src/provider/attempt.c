@@ -254,6 +254,10 @@ static void on_done(void *ctx, struct http_call *call, enum http_call_end end, c
     case HTTP_CALL_STOPPED: end_by_stream(a, false); break;
     case HTTP_CALL_TIMEOUT: attempt_end(a, OUTCOME_TIMEOUT, detail); break;
     case HTTP_CALL_TOO_LARGE: attempt_end(a, OUTCOME_MALFORMED, detail); break;
+    case HTTP_CALL_UNTRUSTED:
+      a->advice = RETRY_ADVICE_NO; /* a second later it is the same certificate */
+      attempt_end(a, OUTCOME_UNAVAILABLE, detail);
+      break;
     case HTTP_CALL_DNS:
     case HTTP_CALL_CONNECT:
     case HTTP_CALL_TLS:

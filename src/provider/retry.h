@@ -22,14 +22,15 @@ enum {
   RETRY_BACKOFF_MAX_MS = 8000,
 };
 
-/* The header x-should-retry, which OpenAI and Anthropic send. */
+/* The header x-should-retry, which OpenAI and Anthropic send; NO also where we know it ourselves.
+ */
 enum retry_advice { RETRY_ADVICE_NONE, RETRY_ADVICE_YES, RETRY_ADVICE_NO };
 /* Of "true" and "false" in any case; of anything else, and of NULL, RETRY_ADVICE_NONE. */
 enum retry_advice retry_advice_parse(const char *value);
 
 /* What is known when an attempt has ended. A start that was refused asks the same question: as
  * OUTCOME_RATE_LIMITED with the breaker's wait when the binding cools down, as OUTCOME_UNAVAILABLE
- * with RETRY_ADVICE_NO when its breaker is open. */
+ * with RETRY_ADVICE_NO when its breaker is open. So does a certificate that is not trusted. */
 struct retry_facts {
   enum outcome outcome;   /* a 429 about money is OUTCOME_QUOTA, one about pace
                              OUTCOME_RATE_LIMITED: wire_classify_error tells them apart */

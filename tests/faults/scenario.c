@@ -112,6 +112,12 @@ const struct scenario scenarios[] = {
      .expect = FAILED(OUTCOME_UNAVAILABLE),
      .where = AT_NO_TLS,
      .not_by_proxy = at_proxy},
+    {.name = "untrusted",
+     .fault = "none",
+     .what = "the certificate is of an authority that is not trusted",
+     .expect = ONCE(OUTCOME_UNAVAILABLE, BREAKS_COUNTED),
+     .where = AT_UNTRUSTED,
+     .only_by_proxy = true},
     /* over more than one attempt, turn or agent */
     {.name = "slow-text",
      .what = "text that comes steadily, past the deadline",

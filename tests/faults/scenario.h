@@ -25,10 +25,11 @@ enum {
 };
 
 enum where {
-  AT_FAKE,    /* the fake provider, which does `fault` */
-  AT_NO_NAME, /* a host name that does not exist */
-  AT_NO_PORT, /* nobody listens there */
-  AT_NO_TLS,  /* https, to a port that speaks plain HTTP */
+  AT_FAKE,      /* the fake provider, which does `fault` */
+  AT_NO_NAME,   /* a host name that does not exist */
+  AT_NO_PORT,   /* nobody listens there */
+  AT_NO_TLS,    /* https, to a port that speaks plain HTTP */
+  AT_UNTRUSTED, /* the proxy, without its authority */
 };
 
 enum mark {
@@ -80,7 +81,8 @@ struct scenario {
   int agents;               /* at once; 0 = 1 */
   bool others_well;         /* only the first agent has the fault */
   const char *not_by_proxy; /* why it is not run through the proxy; NULL = it is */
-  bool otherwise_by_proxy;  /* through the proxy, this is expected instead, for all formats: */
+  bool only_by_proxy;
+  bool otherwise_by_proxy; /* through the proxy, this is expected instead, for all formats: */
   struct expectation by_proxy;
 };
 

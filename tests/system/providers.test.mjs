@@ -267,8 +267,17 @@ test('through TLS and HTTP/2, with an authority of our own', { skip: !hasNginx &
   for (const line of proxy.requests()) assert.match(line, /"POST \S+ HTTP\/2\.0" 200/);
 
   const stranger = await startServer(t, { env: environment(proxy.url, 'ANTHROPIC_API_KEY', 'OPENAI_API_KEY') });
+  const asked = (await (await fetch(`${fake.url}/_fake/stats`)).json()).requests;
   const refused = await startDebate(stranger, { task: 'Trust?', agents: Object.keys(agents) });
   const failed = await finished(stranger, refused.id);
   assert.equal(failed.status, 'failed');
-  for (const cause of failed.causes) assert.match(cause.detail, /certificate|SSL|TLS/i);
+  assert.equal(failed.turns.length, 2);
+  for (const turn of failed.turns) {
+    assert.equal(turn.outcome, 'unavailable');
+    assert.match(turn.detail, /^SSL certificate problem: unable to get local issuer certificate/);
+    assert.equal(turn.attempts, 1, 'it would be the same certificate');
+  }
+  for (const cause of failed.causes) assert.match(cause.detail, /^SSL certificate problem: /);
+  assert.equal((await (await fetch(`${fake.url}/_fake/stats`)).json()).requests, asked, 'nothing was sent');
+  assert.equal(proxy.requests().length, asked);
 });
