@@ -134,7 +134,8 @@ bool catalog_answer(const struct inbound *request, const struct fault *usual, st
     /* A list of models is shown to whoever has a key. */
     return answer_get(request, o);
   }
-  if (fault->kind != FAULT_NONE && damage_instead(fault, vendor_at(request), 1, 0, o)) return true;
+  if (fault->kind != FAULT_NONE && damage_instead(fault, vendor_at(request), 1, 0, NULL, o))
+    return true;
   if (!post) return answer_get(request, o);
   answer_show(request->body, o);
   return true;
