@@ -169,6 +169,19 @@ enum status ledger_book(struct ledger *ledger, const char *key, int64_t tokens, 
   return account ? STATUS_OK : STATUS_NOT_FOUND;
 }
 
+enum status ledger_book_sum(struct ledger *ledger, const char *key,
+                            const struct ledger_amounts *sum, int64_t unpriced) {
+  if (sum->tokens < 0 || sum->usd_micro < 0 || unpriced < 0) return STATUS_INVALID;
+  pthread_mutex_lock(&ledger->lock);
+  struct ledger_account *account = account_find(ledger, key);
+  if (account) {
+    commit(&account->view, sum->tokens, sum->usd_micro);
+    add_capped(&account->view.unpriced, unpriced);
+  }
+  pthread_mutex_unlock(&ledger->lock);
+  return account ? STATUS_OK : STATUS_NOT_FOUND;
+}
+
 /* ---- reserving ---- */
 
 static int64_t reserved_money(const struct ledger_reservation *r) {
@@ -185,6 +198,7 @@ static bool fits(int64_t cap, int64_t committed, int64_t reserved, int64_t amoun
   int64_t left = reserved < uncommitted ? uncommitted - reserved : 0;
   bool beyond = committed > limit;
   if (!beyond && reserved <= uncommitted && amount <= left) return true;
+  refusal->cap = cap;
   refusal->asked = amount;
   refusal->left = left;
   refusal->may_fit_later = !beyond && amount <= uncommitted;
@@ -201,6 +215,7 @@ static bool account_accepts(const struct ledger_account *account,
     int64_t used = v->committed.usd_micro;
     add_capped(&used, v->reserved.usd_micro);
     refusal->reason = LEDGER_PRICE_UNKNOWN;
+    refusal->cap = v->caps.usd_micro;
     refusal->asked = -1;
     refusal->left = used < v->caps.usd_micro ? v->caps.usd_micro - used : 0;
     refusal->may_fit_later = false;
@@ -243,6 +258,7 @@ static enum status reserve(struct ledger_reservation *r, const char *const keys[
   for (size_t i = 0; i < r->count; i++) {
     if (account_accepts(r->accounts[i], r, refusal)) continue;
     r->accounts[i]->view.refused++;
+    refusal->index = i;
     return STATUS_DENIED;
   }
   hold(r);
@@ -322,11 +338,18 @@ enum status ledger_view(struct ledger *ledger, const char *key, struct ledger_vi
 }
 
 size_t ledger_views(struct ledger *ledger, struct ledger_view *views, size_t max) {
-  size_t count = 0;
+  return ledger_views_under(ledger, "", views, max);
+}
+
+size_t ledger_views_under(struct ledger *ledger, const char *prefix, struct ledger_view *views,
+                          size_t max) {
+  size_t count = 0, len = strlen(prefix);
   pthread_mutex_lock(&ledger->lock);
-  for (struct ledger_account *a = ledger->accounts; a && count < max; a = a->hh.next)
-    views[count++] = a->view;
-  count = HASH_COUNT(ledger->accounts);
+  for (struct ledger_account *a = ledger->accounts; a; a = a->hh.next) {
+    if (strncmp(a->view.key, prefix, len) != 0) continue;
+    if (count < max) views[count] = a->view;
+    count++;
+  }
   pthread_mutex_unlock(&ledger->lock);
   return count;
 }

@@ -53,7 +53,9 @@ enum ledger_refusal_reason {
 struct ledger_refusal {
   enum ledger_refusal_reason reason;
   char account[LEDGER_KEY_SIZE]; /* the first of the chain that refused */
-  int64_t asked;                 /* in the reason's unit; -1 when the price is unknown */
+  size_t index;                  /* its place in the chain */
+  int64_t cap;                   /* in the reason's unit */
+  int64_t asked;                 /* in the same unit; -1 when the price is unknown */
   int64_t left;                  /* that could have been reserved, in the same unit */
   bool may_fit_later;            /* only what others have reserved stands in the way */
 };
@@ -109,6 +111,9 @@ void ledger_drop(struct ledger *ledger, const char *key);
  * `usd_micro` -1 = nobody knows. STATUS_NOT_FOUND; STATUS_INVALID for less than nothing. */
 MUST_CHECK enum status ledger_book(struct ledger *ledger, const char *key, int64_t tokens,
                                    int64_t usd_micro);
+/* The same for the sum of many calls, `unpriced` of which are in no sum of money. */
+MUST_CHECK enum status ledger_book_sum(struct ledger *ledger, const char *key,
+                                       const struct ledger_amounts *sum, int64_t unpriced);
 
 /* Reserves an upper bound in every account of the chain or, on any other answer than STATUS_OK, in
  * none. STATUS_DENIED when one of them refuses: *refusal (may be NULL) says which and why.
@@ -136,5 +141,8 @@ MUST_CHECK enum status ledger_view(struct ledger *ledger, const char *key,
 /* All accounts as of one moment, the oldest first, at most `max` of them; returns how many there
  * are. */
 size_t ledger_views(struct ledger *ledger, struct ledger_view *views, size_t max);
+/* The same of those whose keys begin with `prefix`. */
+size_t ledger_views_under(struct ledger *ledger, const char *prefix, struct ledger_view *views,
+                          size_t max);
 
 #endif

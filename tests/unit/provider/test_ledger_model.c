@@ -85,7 +85,7 @@ static struct ledger_view model_view(const struct model *m, enum account account
 
 /* The status, and who refuses and why, by the words of the header. */
 static enum status model_reserve(struct model *m, int call, enum account *ret_account,
-                                 enum ledger_refusal_reason *ret_reason) {
+                                 struct ledger_refusal *ret_refusal) {
   enum account chain[3];
   size_t count = chain_of(call, chain);
   for (size_t i = 0; i < count; i++) {
@@ -98,7 +98,13 @@ static enum status model_reserve(struct model *m, int call, enum account *ret_ac
                  v.committed.usd_micro + v.reserved.usd_micro + usd_micro > v.caps.usd_micro;
     if (!tokens && !price && !money) continue;
     *ret_account = chain[i];
-    *ret_reason = tokens ? LEDGER_TOKENS_SHORT : price ? LEDGER_PRICE_UNKNOWN : LEDGER_MONEY_SHORT;
+    ret_refusal->index = i;
+    ret_refusal->reason = tokens  ? LEDGER_TOKENS_SHORT
+                          : price ? LEDGER_PRICE_UNKNOWN
+                                  : LEDGER_MONEY_SHORT;
+    ret_refusal->may_fit_later = tokens  ? v.committed.tokens + specs[call].tokens <= v.caps.tokens
+                                 : price ? false
+                                         : v.committed.usd_micro + usd_micro <= v.caps.usd_micro;
     m->refused[chain[i]]++;
     m->calls[call] = CALL_REFUSED;
     return STATUS_DENIED;
@@ -145,18 +151,19 @@ static void assert_same(struct ledger *ledger, const struct model *m) {
 static void reserve_call(struct ledger *ledger, struct model *m, int call,
                          struct ledger_reservation *r) {
   enum account chain[3], refuser = ACCOUNTS;
-  enum ledger_refusal_reason reason = 0;
   const char *names[3];
-  struct ledger_refusal refusal;
+  struct ledger_refusal refusal, expected = {0};
   size_t count = chain_of(call, chain);
   for (size_t i = 0; i < count; i++) names[i] = keys[chain[i]];
-  enum status want = model_reserve(m, call, &refuser, &reason);
+  enum status want = model_reserve(m, call, &refuser, &expected);
   enum status got =
       ledger_reserve(ledger, names, count, specs[call].tokens, specs[call].usd_micro, r, &refusal);
   assert_int_equal(got, want);
   if (want == STATUS_OK) return;
   assert_string_equal(refusal.account, keys[refuser]);
-  assert_int_equal(refusal.reason, reason);
+  assert_int_equal(refusal.index, expected.index);
+  assert_int_equal(refusal.reason, expected.reason);
+  assert_int_equal(refusal.may_fit_later, expected.may_fit_later);
 }
 
 static void run(const struct ledger_caps *caps, const int order[STEPS],
