@@ -26,6 +26,18 @@
     "Attempts at a provider by how they ended")                                                   \
   X(BREAKER_OPENINGS, "aragora_circuit_breaker_openings_total", COUNTER, "",                      \
     "Circuit breakers that opened, again after a failed trial included")                          \
+  X(BUDGET_TOKENS, "aragora_budget_tokens", GAUGE, "scope,state",                                 \
+    "Tokens by account (day, process, or a principal's cap) and state: cap, spent, reserved")     \
+  X(BUDGET_USD_MICRO, "aragora_budget_usd_micro", GAUGE, "scope,state",                           \
+    "The same in millionths of a dollar")                                                         \
+  X(BUDGET_UNPRICED, "aragora_budget_unpriced_calls", GAUGE, "scope",                             \
+    "Calls whose cost nobody knows: they are in no sum of money")                                 \
+  X(BUDGET_WAITING, "aragora_budget_waiting_calls", GAUGE, "",                                    \
+    "Calls that wait for what others have reserved")                                              \
+  X(BUDGET_REFUSALS, "aragora_budget_refusals_total", COUNTER, "scope",                           \
+    "Calls, and debates before their first, that a budget refused")                               \
+  X(BUDGET_OVERSHOOTS, "aragora_budget_overshoots_total", COUNTER, "",                            \
+    "Calls that were billed more than was reserved for them")                                     \
   X(BREAKERS_OPEN, "aragora_circuit_breakers_open", GAUGE, "", "Agents whose breaker is open")    \
   X(SSE_STREAMS, "aragora_sse_streams_active", GAUGE, "", "Open event streams")                   \
   X(STREAM_OVERFLOWS, "aragora_stream_overflows_total", COUNTER, "",                              \

@@ -16,6 +16,12 @@
     .flag = flag_, .variable = variable_, .fallback = fallback_, .type = OPTION_INT, \
     .offset = FIELD(field_), .min = min_, .max = max_, .meta = "N", .help = help_    \
   }
+/* Dollars, kept in millionths. */
+#define USD_ROW(flag_, variable_, fallback_, field_, help_)                             \
+  {                                                                                     \
+    .flag = flag_, .variable = variable_, .fallback = fallback_, .type = OPTION_USD,    \
+    .offset = FIELD(field_), .min = 0, .max = USD_MICRO_MAX, .meta = "X", .help = help_ \
+  }
 #define TEXT_ROW(flag_, variable_, fallback_, field_, meta_, help_)                   \
   {                                                                                   \
     .flag = flag_, .variable = variable_, .fallback = fallback_, .type = OPTION_TEXT, \
@@ -33,6 +39,9 @@
   }
 
 enum { MIB = 1024 * 1024 };
+#define USD_MICRO     1000000LL
+#define USD_MICRO_MAX (1000000 * USD_MICRO)
+#define TOKENS_MAX    1000000000000LL
 
 /* Where a default has a source it is the runbook's configuration reference; the ranges are ours. */
 const struct option option_table[] = {
@@ -113,6 +122,34 @@ const struct option option_table[] = {
     INT_ROW("--estimate-debates", "ARAGORA_ESTIMATE_DEBATES", "25", estimate_debates, 0, 200,
             "last debates that an estimate (dry run) learns from"),
 
+    USD_ROW("--debate-budget-usd", "ARAGORA_DEBATE_BUDGET_USD", "0", debate_budget_usd_micro,
+            "dollars for a debate that names none; 0 = none"),
+    INT_ROW("--debate-budget-tokens", "ARAGORA_DEBATE_BUDGET_TOKENS", "0", debate_budget_tokens, 0,
+            TOKENS_MAX, "tokens for a debate that names none; 0 = none"),
+    USD_ROW("--max-debate-budget-usd", "ARAGORA_MAX_DEBATE_BUDGET_USD", "0",
+            max_debate_budget_usd_micro, "dollars that a debate may have at most; 0 = no limit"),
+    INT_ROW("--max-debate-budget-tokens", "ARAGORA_MAX_DEBATE_BUDGET_TOKENS", "0",
+            max_debate_budget_tokens, 0, TOKENS_MAX,
+            "tokens that a debate may have at most; 0 = no limit"),
+    USD_ROW("--principal-daily-budget-usd", "ARAGORA_PRINCIPAL_DAILY_BUDGET_USD", "0",
+            principal_daily_budget_usd_micro,
+            "dollars that each principal may spend on a UTC day; 0 = no limit"),
+    INT_ROW("--principal-daily-budget-tokens", "ARAGORA_PRINCIPAL_DAILY_BUDGET_TOKENS", "0",
+            principal_daily_budget_tokens, 0, TOKENS_MAX,
+            "tokens that each principal may spend on a UTC day; 0 = no limit"),
+    USD_ROW("--daily-budget-usd", "ARAGORA_DAILY_BUDGET_USD", "0", daily_budget_usd_micro,
+            "dollars that all together may spend on a UTC day; 0 = no limit"),
+    INT_ROW("--daily-budget-tokens", "ARAGORA_DAILY_BUDGET_TOKENS", "0", daily_budget_tokens, 0,
+            TOKENS_MAX, "tokens that all together may spend on a UTC day; 0 = no limit"),
+    USD_ROW("--process-budget-usd", "ARAGORA_PROCESS_BUDGET_USD", "0", process_budget_usd_micro,
+            "dollars that this process may spend before it is started anew; 0 = no limit"),
+    INT_ROW("--process-budget-tokens", "ARAGORA_PROCESS_BUDGET_TOKENS", "0", process_budget_tokens,
+            0, TOKENS_MAX,
+            "tokens that this process may spend before it is started anew; 0 = no limit"),
+    BOOL_ROW("--caps-allow-unknown-price", "ARAGORA_CAPS_ALLOW_UNKNOWN_PRICE",
+             caps_allow_unknown_price,
+             "let calls whose price nobody knows pass the caps in dollars"),
+
     INT_ROW("--max-retries", "ARAGORA_MAX_RETRIES", "3", max_retries, 0, 10,
             "further attempts after a failed one"),
     INT_ROW("--circuit-breaker-threshold", "ARAGORA_CIRCUIT_BREAKER_THRESHOLD", "5",
@@ -170,6 +207,20 @@ static bool parse_int(const char *text, int64_t *ret_value) {
   return true;
 }
 
+/* "12", "12.5", "0.000001": exactly, so that no more than six decimals are taken. */
+static bool parse_usd(const char *text, int64_t *ret_micro) {
+  size_t whole = strspn(text, "0123456789");
+  const char *point = text + whole;
+  size_t decimals = *point == '.' ? strspn(point + 1, "0123456789") : 0;
+  if (!whole || whole > 9 || (*point == '.' && (!decimals || decimals > 6))) return false;
+  if (point[*point == '.' ? decimals + 1 : 0]) return false;
+  int64_t micro = 0;
+  for (size_t i = 0; i < whole; i++) micro = micro * 10 + (text[i] - '0');
+  for (size_t i = 0; i < 6; i++) micro = micro * 10 + (i < decimals ? point[i + 1] - '0' : 0);
+  *ret_micro = micro;
+  return true;
+}
+
 static bool parse_bool(const char *text, bool *ret_value) {
   static const char *const words[] = {"false", "true", "0", "1", "no", "yes", "off", "on"};
   for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
@@ -204,6 +255,19 @@ static enum status set_int(struct options *o, const struct option *row, bool fro
   return STATUS_OK;
 }
 
+static enum status set_usd(struct options *o, const struct option *row, bool from_flag,
+                           const char *text, struct error *err) {
+  int64_t micro;
+  if (!parse_usd(text, &micro) || micro < row->min || micro > row->max)
+    return error_set(
+        err, STATUS_INVALID, label_of(row, from_flag),
+        "%s must be dollars from %lld to %lld with at most six decimals, not \"%.64s\"",
+        label_of(row, from_flag), (long long)(row->min / USD_MICRO),
+        (long long)(row->max / USD_MICRO), text);
+  memcpy((char *)o + row->offset, &micro, sizeof micro);
+  return STATUS_OK;
+}
+
 static enum status set_bool(struct options *o, const struct option *row, bool from_flag,
                             const char *text, struct error *err) {
   bool value;
@@ -231,6 +295,7 @@ static enum status set_value(struct options *o, const struct option *row, bool f
   switch (row->type) {
     case OPTION_BOOL: return set_bool(o, row, from_flag, text, err);
     case OPTION_INT: return set_int(o, row, from_flag, text, err);
+    case OPTION_USD: return set_usd(o, row, from_flag, text, err);
     case OPTION_TEXT: return set_text(o, row, from_flag, text, err);
   }
   return STATUS_INTERNAL;

@@ -47,6 +47,14 @@ struct options {
   int64_t agent_timeout_s;        /* ARAGORA_AGENT_TIMEOUT, 60 */
   int64_t max_output_tokens;      /* ARAGORA_MAX_OUTPUT_TOKENS: output limit sent to providers */
   int64_t estimate_debates;       /* ARAGORA_ESTIMATE_DEBATES: past debates an estimate reads */
+  /* budgets; 0 = none; money in millionths of a dollar */
+  int64_t debate_budget_usd_micro, debate_budget_tokens;         /* of a debate that names none */
+  int64_t max_debate_budget_usd_micro, max_debate_budget_tokens; /* that a debate may name */
+  int64_t principal_daily_budget_usd_micro, principal_daily_budget_tokens; /* UTC days */
+  int64_t daily_budget_usd_micro, daily_budget_tokens;
+  int64_t process_budget_usd_micro, process_budget_tokens; /* since the process started */
+  bool caps_allow_unknown_price; /* of the last three in money: calls whose price nobody knows pass
+                                  */
   /* providers */
   int64_t max_retries;                     /* ARAGORA_MAX_RETRIES, 3 */
   int64_t circuit_breaker_threshold;       /* ARAGORA_CIRCUIT_BREAKER_THRESHOLD, 5 */
@@ -69,7 +77,12 @@ struct options {
   int64_t sse_heartbeat_s;
 };
 
-enum option_type { OPTION_BOOL, OPTION_INT, OPTION_TEXT };
+enum option_type {
+  OPTION_BOOL,
+  OPTION_INT,
+  OPTION_TEXT,
+  OPTION_USD, /* dollars with up to six decimals, kept as int64_t millionths; min, max in these */
+};
 
 struct option {
   const char *flag;     /* "--port", or NULL when it has none */

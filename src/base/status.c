@@ -17,6 +17,7 @@ static const char *const status_names[] = {
     [STATUS_TIMEOUT] = "TIMEOUT",
     [STATUS_CANCELLED] = "CANCELLED",
     [STATUS_DENIED] = "DENIED",
+    [STATUS_EXHAUSTED] = "EXHAUSTED",
     [STATUS_UNAVAILABLE] = "UNAVAILABLE",
     [STATUS_INTERNAL] = "INTERNAL",
 };
@@ -30,6 +31,7 @@ enum status error_set(struct error *err, enum status status, const char *field, 
                       ...) {
   if (!err) return status;
   err->status = status;
+  err->retry_after_s = 0;
   snprintf(err->field, sizeof err->field, "%s", field ? field : "");
   va_list args;
   va_start(args, format);

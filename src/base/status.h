@@ -23,6 +23,7 @@ enum status {
   STATUS_TIMEOUT,     /* a deadline passed */
   STATUS_CANCELLED,   /* somebody asked for it to stop */
   STATUS_DENIED,      /* not allowed */
+  STATUS_EXHAUSTED,   /* a budget is used up; error.retry_after_s may say until when */
   STATUS_UNAVAILABLE, /* shutting down, or a part that is needed does not answer */
   STATUS_INTERNAL,    /* a fault of ours */
 };
@@ -32,8 +33,9 @@ enum status {
 
 struct error {
   enum status status;
-  char field[96];    /* path of the offending field, "agents[2]", or "" */
-  char message[320]; /* one line, no secret, no trailing newline */
+  char field[96];     /* path of the offending field, "agents[2]", or "" */
+  char message[320];  /* one line, no secret, no trailing newline */
+  long retry_after_s; /* 0 = not known */
 };
 
 /* The status in capitals ("NOT_FOUND"); never NULL. */

@@ -43,8 +43,8 @@ static void title(struct page *p, const char *text) {
 /* "  --flag N      words" with the words in a column of their own. */
 static void entry(struct page *p, size_t columns, const char *name, const char *words) {
   char lead[128];
-  int len = snprintf(lead, sizeof lead, "  %-*s", (int)columns, name);
-  if ((size_t)len > columns + 2) { /* too long for its column */
+  snprintf(lead, sizeof lead, "  %-*s", (int)columns, name);
+  if (strlen(name) >= columns) { /* too long for its column */
     page_plain_text(p, &(struct page_text){.lead = lead, .text = BYTES_LITERAL("")});
     snprintf(lead, sizeof lead, "  %-*s", (int)columns, "");
   }

@@ -133,6 +133,40 @@ static void test_a_bad_variable_is_named(void **state) {
   }
 }
 
+static void test_dollars_are_exact(void **state) {
+  struct fixture *f = *state;
+  static const struct {
+    const char *text;
+    int64_t micro; /* -1 = refused */
+  } cases[] = {{"0", 0},
+               {"12", 12000000},
+               {"0.29", 290000},
+               {"0.000001", 1},
+               {"1000000", 1000000000000},
+               {"1000000.1", -1},
+               {"0.0000001", -1},
+               {"-1", -1},
+               {"1.", -1},
+               {".5", -1},
+               {"1e3", -1},
+               {"$1", -1},
+               {"1,5", -1},
+               {"9999999999", -1}};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    options_done(&f->o);
+    setenv("ARAGORA_DAILY_BUDGET_USD", cases[i].text, 1);
+    enum status s = options_init(&f->o, &f->err);
+    assert_int_equal(s, cases[i].micro < 0 ? STATUS_INVALID : STATUS_OK);
+    if (s == STATUS_OK)
+      assert_int_equal(f->o.daily_budget_usd_micro, cases[i].micro);
+    else
+      assert_non_null(strstr(f->err.message,
+                             "ARAGORA_DAILY_BUDGET_USD must be dollars from 0 to "
+                             "1000000 with at most six decimals"));
+  }
+  unsetenv("ARAGORA_DAILY_BUDGET_USD");
+}
+
 static void test_flags_with_a_value(void **state) {
   struct fixture *f = *state;
   int used;
@@ -300,6 +334,7 @@ int main(void) {
       TEST(test_environment),
       TEST(test_the_first_name_of_a_field_wins),
       TEST(test_a_bad_variable_is_named),
+      TEST(test_dollars_are_exact),
       TEST(test_flags_with_a_value),
       TEST(test_flags_without_a_value),
       TEST(test_bad_flags),
