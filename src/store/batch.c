@@ -53,6 +53,13 @@ static void put_event(char **at, struct store_event *copy, const struct store_ev
   if (event->data.ptr) copy->data.ptr = put(at, event->data.ptr, event->data.len);
 }
 
+static void put_spending(char **at, struct store_spending *copy,
+                         const struct store_spending *spending) {
+  *copy = *spending;
+  copy->tenant_id = put_text(at, spending->tenant_id);
+  copy->owner_id = put_text(at, spending->owner_id);
+}
+
 static bool is_complete(const char *debate_id, const struct store_event *events, size_t count,
                         enum store_row_change change, const struct store_debate *row) {
   if (!debate_id || !*debate_id) return false;
@@ -66,21 +73,28 @@ static bool is_complete(const char *debate_id, const struct store_event *events,
 
 enum status batch_make(const char *debate_id, const struct store_event *events, size_t count,
                        enum store_row_change change, const struct store_debate *row,
+                       const struct store_spending *spending, size_t spending_count,
                        struct batch **ret_batch) {
   if (!is_complete(debate_id, events, count, change, row)) return STATUS_INVALID;
   size_t size = sizeof(struct batch) + count * sizeof *events + text_size(debate_id);
+  size += spending_count * sizeof *spending;
+  for (size_t i = 0; i < spending_count; i++)
+    size += text_size(spending[i].tenant_id) + text_size(spending[i].owner_id);
   if (change != STORE_ROW_NONE) size += row_size(row);
   for (size_t i = 0; i < count; i++)
     size += text_size(events[i].type) + text_size(events[i].agent) + events[i].data.len;
   if (size > BATCH_MAX_BYTES) return STATUS_TOO_LARGE;
   struct batch *batch = malloc(size);
   if (!batch) return STATUS_NOMEM;
-  *batch = (struct batch){.size = size, .count = count, .change = change};
+  *batch = (struct batch){
+      .size = size, .count = count, .spending_count = spending_count, .change = change};
   batch->events = (struct store_event *)(batch + 1);
-  char *at = (char *)(batch->events + count);
+  batch->spending = (struct store_spending *)(batch->events + count);
+  char *at = (char *)(batch->spending + spending_count);
   batch->debate_id = put_text(&at, debate_id);
   if (change != STORE_ROW_NONE) put_row(&at, batch, row);
   for (size_t i = 0; i < count; i++) put_event(&at, &batch->events[i], &events[i]);
+  for (size_t i = 0; i < spending_count; i++) put_spending(&at, &batch->spending[i], &spending[i]);
   *ret_batch = batch;
   return STATUS_OK;
 }

@@ -14,6 +14,8 @@ struct batch {
   const char *debate_id; /* "" = no debate's: a breaker's row */
   struct store_event *events;
   size_t count;
+  struct store_spending *spending;
+  size_t spending_count;
   enum store_row_change change;
   struct store_debate row;             /* its texts lie in the block */
   const struct store_breaker *breaker; /* in the block; NULL = it is a debate's batch */
@@ -25,7 +27,9 @@ struct batch {
 /* STATUS_INVALID for a batch without events and change, STATUS_TOO_LARGE, STATUS_NOMEM. */
 MUST_CHECK enum status batch_make(const char *debate_id, const struct store_event *events,
                                   size_t count, enum store_row_change change,
-                                  const struct store_debate *row, struct batch **ret_batch);
+                                  const struct store_debate *row,
+                                  const struct store_spending *spending, size_t spending_count,
+                                  struct batch **ret_batch);
 /* STATUS_INVALID without a name, STATUS_TOO_LARGE, STATUS_NOMEM. */
 MUST_CHECK enum status batch_make_breaker(const struct store_breaker *breaker,
                                           struct batch **ret_batch);

@@ -42,6 +42,11 @@ static const char *const commit_sql[COMMIT_STATEMENTS] = {
     [COMMIT_TRIM_BREAKERS] =
         "DELETE FROM circuit_breakers WHERE name IN (SELECT name FROM circuit_breakers"
         " ORDER BY changed_in DESC, name LIMIT -1 OFFSET ?1)",
+    [COMMIT_SPEND] =
+        "INSERT INTO spending (day, tenant_id, owner_id, tokens, usd_micro, unpriced)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (day, tenant_id, owner_id) DO UPDATE SET"
+        " tokens = tokens + excluded.tokens, usd_micro = usd_micro + excluded.usd_micro,"
+        " unpriced = unpriced + excluded.unpriced",
 };
 
 static int on_wal(void *ctx, sqlite3 *db, const char *name, int pages) {
@@ -233,6 +238,38 @@ static int write_breaker(struct commit *commit, const struct store_breaker *brea
   return rc == SQLITE_OK ? step(trim) : rc;
 }
 
+/* Writes the spending that was put off. */
+static int flush_spending(struct commit *commit) {
+  const struct store_spending *spent = &commit->spending;
+  sqlite3_stmt *s = commit->statements[COMMIT_SPEND];
+  if (!spent->tenant_id) return SQLITE_OK;
+  sqlite3_bind_int64(s, 1, spent->day);
+  bind_text(s, 2, spent->tenant_id);
+  bind_text(s, 3, spent->owner_id);
+  sqlite3_bind_int64(s, 4, spent->tokens);
+  sqlite3_bind_int64(s, 5, spent->usd_micro);
+  sqlite3_bind_int64(s, 6, spent->unpriced);
+  commit->spending = (struct store_spending){0};
+  return step(s);
+}
+
+/* Many batches of a transaction change the same row: it is written once. */
+static int put_spending(struct commit *commit, const struct store_spending *more) {
+  struct store_spending *sum = &commit->spending;
+  bool same = sum->tenant_id && sum->day == more->day &&
+              strcmp(sum->tenant_id, more->tenant_id) == 0 &&
+              strcmp(sum->owner_id, more->owner_id) == 0;
+  int rc = same ? SQLITE_OK : flush_spending(commit);
+  if (!same) {
+    *sum = *more;
+    return rc;
+  }
+  sum->tokens += more->tokens;
+  sum->usd_micro += more->usd_micro;
+  sum->unpriced += more->unpriced;
+  return rc;
+}
+
 /* A log has no holes: an event that is not the next one would hide a lost one for ever. */
 static int write_batch(struct commit *commit, const struct batch *batch) {
   if (batch->breaker) return write_breaker(commit, batch->breaker);
@@ -245,6 +282,8 @@ static int write_batch(struct commit *commit, const struct batch *batch) {
              : SQLITE_CONSTRAINT;
   if (rc == SQLITE_OK && batch->change == STORE_ROW_UPDATE)
     rc = update_debate(commit, batch, debate->num);
+  for (size_t i = 0; rc == SQLITE_OK && i < batch->spending_count; i++)
+    rc = put_spending(commit, &batch->spending[i]);
   return rc;
 }
 
@@ -280,11 +319,13 @@ static int write_carefully(struct commit *commit, struct batch *first) {
     rc = run(commit, COMMIT_SAVE);
     if (rc == SQLITE_OK) rc = write_batch(commit, b);
     if (rc == SQLITE_OK) rc = flush_events(commit);
+    if (rc == SQLITE_OK) rc = flush_spending(commit);
     if (is_final(rc)) {
       b->result = final_status(rc);
       fail_rest(b);
       known_forget(&commit->known);
       commit->pending_count = 0;
+      commit->spending = (struct store_spending){0};
       rc = run(commit, COMMIT_UNDO);
     }
     if (rc == SQLITE_OK) rc = run(commit, COMMIT_KEEP);
@@ -296,7 +337,8 @@ static int write_quickly(struct commit *commit, struct batch *first) {
   int rc = SQLITE_OK;
   for (struct batch *b = first; rc == SQLITE_OK && b; b = b->next)
     if (b->result == STATUS_OK) rc = write_batch(commit, b);
-  return rc == SQLITE_OK ? flush_events(commit) : rc;
+  if (rc == SQLITE_OK) rc = flush_events(commit);
+  return rc == SQLITE_OK ? flush_spending(commit) : rc;
 }
 
 static int transact(struct commit *commit, struct batch *first,
@@ -311,6 +353,7 @@ static int transact(struct commit *commit, struct batch *first,
 /* Some errors have already rolled the transaction back (sqlite.org/lang_transaction.html). */
 static void roll_back(struct commit *commit) {
   commit->pending_count = 0;
+  commit->spending = (struct store_spending){0};
   known_forget(&commit->known);
   if (!sqlite3_get_autocommit(commit->db)) run(commit, COMMIT_ROLLBACK);
 }

@@ -25,6 +25,7 @@ enum commit_statement {
   COMMIT_UPDATE_BREAKER,
   COMMIT_INSERT_BREAKER,
   COMMIT_TRIM_BREAKERS,
+  COMMIT_SPEND,
   COMMIT_STATEMENTS
 };
 
@@ -42,6 +43,8 @@ struct commit {
   struct known known;
   struct commit_event pending[COMMIT_PENDING_MAX];
   size_t pending_count;
+  struct store_spending
+      spending;  /* of one principal's day, put off likewise; tenant_id NULL = none */
   bool careful;  /* one event a statement, so that a savepoint survives a wrong one */
   int wal_pages; /* in the write-ahead log after the last transaction */
 };

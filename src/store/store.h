@@ -87,6 +87,21 @@ MUST_CHECK enum status store_append(struct store *store, const char *debate_id,
                                     enum store_row_change change, const struct store_debate *row,
                                     store_done_fn *done, void *ctx);
 
+/* What somebody spent on a UTC day, or by how much that changes: then it may be less than 0. */
+struct store_spending {
+  const char *tenant_id, *owner_id;
+  int64_t day; /* since 1970-01-01 */
+  int64_t tokens, usd_micro;
+  int64_t unpriced; /* attempts whose cost nobody knows */
+};
+/* The same, with what the events change in what was spent: in the same transaction. */
+MUST_CHECK enum status store_append_spending(struct store *store, const char *debate_id,
+                                             const struct store_event *events, size_t count,
+                                             enum store_row_change change,
+                                             const struct store_debate *row,
+                                             const struct store_spending *spending,
+                                             size_t spending_count, store_done_fn *done, void *ctx);
+
 /* A circuit breaker as it outlives a restart: one row a service, under its name. */
 struct store_breaker {
   const char *name;
@@ -150,6 +165,12 @@ MUST_CHECK enum status store_unfinished(struct store *store, store_id_fn *each, 
 typedef void store_breaker_fn(void *ctx, const struct store_breaker *breaker);
 MUST_CHECK enum status store_read_breakers(struct store *store, store_breaker_fn *each, void *ctx,
                                            struct error *err);
+
+/* Calls each(ctx, spending) for everybody's days from `since_day` on; system's. The texts are valid
+ * during the call, which must not wait and must not use the store. */
+typedef void store_spending_fn(void *ctx, const struct store_spending *spending);
+MUST_CHECK enum status store_read_spending(struct store *store, int64_t since_day,
+                                           store_spending_fn *each, void *ctx, struct error *err);
 
 /* Round trip to both databases in microseconds, for health. */
 MUST_CHECK enum status store_ping(struct store *store, int64_t *ret_memory_us, int64_t *ret_elo_us,

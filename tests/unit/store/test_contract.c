@@ -688,6 +688,102 @@ static void a_breaker_needs_a_name(void **state) {
   assert_int_equal(store_put_breaker(f->store, &breaker), STATUS_INVALID);
 }
 
+/* ---- spending ---- */
+
+enum { SPENT_MAX = 8 };
+
+struct spent {
+  size_t count;
+  struct store_spending rows[SPENT_MAX]; /* owners' names as "a" and "b" */
+};
+
+static void keep_spending(void *ctx, const struct store_spending *row) {
+  struct spent *spent = ctx;
+  assert_true(spent->count < SPENT_MAX);
+  struct store_spending *kept = &spent->rows[spent->count++];
+  *kept = *row;
+  assert_string_equal(row->tenant_id, "acme");
+  kept->owner_id = strcmp(row->owner_id, "alice") == 0 ? "a" : "b";
+}
+
+static struct spent read_spending(struct fixture *f, int64_t since_day) {
+  struct spent spent = {0};
+  assert_int_equal(store_read_spending(f->store, since_day, keep_spending, &spent, NULL),
+                   STATUS_OK);
+  return spent;
+}
+
+static void assert_spent(const struct store_spending *row, int64_t day, const char *owner,
+                         int64_t tokens, int64_t usd_micro, int64_t unpriced) {
+  assert_int_equal(row->day, day);
+  assert_string_equal(row->owner_id, owner);
+  assert_int_equal(row->tokens, tokens);
+  assert_int_equal(row->usd_micro, usd_micro);
+  assert_int_equal(row->unpriced, unpriced);
+}
+
+static void append_spending(struct fixture *f, struct answers *a, const char *id, uint64_t seq,
+                            const struct store_spending *spending, size_t count) {
+  struct store_event e = make_event(seq, "{}");
+  struct store_debate row = make_debate("task", 1);
+  assert_int_equal(
+      store_append_spending(f->store, id, &e, 1, seq == 1 ? STORE_ROW_INSERT : STORE_ROW_NONE, &row,
+                            spending, count, answers_add, a),
+      STATUS_OK);
+}
+
+static void spending_is_kept_with_its_events(void **state) {
+  struct fixture *f = *state;
+  struct answers a;
+  answers_init(&a);
+  const struct store_spending first[] = {{"acme", "alice", 10, 1000, 50, 1},
+                                         {"acme", "alice", 11, 7, 0, 0}};
+  const struct store_spending second[] = {{"acme", "bob", 10, 300, 20, 0}};
+  const struct store_spending less[] = {{"acme", "alice", 10, -600, -30, -1}};
+  append_spending(f, &a, "d1", 1, first, 2);
+  append_spending(f, &a, "d2", 1, second, 1);
+  append_spending(f, &a, "d1", 2, less, 1);
+  append_spending(f, &a, "d1", 3, NULL, 0);
+  answers_wait(&a, 4);
+  struct spent spent = read_spending(f, 0);
+  assert_int_equal(spent.count, 3);
+  assert_spent(&spent.rows[0], 10, "a", 400, 20, 0);
+  assert_spent(&spent.rows[1], 10, "b", 300, 20, 0);
+  assert_spent(&spent.rows[2], 11, "a", 7, 0, 0);
+  assert_int_equal(read_spending(f, 11).count, 1);
+  fixture_close(f);
+  fixture_open(f);
+  spent = read_spending(f, 0);
+  assert_int_equal(spent.count, 3);
+  assert_spent(&spent.rows[0], 10, "a", 400, 20, 0);
+}
+
+/* Of batches that go into one transaction, the wrong one's spending is not there either. */
+static void spending_fails_with_its_batch(void **state) {
+  struct fixture *f = *state;
+  struct gate gate;
+  struct answers a;
+  gate_init(&gate);
+  answers_init(&a);
+  const struct store_spending ten[] = {{"acme", "alice", 10, 10, 1, 0}};
+  struct store_event e = make_event(1, "{}");
+  struct store_debate row = make_debate("task", 1);
+  assert_int_equal(store_append(f->store, "d1", &e, 1, STORE_ROW_INSERT, &row, gate_hold, &gate),
+                   STATUS_OK);
+  gate_wait_entered(&gate);
+  append_spending(f, &a, "d1", 2, ten, 1);
+  append_spending(f, &a, "d1", 7, ten, 1); /* not the log's next one */
+  append_spending(f, &a, "d2", 1, ten, 1);
+  gate_release(&gate);
+  answers_wait(&a, 3);
+  assert_int_equal(a.statuses[0], STATUS_OK);
+  assert_int_equal(a.statuses[1], STATUS_CONFLICT);
+  assert_int_equal(a.statuses[2], STATUS_OK);
+  struct spent spent = read_spending(f, 0);
+  assert_int_equal(spent.count, 1);
+  assert_spent(&spent.rows[0], 10, "a", 20, 2, 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void) {
@@ -715,6 +811,8 @@ int main(void) {
       TEST(a_wrong_batch_does_not_take_a_breaker_along),
       TEST(the_oldest_breakers_give_way),
       TEST(a_breaker_needs_a_name),
+      TEST(spending_is_kept_with_its_events),
+      TEST(spending_fails_with_its_batch),
       cmocka_unit_test(slugs_say_what_was_asked),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

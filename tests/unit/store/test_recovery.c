@@ -415,7 +415,7 @@ static void a_database_of_version_1_goes_on(void **state) {
   assert_int_equal(store_read_breakers(f->store, count_breakers, &breakers, NULL), STATUS_OK);
   assert_int_equal(breakers, 1);
   fixture_close(f);
-  assert_sql_text(f->memory_path, "SELECT count(*) FROM _aragora_migrations", "2");
+  assert_sql_text(f->memory_path, "SELECT count(*) FROM _aragora_migrations", "3");
   /* The release before may be started again. */
   sqlite3 *db;
   assert_int_equal(database_open(f->memory_path, &schema_1, 100, &db, NULL), STATUS_OK);
@@ -507,14 +507,15 @@ static void a_foreign_rule_fails_one_batch(void **state) {
   gate_wait_entered(&gate);
   for (int i = 0; i < 12; i++) {
     bad[i] = make_event((uint64_t)i + 1, "{}");
-    bad[i].type = i == 3 ? "bad" : "good";
+    bad[i].type = i == 10 ? "bad" : "good";
   }
   const char *ids[] = {"d1", "d2", "d3"};
   for (int i = 0; i < 3; i++) {
-    if (i == 2) bad[3].type = "good";
-    assert_int_equal(
-        store_append(f->store, ids[i], bad, 12, STORE_ROW_INSERT, &row, answers_add, &a),
-        STATUS_OK);
+    const struct store_spending spent = {"local", ids[i], 1, 10, 0, 0};
+    if (i == 2) bad[10].type = "good";
+    assert_int_equal(store_append_spending(f->store, ids[i], bad, 12, STORE_ROW_INSERT, &row,
+                                           &spent, 1, answers_add, &a),
+                     STATUS_OK);
   }
   gate_release(&gate);
   answers_wait(&a, 3);
@@ -523,6 +524,9 @@ static void a_foreign_rule_fails_one_batch(void **state) {
   assert_int_equal(a.statuses[2], STATUS_OK);
   assert_int_equal(count_events(f, "d1"), 12);
   assert_int_equal(count_events(f, "d3"), 12);
+  fixture_close(f);
+  assert_sql_text(f->memory_path, "SELECT group_concat(owner_id || ' ' || tokens) FROM spending",
+                  "d1 10,d3 10");
 }
 
 static void the_wal_stays_small(void **state) {
