@@ -3,6 +3,7 @@
 #include "base/json.h"
 #include "base/log.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 enum {
@@ -28,6 +29,7 @@ static const struct row {
     {STATUS_TIMEOUT, 504, "TIMEOUT", false},
     {STATUS_CANCELLED, 503, "SERVICE_UNAVAILABLE", false},
     {STATUS_DENIED, 403, "FORBIDDEN", false},
+    {STATUS_EXHAUSTED, 429, "BUDGET_EXHAUSTED", false},
     {STATUS_UNAVAILABLE, 503, "SERVICE_UNAVAILABLE", false},
     {STATUS_INTERNAL, 500, "INTERNAL_ERROR", true},
 };
@@ -74,7 +76,13 @@ void reply_failure(struct http_request *request, enum status status, const struc
   const char *all[EXTRA_HEADERS_MAX + 2];
   size_t count = 0;
   for (; headers && *headers && count < EXTRA_HEADERS_MAX; headers++) all[count++] = *headers;
-  if (row->http == 503) all[count++] = "Retry-After: 1";
+  char retry_after[40];
+  if (err && err->retry_after_s > 0) {
+    snprintf(retry_after, sizeof retry_after, "Retry-After: %ld", err->retry_after_s);
+    all[count++] = retry_after;
+  } else if (row->http == 503) {
+    all[count++] = "Retry-After: 1";
+  }
   all[count] = NULL;
   if (row->http >= 500 && status != STATUS_FULL && status != STATUS_UNAVAILABLE) {
     struct log_context context = {http_request_id(request), NULL};

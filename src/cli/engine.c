@@ -74,6 +74,15 @@ static void restore_breaker(void *ctx, const struct store_breaker *b) {
   provider_restore_breaker(e->provider, b->name, &snapshot);
 }
 
+static struct budgets_options budgets_of(const struct options *o) {
+  return (struct budgets_options){
+      .principal_day = {o->principal_daily_budget_tokens, o->principal_daily_budget_usd_micro},
+      .day = {o->daily_budget_tokens, o->daily_budget_usd_micro},
+      .process = {o->process_budget_tokens, o->process_budget_usd_micro},
+      .allow_unknown_price = o->caps_allow_unknown_price,
+  };
+}
+
 static enum status open_provider(struct engine *e, struct error *err) {
   struct provider_options provider = {
       .connections_per_host = (size_t)e->options.provider_connections,
@@ -89,6 +98,7 @@ static enum status open_provider(struct engine *e, struct error *err) {
       .agents = e->agents,
       .breaker_changed = keep_breaker,
       .breaker_ctx = e,
+      .budgets = budgets_of(&e->options),
   };
   enum status s = provider_create(e->loop, &provider, &e->provider, err);
   return s ? s : store_read_breakers(e->store, restore_breaker, e, err);

@@ -42,41 +42,11 @@ enum status debate_begin_attempt(const struct debate *d, int turn,
                            "model", json_text(bytes_of(begin->model)), "reserved_tokens",
                            (json_int_t)bounded(begin->reserved_tokens), "reserved_usd_micro",
                            json_int_or_null(bounded(begin->reserved_usd_micro)), "labels", map);
+  if (begin->prompt_bytes > 0)
+    maker_put(&m, data, "prompt_bytes", json_integer(bounded(begin->prompt_bytes)));
   if (begin->hedge) maker_put(&m, data, "hedge", json_true());
   return drafts_add(drafts, EVENT_ATTEMPT_START, t->round, debate_turn_agent(d, t)->name,
                     maker_done(&m, data));
-}
-
-static bool usage_known(const struct attempt_result *r) {
-  return r->input >= 0 || r->cache_read >= 0 || r->cache_write >= 0 || r->output >= 0;
-}
-
-/* No usage came and the vendor may have billed all the same: the reserve is booked. */
-static bool booked_at_reserve(const struct attempt_result *r) {
-  return !usage_known(r) && (r->outcome == OUTCOME_CANCELLED || r->outcome == OUTCOME_UNKNOWN ||
-                             r->outcome == OUTCOME_OK);
-}
-
-static bool of_hedge(const struct turn *t, const struct attempt_result *r) {
-  return r->attempt && r->attempt == t->hedge.number;
-}
-
-static int64_t booked_tokens(const struct turn *t, const struct attempt_result *r) {
-  if (booked_at_reserve(r)) return of_hedge(t, r) ? t->hedge.reserved_tokens : t->reserved_tokens;
-  const int64_t parts[] = {r->input, r->cache_read, r->cache_write, r->output};
-  int64_t sum = 0;
-  for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
-    if (parts[i] > 0) sum += bounded(parts[i]);
-  return sum;
-}
-
-/* What the vendor said; else what the tokens are booked at. A refused attempt costs nothing, and
- * without a price table nothing is known. */
-static int64_t booked_cost(const struct turn *t, const struct attempt_result *r) {
-  int64_t reserved = of_hedge(t, r) ? t->hedge.reserved_usd_micro : t->reserved_usd_micro;
-  if (r->cost_usd_micro >= 0) return bounded(r->cost_usd_micro);
-  if (booked_at_reserve(r)) return reserved;
-  return !usage_known(r) && reserved >= 0 ? 0 : -1;
 }
 
 static enum status add_attempt_end(const struct debate *d, const struct turn *t,
@@ -97,8 +67,9 @@ static enum status add_attempt_end(const struct debate *d, const struct turn *t,
       json_int_or_null(bounded(r->cache_read)), "cache_write",
       json_int_or_null(bounded(r->cache_write)), "output", json_int_or_null(bounded(r->output)),
       "reasoning", json_int_or_null(bounded(r->reasoning)), "tokens",
-      (json_int_t)booked_tokens(t, r), "cost_usd_micro", json_int_or_null(booked_cost(t, r)),
-      "ttft_ms", json_int_or_null(bounded(r->ttft_ms)), "latency_ms",
+      (json_int_t)bounded(r->booked_tokens), "cost_usd_micro",
+      json_int_or_null(bounded(r->booked_usd_micro)), "ttft_ms",
+      json_int_or_null(bounded(r->ttft_ms)), "latency_ms",
       json_int_or_null(bounded(r->latency_ms)));
   struct maker m = {false};
   if (reply_error) {
@@ -130,10 +101,10 @@ enum status debate_fail_turn(const struct debate *d, int turn, enum outcome outc
   return add_agent_error(d, t, outcome, detail, 0, agent->provider, agent->model, drafts);
 }
 
-static enum status close_unknown(const struct debate *d, const struct turn *t, int number,
-                                 int64_t usd_micro, struct drafts *drafts) {
+static enum status close_unknown(const struct debate *d, const struct turn *t,
+                                 const struct open_hedge *open, struct drafts *drafts) {
   const struct debate_agent *agent = debate_turn_agent(d, t);
-  const struct attempt_result r = {.attempt = number,
+  const struct attempt_result r = {.attempt = open->number,
                                    .outcome = OUTCOME_UNKNOWN,
                                    .provider = agent->provider,
                                    .model = agent->model,
@@ -144,7 +115,8 @@ static enum status close_unknown(const struct debate *d, const struct turn *t, i
                                    .cache_write = -1,
                                    .output = -1,
                                    .reasoning = -1,
-                                   .cost_usd_micro = usd_micro,
+                                   .booked_tokens = open->reserved_tokens,
+                                   .booked_usd_micro = open->reserved_usd_micro,
                                    .ttft_ms = -1,
                                    .latency_ms = -1};
   return add_attempt_end(d, t, &r, OUTCOME_UNKNOWN, NULL, drafts);
@@ -154,10 +126,9 @@ enum status debate_close_unknown(const struct debate *d, struct drafts *drafts) 
   for (int i = d->step_first; i < d->turn_count; i++) {
     const struct turn *t = &d->turns[i];
     enum status s = STATUS_OK;
-    if (t->hedge.number)
-      s = close_unknown(d, t, t->hedge.number, t->hedge.reserved_usd_micro, drafts);
-    if (!s && t->attempt_open)
-      s = close_unknown(d, t, t->open_number, t->reserved_usd_micro, drafts);
+    if (t->hedge.number) s = close_unknown(d, t, &t->hedge, drafts);
+    const struct open_hedge open = {t->open_number, t->reserved_tokens, t->reserved_usd_micro};
+    if (!s && t->attempt_open) s = close_unknown(d, t, &open, drafts);
     if (s) {
       drafts_done(drafts);
       return s;

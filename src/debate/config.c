@@ -64,6 +64,7 @@ json_t *debate_config_to_json(const struct debate_config *c) {
       json_int_or_null(c->budget_tokens), "max_output_tokens", (json_int_t)c->max_output_tokens,
       "context_bytes", (json_int_t)c->context_bytes, "seed", seed, "nonce", c->nonce, "demo",
       c->demo, "agents", agents, "judges", judges);
+  if (c->allow_unknown_price) maker_put(&m, out, "allow_unknown_price", json_true());
   return maker_done(&m, out);
 }
 
@@ -206,6 +207,7 @@ static enum status read_config(const json_t *data, struct debate_config *c, stru
   c->topology = (enum topology)topology;
   c->fast_path = json_get_bool(data, "fast_path", false);
   c->demo = json_get_bool(data, "demo", false);
+  c->allow_unknown_price = json_get_bool(data, "allow_unknown_price", false);
   const char *nonce = json_get_text(data, "nonce", "");
   if (strlen(nonce) != sizeof c->nonce - 1) return corrupt(err, "nonce");
   memcpy(c->nonce, nonce, sizeof c->nonce);

@@ -60,6 +60,7 @@ struct debate_config {
   int64_t turn_timeout_ms;
   int64_t budget_usd_micro; /* -1 = none */
   int64_t budget_tokens;    /* -1 = none */
+  bool allow_unknown_price; /* the budget in money lets calls pass whose price nobody knows */
   int64_t max_output_tokens;
   int64_t context_bytes; /* other agents' texts in one prompt, at most */
   uint64_t seed;

@@ -54,6 +54,7 @@ void debate_destroy(struct debate *d) {
     free(d->degradations[i].cause);
     free(d->degradations[i].detail);
   }
+  free(d->fact_reason);
   for (size_t i = 0; i < d->history_count; i++) json_decref(d->history[i].data);
   free(d->turns);
   free(d->items);
@@ -657,8 +658,10 @@ static enum status apply_fact(struct debate *d, const struct event *ev, enum fac
                               struct error *err) {
   if (d->phase == PHASE_NEW) return corrupt(ev, err, "before the start");
   /* A decision that stands is not undone by what comes later. */
-  if (d->fact == FACT_NONE && d->phase < PHASE_DECIDE) d->fact = fact;
-  return STATUS_OK;
+  if (d->fact != FACT_NONE || d->phase >= PHASE_DECIDE) return STATUS_OK;
+  d->fact = fact;
+  const char *reason = json_get_text(ev->data, "reason", NULL);
+  return reason ? bytes_replace(&d->fact_reason, bytes_of(reason)) : STATUS_OK;
 }
 
 static enum status apply_resumed(struct debate *d, const struct event *ev, struct error *err) {

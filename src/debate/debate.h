@@ -142,6 +142,7 @@ struct debate {
   enum phase phase;
   int round;
   enum fact fact;
+  char *fact_reason; /* as the fact gave it, or NULL */
   enum stop_reason stop_reason;
   struct member members[DEBATE_MEMBERS_MAX];
   struct turn *turns; /* of the current step; of all steps with history */
@@ -209,6 +210,7 @@ struct attempt_begin {
   const char *provider, *model;
   int64_t reserved_tokens, reserved_usd_micro; /* -1 = unknown */
   bool hedge; /* beside the open attempt, of which there must be one, and no other hedge */
+  int64_t prompt_bytes; /* 0 = not known */
 };
 MUST_CHECK enum status debate_begin_attempt(const struct debate *debate, int turn,
                                             const struct attempt_begin *begin,
@@ -225,8 +227,9 @@ struct attempt_result {
   const char *provider, *model, *detail, *request_id; /* never NULL */
   int upstream_status;
   int64_t input, cache_read, cache_write, output, reasoning; /* tokens, -1 = unknown */
-  int64_t cost_usd_micro;                                    /* -1 = unknown */
-  int64_t ttft_ms, latency_ms;                               /* -1 = unknown */
+  int64_t booked_tokens;       /* what the budget is charged: the provider's to say */
+  int64_t booked_usd_micro;    /* -1 = unknown */
+  int64_t ttft_ms, latency_ms; /* -1 = unknown */
 };
 /* attempt_end and, when the turn ended with it, its content events or agent_error; after a first
  * reply that does not parse only attempt_end with the raw reply, and the turn stays open. After a

@@ -178,7 +178,7 @@ static enum status answer(struct rehearsal *r, int turn, int labels) {
                                   .model = "",
                                   .detail = "",
                                   .request_id = "",
-                                  .cost_usd_micro = -1};
+                                  .booked_usd_micro = -1};
   enum status s = debate_answer(r->debate, turn, &result, &drafts);
   return s ? s : append(r, &drafts);
 }

@@ -354,6 +354,7 @@ static enum status read_numbers(const json_t *body, struct debate_spec *spec, st
   if (!s) s = read_budget_usd(body, &spec->budget_usd_micro, err);
   if (!s)
     s = read_whole(body, "budget_tokens", NULL, 1, BUDGET_TOKENS_MAX, &spec->budget_tokens, err);
+  if (!s) s = read_flag(body, "allow_unknown_price", &spec->allow_unknown_price, err);
   return s ? s : read_seed(body, spec, err);
 }
 

@@ -24,6 +24,7 @@ struct debate_spec {
   int64_t turn_timeout_ms; /* -1 = default */
   int64_t budget_usd_micro;
   int64_t budget_tokens;
+  bool allow_unknown_price;
   bool seed_given;
   uint64_t seed;
   bool dry_run; /* nothing is to be started: only what it would cost is asked */

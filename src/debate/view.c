@@ -7,6 +7,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+enum { ERROR_TEXT_MAX = 1024 };
+
 /* ---- what was decided ---- */
 
 static json_t *consensus_texts(struct maker *m, const json_t *rows, const char *key) {
@@ -277,6 +279,7 @@ static json_t *settings_object(struct maker *m, const struct debate_config *c) {
   maker_put(m, out, "turn_timeout_seconds", json_real((double)c->turn_timeout_ms / 1e3));
   maker_put(m, out, "budget_usd", outward_millionths(c->budget_usd_micro));
   maker_put(m, out, "budget_tokens", json_int_or_null(c->budget_tokens));
+  maker_put(m, out, "allow_unknown_price", json_boolean(c->allow_unknown_price));
   maker_put(m, out, "max_output_tokens", json_integer(c->max_output_tokens));
   maker_put(m, out, "engine_version", json_integer(c->engine_version));
   maker_put(m, out, "rules_version", json_integer(c->rules_version));
@@ -292,6 +295,16 @@ static json_t *metadata_value(const char *text) {
 
 /* ---- the whole ---- */
 
+/* Which budget it was is the fact's to say, whose reason a log keeps beside the error. */
+static json_t *error_text(const struct debate *d) {
+  if (!d->error) return json_null();
+  if (d->fact != FACT_BUDGET || !d->fact_reason) return outward_member(d->error, "message");
+  BUFFER_LATER struct buffer text;
+  buffer_init(&text, ERROR_TEXT_MAX);
+  buffer_printf(&text, "%s: %s", json_get_text(d->error, "message", ""), d->fact_reason);
+  return json_text(buffer_bytes(&text));
+}
+
 static void put_state(struct maker *m, json_t *out, const struct debate *d,
                       const struct view_extra *extra) {
   const char *status = d->end || !extra->status ? debate_status(d) : extra->status;
@@ -303,7 +316,7 @@ static void put_state(struct maker *m, json_t *out, const struct debate *d,
   maker_put(m, out, "outcome", json_text_or_null(debate_outcome(d)));
   maker_put(m, out, "degraded", json_boolean(degraded));
   maker_put(m, out, "degradations", degradations_array(m, d));
-  maker_put(m, out, "error", d->error ? outward_member(d->error, "message") : json_null());
+  maker_put(m, out, "error", error_text(d));
   maker_put(m, out, "error_code", d->error ? outward_member(d->error, "code") : json_null());
   maker_put(m, out, "causes", d->error ? outward_member(d->error, "causes") : json_array());
   maker_put(m, out, "demo", json_boolean(d->config.demo));
@@ -322,6 +335,7 @@ static void put_course(struct maker *m, json_t *out, const struct debate *d) {
   const char *reason = stop_reason_names[d->stop_reason];
   const json_t *c = d->consensus;
   maker_put(m, out, "stop_reason", json_text_or_null(*reason ? reason : NULL));
+  maker_put(m, out, "stop_detail", json_text_or_null(d->fact_reason));
   maker_put(m, out, "rounds_used", json_integer(d->round));
   maker_put(m, out, "rounds", rounds_array(m, d));
   maker_put(m, out, "ballots", ballots_array(m, d));

@@ -10,6 +10,7 @@ enum { WORDS_MAX = 320 };
 enum ask_state {
   ASK_STEPPING,  /* ours: at the gate in a turn of its own, at once or after a delay */
   ASK_QUEUED,    /* the gate's, until it lets it go */
+  ASK_SHORT,     /* the budgets': it waits until others have settled, then steps again */
   ASK_WAITING,   /* the owner's: it makes the attempt durable, then calls ask_proceed */
   ASK_RUNNING,   /* the attempt's */
   ASK_UNSENT,    /* ours: it could not be sent, and ends in a turn of its own */
@@ -31,7 +32,10 @@ struct ask {
   int64_t deadline_ms, entered_ms;
   struct service *service; /* of the binding that is asked now; NULL for demo agents */
   struct service_call call;
-  struct service_wait trial; /* of STEPPING: the end of another's trial cuts the delay short */
+  struct service_wait trial;   /* of STEPPING: the end of another's trial cuts the delay short */
+  struct budget_claim claim;   /* held from before the announcement to the attempt's end */
+  struct ledger_amounts bound; /* of the attempt that is announced next or was last */
+  struct ledger_amounts owed;  /* what that one is booked at if it is cancelled now */
   struct attempt *attempt;
   int number; /* attempts so far */
   int here;   /* at this binding */
@@ -61,6 +65,7 @@ static void stop(struct ask *ask) {
   attempt_cancel(ask->attempt);
   ask->attempt = NULL;
   service_withdraw(&ask->call);
+  budget_release(&ask->claim); /* of what was never sent; the rest has been settled */
 }
 
 static void finish(struct ask *ask, const struct ask_result *result) {
@@ -70,9 +75,11 @@ static void finish(struct ask *ask, const struct ask_result *result) {
   free(ask);
 }
 
-/* Over without an answer of a provider's: how it ends is ours to say. */
-static void finish_ourselves(struct ask *ask, enum outcome outcome, const char *words) {
-  const struct ask_result result = {
+/* Over without an answer of a provider's: how it ends is ours to say. What was announced was never
+ * sent. */
+static struct ask_result result_of_ours(const struct ask *ask, enum outcome outcome,
+                                        const char *words) {
+  return (struct ask_result){
       .attempt = ask->number,
       .outcome = outcome,
       .provider = ask->spec.binding->provider,
@@ -86,7 +93,12 @@ static void finish_ourselves(struct ask *ask, enum outcome outcome, const char *
       .retry_after_ms = -1,
       .fallback = ask->fell_back,
       .next = "",
+      .unsent = true,
   };
+}
+
+static void finish_ourselves(struct ask *ask, enum outcome outcome, const char *words) {
+  const struct ask_result result = result_of_ours(ask, outcome, words);
   finish(ask, &result);
 }
 
@@ -99,6 +111,15 @@ static void step_later(struct ask *ask, int64_t delay_ms) {
   ask->step = loop_timer_start(ask->provider->loop, (uint64_t)delay_ms, on_step, ask);
 }
 
+static bool is_priced(const struct agent_binding *b) {
+  return b->price_input_usd_micro >= 0 && b->price_output_usd_micro >= 0;
+}
+
+/* A budget in money may be closed to calls whose price nobody knows. */
+static bool may_pay(const struct ask *ask, bool priced) {
+  return priced || !ask->spec.budget || !budget_refuses_unknown_price(ask->spec.budget);
+}
+
 /* The next agent of the chain that can be asked, taken off it when `take`; NULL when none is left.
  */
 static const struct agent_binding *next_in_chain(struct ask *ask, bool take) {
@@ -109,10 +130,16 @@ static const struct agent_binding *next_in_chain(struct ask *ask, bool take) {
     struct bytes type = bytes_until(bytes_of(rest), BYTES_LITERAL(","));
     rest += type.len + (rest[type.len] == ',');
     found = agents_find(table, type);
-    if (found && (!found->available || found->wire == WIRE_DEMO)) found = NULL;
+    if (found && (!found->available || found->wire == WIRE_DEMO || !may_pay(ask, is_priced(found))))
+      found = NULL;
   }
   if (take) ask->chain = rest;
   return found;
+}
+
+/* The row's price is its own model's. */
+static bool is_priced_as(const struct agent_binding *row, const char *model) {
+  return is_priced(row) && strcmp(row->model, model) == 0;
 }
 
 /* OpenRouter's row with the model that stands for the one asked; NULL when it cannot be asked. */
@@ -121,13 +148,15 @@ static const struct agent_binding *via_openrouter(const struct ask *ask) {
   if (!table || !ask->openrouter_model) return NULL;
   const struct agent_binding *via = agents_find(table, BYTES_LITERAL("openrouter"));
   bool other = via && via->available && strcmp(via->provider, ask->spec.binding->provider) != 0;
-  return other ? via : NULL;
+  return other && may_pay(ask, is_priced_as(via, ask->openrouter_model)) ? via : NULL;
 }
 
 static void fall_back(struct ask *ask, bool openrouter) {
   const struct agent_binding *to = openrouter ? via_openrouter(ask) : next_in_chain(ask, true);
   ask->binding = *to;
   if (openrouter) {
+    if (!is_priced_as(to, ask->openrouter_model))
+      ask->binding.price_input_usd_micro = ask->binding.price_output_usd_micro = -1;
     ask->binding.model = ask->openrouter_model;
     ask->openrouter_model = NULL;
   }
@@ -194,10 +223,39 @@ static void leave_service(struct ask *ask, const struct ask_result *r) {
   service_leave(&ask->call, &report, &result);
 }
 
+/* A vendor does not bill what it answers with an error's status; what it counted before an answer
+ * broke off is less than it bills. */
+static struct ledger_amounts booked_for(const struct ask *ask, const struct ask_result *r) {
+  const struct ask_usage *u = &r->usage;
+  const int64_t parts[] = {u->input, u->cache_read, u->cache_write, u->output};
+  bool told = u->output >= 0 && (u->input >= 0 || u->cache_read >= 0 || u->cache_write >= 0);
+  struct ledger_amounts booked = {0};
+  if (r->unsent) return booked;
+  if (!told && r->upstream_status >= 300) {
+    booked.usd_micro = ask->bound.usd_micro < 0 ? -1 : 0;
+    return booked;
+  }
+  for (size_t i = 0; told && i < sizeof parts / sizeof *parts; i++)
+    if (parts[i] > 0) booked.tokens += parts[i];
+  if (!told) booked.tokens = ask->bound.tokens;
+  booked.usd_micro = r->cost_usd_micro >= 0 ? r->cost_usd_micro : ask->bound.usd_micro;
+  return booked;
+}
+
+static void settle(struct ask *ask, struct ask_result *r) {
+  r->booked = booked_for(ask, r);
+  if (r->unsent)
+    budget_release(&ask->claim);
+  else
+    budget_settle(&ask->claim, r->booked.tokens, r->booked.usd_micro);
+  ask->owed = r->booked;
+}
+
 /* Tells the owner of an attempt that another follows. False when the owner cancelled meanwhile. */
 static bool tell_attempt_end(struct ask *ask, const struct ask_result *r) {
   ask->telling = true;
   if (ask->shown) ask->ops->token_reset(ask->ctx, ask->number);
+  ask->owed = (struct ledger_amounts){0};
   if (ask->state != ASK_CANCELLED) ask->ops->attempt_end(ask->ctx, r);
   ask->telling = ask->shown = false;
   if (ask->state != ASK_CANCELLED) return true;
@@ -212,6 +270,7 @@ static void on_attempt_done(void *ctx, const struct ask_result *result, enum ret
   r.attempt = ask->number;
   r.fallback = ask->fell_back;
   r.next = "";
+  settle(ask, &r);
   leave_service(ask, &r);
   if (r.outcome == OUTCOME_OK) {
     finish(ask, &r);
@@ -246,27 +305,61 @@ void ask_proceed(struct ask *ask) {
   if (ask->state != ASK_WAITING) return;
   int64_t left = left_ms(ask);
   ask->state = ASK_RUNNING;
+  ask->owed = ask->bound;
   ask->unsent = attempt_start(ask->provider->loop, ask->provider->http, &ask->provider->limits,
                               &ask->spec, left > 1 ? left : 1, &attempt_ops, ask, &ask->attempt);
   if (!ask->unsent) return;
+  ask->owed = (struct ledger_amounts){0};
   /* Called within a callback of ours, so the end comes in a turn of its own. */
   ask->state = ASK_UNSENT;
   ask->step = loop_timer_start(ask->provider->loop, 0, on_unsent, ask);
 }
 
+/* It need not wait any longer: through the gate again, since it left it meanwhile. */
+static void on_budget(void *ctx) {
+  step_later(ctx, 0);
+}
+
+/* Over unless it waits. False in both cases. */
+static bool not_held(struct ask *ask, enum budget_answer answer, const char *words) {
+  if (answer == BUDGET_WAITING) {
+    service_withdraw(&ask->call); /* others are not to wait for it at the gate */
+    ask->state = ASK_SHORT;
+    return false;
+  }
+  enum outcome outcome = answer == BUDGET_FAILED ? OUTCOME_UNAVAILABLE : OUTCOME_BUDGET;
+  struct ask_result result = result_of_ours(ask, outcome, words);
+  result.exhausted = answer == BUDGET_EXHAUSTED;
+  finish(ask, &result);
+  return false;
+}
+
+/* True when the attempt's bound is reserved. */
+static bool claim(struct ask *ask) {
+  char words[BUDGET_WORDS_SIZE];
+  ask->bound = attempt_bound(&ask->spec);
+  if (!ask->spec.budget || ask->claim.state == CLAIM_HELD) return true;
+  ask->claim.go = on_budget;
+  ask->claim.ctx = ask;
+  enum budget_answer answer =
+      budget_claim(ask->spec.budget, &ask->claim, ask->bound.tokens, ask->bound.usd_micro, words);
+  return answer == BUDGET_HELD || not_held(ask, answer, words);
+}
+
 static void announce(struct ask *ask) {
-  const struct ask_spec *spec = &ask->spec;
-  int64_t prompt = (int64_t)(spec->system.len + spec->prefix.len + spec->prompt.len);
+  if (!claim(ask)) return;
   ask->number++;
   ask->here++;
   ask->state = ASK_WAITING;
+  const struct ask_spec *spec = &ask->spec;
   const struct ask_attempt attempt = {
       .number = ask->number,
+      .prompt_bytes = (int64_t)(spec->system.len + spec->prefix.len + spec->prompt.len),
       .provider = spec->binding->provider,
       .model = spec->binding->model,
-      /* A token is never shorter than a byte. */
-      .reserved_tokens = prompt + spec->max_output_tokens,
-      .reserved_usd_micro = attempt_price(prompt, spec->max_output_tokens, spec->binding),
+      .reserved_tokens = ask->bound.tokens,
+      .reserved_usd_micro = ask->bound.usd_micro,
+      .day = ask->claim.day,
   };
   ask->ops->attempt_start(ask->ctx, &attempt); /* last: the owner may cancel in it */
 }
@@ -291,6 +384,7 @@ static void await_trial(struct ask *ask) {
 static void refused(struct ask *ask, const struct breaker_admission *a) {
   const struct agent_binding *b = ask->spec.binding;
   service_withdraw(&ask->call);
+  budget_release(&ask->claim); /* held since it waited for it */
   bool cooling = a->answer == BREAKER_REFUSED_COOLING;
   enum outcome outcome = cooling ? OUTCOME_RATE_LIMITED : OUTCOME_UNAVAILABLE;
   /* An open breaker is not waited for; the end of a trial is. */
@@ -356,6 +450,12 @@ static void on_total(void *arg) {
       snprintf(words, sizeof words, "waited for its turn at %s until the time was over",
                ask->spec.binding->provider);
       break;
+    case ASK_SHORT:
+      snprintf(words, sizeof words,
+               "waited until the time was over for others to leave enough of "
+               "the %s budget",
+               budget_scope_name(ask->claim.scope));
+      break;
     case ASK_STEPPING:
       snprintf(words, sizeof words, "no time left for another attempt; the last: %s", ask->words);
       break;
@@ -385,11 +485,14 @@ enum status ask_start(struct provider *provider, const struct ask_spec *spec,
   return STATUS_OK;
 }
 
-void ask_cancel(struct ask *ask) {
-  if (ask->state == ASK_ENDING) return; /* within ops.done: it is freed anyway */
+struct ledger_amounts ask_cancel(struct ask *ask) {
+  struct ledger_amounts owed = ask->owed;
+  if (ask->state == ASK_ENDING) return (struct ledger_amounts){0}; /* it is freed anyway */
+  if (ask->state == ASK_RUNNING) budget_settle(&ask->claim, owed.tokens, owed.usd_micro);
   stop(ask);
   if (ask->telling)
     ask->state = ASK_CANCELLED;
   else
     free(ask);
+  return owed;
 }

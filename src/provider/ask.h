@@ -10,6 +10,9 @@
  *
  * `1 + max_retries` bounds the attempts at one binding. ops.done without an attempt before it, or
  * after an ops.attempt_end, says why no (further) attempt could be made.
+ *
+ * Every attempt reserves its upper bound in the budget before it is announced, and waits while only
+ * what others have reserved stands in the way (budgets.h).
  */
 #ifndef ARAGORA_PROVIDER_ASK_H
 #define ARAGORA_PROVIDER_ASK_H
@@ -45,15 +48,18 @@ struct ask_spec {
   const char *schema_name; /* "proposal", "critique", "revision", "ballot", "judgment" */
   struct bytes schema;     /* JSON schema of the reply (draft 2020-12 subset) */
   int64_t max_output_tokens;
-  int64_t timeout_ms; /* the turn's whole time, from ask_start */
+  int64_t timeout_ms;    /* the turn's whole time, from ask_start */
+  struct budget *budget; /* what its attempts are paid from, open until then; NULL = nothing */
 };
 
 struct ask_attempt {
   int number; /* 1, 2, ... within this ask */
   const char *provider;
   const char *model;
-  int64_t reserved_tokens;    /* prompt bytes + output limit: an upper bound */
+  int64_t prompt_bytes;       /* of system, prefix and prompt */
+  int64_t reserved_tokens;    /* an upper bound: see attempt_bound */
   int64_t reserved_usd_micro; /* -1 = price unknown */
+  int64_t day;                /* in which it is booked, days since 1970-01-01 UTC */
 };
 
 struct ask_result {
@@ -68,7 +74,13 @@ struct ask_result {
   const char *request_id; /* the vendor's, or "" */
   struct ask_usage usage;
   int64_t cost_usd_micro; /* -1 = unknown */
-  int64_t ttft_ms;        /* to the first content, -1 = none came */
+  /* What the attempt is booked at in the budget and the log: what was used; where that is not
+   * known, what was reserved; nothing where it never left or was refused with an HTTP status. */
+  struct ledger_amounts booked; /* money -1 = unknown */
+  bool unsent;                  /* nothing of the request reached the provider */
+  bool exhausted;  /* OUTCOME_BUDGET: a budget is used up, and `detail` says which; otherwise it is
+                      the price that is unknown and must not be */
+  int64_t ttft_ms; /* to the first content, -1 = none came */
   int64_t latency_ms;     /* from the attempt's start to its end */
   int64_t retry_after_ms; /* what the vendor asked for, -1 = nothing */
   bool fallback;          /* another binding than the one asked for */
@@ -93,8 +105,9 @@ MUST_CHECK enum status ask_start(struct provider *provider, const struct ask_spe
 /* The attempt announced by ops.attempt_start is durable: the request may leave. */
 void ask_proceed(struct ask *ask);
 /* Closes its sockets at once; no callback follows; the ask is freed, at the latest when the
- * callback of this very ask returns from within which it may be called. Usage is unknown. Within
- * ops.done it does nothing. */
-void ask_cancel(struct ask *ask);
+ * callback of this very ask returns from within which it may be called. Usage is unknown: the
+ * attempt that was announced and has not ended is booked at what is returned, its reserve once
+ * ask_proceed was called, otherwise nothing. Within ops.done it does nothing. */
+struct ledger_amounts ask_cancel(struct ask *ask);
 
 #endif

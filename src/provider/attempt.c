@@ -5,6 +5,7 @@
 #include "provider/demo.h"
 #include "provider/retry_after.h"
 #include "provider/wire.h"
+#include "provider/wire_parts.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +18,9 @@ enum {
   /* After the format's own terminator the connection should end by itself; a server that holds it
    * open does not hold the answer back longer than this. */
   GRACE_AFTER_END_MS = 250,
+  /* Marks between messages, and instructions that a vendor adds of its own: Anthropic bills a text
+   * that explains the format where a schema is given (its page "Structured outputs"). */
+  UNSEEN_TOKENS = 1024,
   /* A token of four bytes comes in an event of some 250; with that much room for every byte of the
    * longest answer, only comments without end can reach the limit. */
   BODY_BYTES_PER_ANSWER_BYTE = 64,
@@ -42,6 +46,7 @@ struct attempt {
   struct demo_run *demo;
   size_t text_taken; /* of reply.text: shown through ops.token */
   bool fed;          /* every piece so far was accepted */
+  bool unsent;       /* it ended before a connection stood */
   int64_t started_ms, content_ms, ttft_ms;
   int status_code;
   struct buffer error_body;
@@ -63,6 +68,21 @@ int64_t attempt_price(int64_t tokens_in, int64_t tokens_out, const struct agent_
   return micro > INT64_MAX ? INT64_MAX : (int64_t)micro;
 }
 
+/* What is written to Anthropic's cache for five minutes costs a quarter more (its page "Prompt
+ * caching"); nobody else charges for that. */
+static int64_t write_tokens(int64_t tokens, const struct agent_binding *b) {
+  return b->wire == WIRE_ANTHROPIC ? tokens + (tokens + 3) / 4 : tokens;
+}
+
+struct ledger_amounts attempt_bound(const struct ask_spec *spec) {
+  int64_t in =
+      (int64_t)(spec->system.len + spec->prefix.len + spec->prompt.len + spec->schema.len) +
+      UNSEEN_TOKENS;
+  int64_t out = wire_output_limit(spec);
+  return (struct ledger_amounts){
+      in + out, attempt_price(write_tokens(in, spec->binding), out, spec->binding)};
+}
+
 /* Cached input is counted at the full price: an upper bound, as the discounts are not in the table.
  */
 static int64_t cost_of(const struct attempt *a) {
@@ -70,7 +90,8 @@ static int64_t cost_of(const struct attempt *a) {
   if (a->reply.cost_usd_micro >= 0) return a->reply.cost_usd_micro;
   int64_t in = u->input;
   if (in >= 0 && u->cache_read > 0 && __builtin_add_overflow(in, u->cache_read, &in)) return -1;
-  if (in >= 0 && u->cache_write > 0 && __builtin_add_overflow(in, u->cache_write, &in)) return -1;
+  int64_t written = u->cache_write > 0 ? write_tokens(u->cache_write, a->spec.binding) : 0;
+  if (in >= 0 && __builtin_add_overflow(in, written, &in)) return -1;
   return attempt_price(in, u->output, a->spec.binding);
 }
 
@@ -126,6 +147,7 @@ static void forget_partial_usage(struct attempt *a, enum outcome outcome) {
 }
 
 static void attempt_end(struct attempt *a, enum outcome outcome, const char *detail) {
+  a->unsent |= a->call && http_call_waiting(a->call);
   stop(a);
   a->state = ATTEMPT_ENDING;
   forget_partial_usage(a, outcome);
@@ -142,6 +164,7 @@ static void attempt_end(struct attempt *a, enum outcome outcome, const char *det
       .request_id = a->request_id,
       .usage = a->reply.usage,
       .cost_usd_micro = cost_of(a),
+      .unsent = a->unsent,
       .ttft_ms = a->ttft_ms,
       .latency_ms = now_ms(a) - a->started_ms,
       .retry_after_ms = a->retry_after_ms,
@@ -245,6 +268,7 @@ static void on_done(void *ctx, struct http_call *call, enum http_call_end end, c
   struct attempt *a = ctx;
   (void)call;
   a->call = NULL; /* freed when this returns */
+  a->unsent = end == HTTP_CALL_DNS || end == HTTP_CALL_CONNECT || end == HTTP_CALL_TLS;
   if (a->status_code >= 400) {
     end_by_status(a);
     return;

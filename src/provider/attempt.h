@@ -42,6 +42,12 @@ void attempt_expire(struct attempt *attempt);
  * touched afterwards; within ops.done it does nothing. NULL is fine. */
 void attempt_cancel(struct attempt *attempt);
 
+/* The most that an attempt of `spec` can be billed. A token is never shorter than a byte: so the
+ * bytes of all texts that are sent, the schema's too, an allowance for what vendors put around
+ * them, and the output limit that is sent, in which what a model thinks is counted. usd_micro -1 =
+ * the price is unknown. */
+struct ledger_amounts attempt_bound(const struct ask_spec *spec);
+
 /* Micro-dollars for so many tokens at the binding's price a million, rounded up; -1 = unknown. */
 int64_t attempt_price(int64_t tokens_in, int64_t tokens_out, const struct agent_binding *binding);
 

@@ -17,6 +17,7 @@ struct provider {
   struct http_client *http;
   struct services services;
   struct standins standins;
+  struct budgets *budgets;
   struct prng chance; /* for the jitter of delays */
 };
 

@@ -32,8 +32,10 @@ enum status provider_create(struct loop *loop, const struct provider_options *op
   struct http_client_limits limits = {options->connections_per_host, options->max_queued};
   enum status status = standins_make(options->agents, &provider->standins);
   if (status) error_set(err, status, NULL, "out of memory");
+  if (!status) status = budgets_create(loop, &options->budgets, &provider->budgets, err);
   if (!status) status = http_client_create(loop, limits, &provider->http, err);
   if (status) {
+    budgets_destroy(provider->budgets);
     standins_done(&provider->standins);
     free(provider);
     return status;
@@ -50,8 +52,13 @@ void provider_destroy(struct provider *provider) {
   if (!provider) return;
   services_done(&provider->services);
   http_client_destroy(provider->http);
+  budgets_destroy(provider->budgets);
   standins_done(&provider->standins);
   free(provider);
+}
+
+struct budgets *provider_budgets(struct provider *provider) {
+  return provider->budgets;
 }
 
 void provider_restore_breaker(struct provider *provider, const char *service,

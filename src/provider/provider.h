@@ -8,6 +8,7 @@
 #include "io/loop.h"
 #include "provider/agents.h"
 #include "provider/breaker.h"
+#include "provider/budgets.h"
 #include "provider/pacing.h"
 
 struct provider;
@@ -30,11 +31,15 @@ struct provider_options {
   breaker_keep_fn *breaker_changed;
   void *breaker_ctx;
   const struct clock *clock; /* wall time, of what is kept; NULL = the system's */
+  struct budgets_options budgets;
 };
 
 MUST_CHECK enum status provider_create(struct loop *loop, const struct provider_options *options,
                                        struct provider **ret_provider, struct error *err);
 void provider_destroy(struct provider *provider);
+
+/* What its calls are paid from; as long as the provider. */
+struct budgets *provider_budgets(struct provider *provider);
 
 /* What breaker_changed was told before the last end; until the loop runs. The time that passed
  * since then counts. A name that nobody asks any more does no harm; of 512 names, those that come

@@ -4,6 +4,7 @@
 #include "runner/panel.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 /* ---- time and money ---- */
 
@@ -24,29 +25,14 @@ static struct hub_token token_of(const struct asking *asking, int attempt) {
                             turn_kind_names[t->kind], t->round, attempt};
 }
 
-/* True when the attempt would take the debate over one of its budgets. */
-static bool over_budget(const struct live *live, const struct ask_attempt *attempt) {
-  const struct debate *d = live->debate;
-  if (d->config.budget_tokens >= 0 &&
-      d->committed_tokens + attempt->reserved_tokens > d->config.budget_tokens)
-    return true;
-  return d->config.budget_usd_micro >= 0 &&
-         (attempt->reserved_usd_micro < 0 ||
-          d->committed_usd_micro + attempt->reserved_usd_micro > d->config.budget_usd_micro);
-}
-
 static void on_attempt_start(void *ctx, const struct ask_attempt *attempt) {
   struct asking *asking = ctx;
   struct live *live = asking->live;
-  if (over_budget(live, attempt)) {
-    enum status s = live_fact(live, EVENT_BUDGET_EXHAUSTED, NULL, NULL, NULL);
-    if (s && s != STATUS_CONFLICT) live_give_up(live, s, "the budget could not be noted");
-    return;
-  }
   struct delivery *delivery = delivery_gather(live);
   struct drafts drafts = {0};
-  struct attempt_begin begin = {attempt->provider, attempt->model, attempt->reserved_tokens,
-                                attempt->reserved_usd_micro, false};
+  struct attempt_begin begin = {
+      attempt->provider,           attempt->model, attempt->reserved_tokens,
+      attempt->reserved_usd_micro, false,          attempt->prompt_bytes};
   enum status s =
       delivery ? debate_begin_attempt(live->debate, asking->turn, &begin, &drafts) : STATUS_NOMEM;
   if (!s) s = delivery_seal(delivery, &drafts);
@@ -55,6 +41,9 @@ static void on_attempt_start(void *ctx, const struct ask_attempt *attempt) {
     live_give_up(live, s, "an attempt could not be noted");
     return;
   }
+  asking->day = attempt->day;
+  asking->reserved = (struct ledger_amounts){attempt->reserved_tokens, attempt->reserved_usd_micro};
+  delivery_book(delivery, asking->day, NULL, &asking->reserved);
   asking->state = ASKING_SEALING;
   asking->sealed_in = delivery->number;
 }
@@ -158,23 +147,60 @@ static struct attempt_result result_of(const struct ask_result *r, const struct 
                                  .cache_write = r->usage.cache_write,
                                  .output = r->usage.output,
                                  .reasoning = r->usage.reasoning,
-                                 .cost_usd_micro = r->cost_usd_micro,
+                                 .booked_tokens = r->booked.tokens,
+                                 .booked_usd_micro = r->booked.usd_micro,
                                  .ttft_ms = r->ttft_ms,
                                  .latency_ms = r->latency_ms};
 }
 
-/* Appends what an attempt's end, or a turn's, gave, and goes on from there. The asking may be gone
- * when it returns. */
-static void note(struct asking *asking, enum status s, struct delivery *delivery,
-                 struct drafts *drafts, bool final) {
+/* ---- a budget that is used up ---- */
+
+/* The turn that ends the debate: one that no budget pays for, when nothing else is under way. What
+ * is, has been paid for, and its answer shall count. */
+static const struct asking *last_exhausted(const struct live *live) {
+  const struct asking *exhausted = NULL;
+  for (int i = 0; i < live->asking_count; i++) {
+    const struct asking *asking = &live->askings[i];
+    if (asking->state == ASKING_EXHAUSTED) exhausted = asking;
+    if (asking->state != ASKING_EXHAUSTED && asking->state != ASKING_FREE) return NULL;
+  }
+  return exhausted;
+}
+
+static void end_exhausted(struct live *live, const struct asking *exhausted) {
+  enum status s = live_fact(live, EVENT_BUDGET_EXHAUSTED, exhausted->exhausted, NULL, NULL);
+  if (s && s != STATUS_CONFLICT) live_give_up(live, s, "the budget could not be noted");
+}
+
+static void exhaust(struct asking *asking, const char *words) {
   struct live *live = asking->live;
+  asking->state = ASKING_EXHAUSTED;
+  asking->exhausted = bytes_dup(bytes_of(words)); /* NULL: the fact then has no reason */
+  struct log_context context = live_log_context(live);
+  log_warning("runner", &context, "budget=exhausted turn=%s detail=\"%s\"", asking->turn_id, words);
+  const struct asking *last = last_exhausted(live);
+  if (last) end_exhausted(live, last);
+}
+
+/* Appends what an attempt's end, or a turn's without one (`booked` NULL), gave, and goes on from
+ * there. The asking may be gone when it returns. */
+static void note(struct asking *asking, enum status s, struct delivery *delivery,
+                 struct drafts *drafts, const struct ledger_amounts *booked, bool final) {
+  struct live *live = asking->live;
+  int turn = asking->turn;
   if (!s) s = delivery_seal(delivery, drafts);
+  if (!s && booked) delivery_book(delivery, asking->day, &asking->reserved, booked);
   if (final)
     asking_clear(asking);
   else
     asking->state = ASKING_ANNOUNCED;
   if (!s) {
-    live_advance(live, delivery);
+    bool open = live->debate->turn_count > turn && live->debate->turns[turn].status == TURN_OPEN;
+    const struct asking *last = open ? NULL : last_exhausted(live);
+    if (last)
+      end_exhausted(live, last);
+    else
+      live_advance(live, delivery);
     return;
   }
   drafts_done(drafts);
@@ -193,7 +219,7 @@ static void record(struct asking *asking, const struct ask_result *r, bool final
     bool used = drafts.count > 1 && drafts.items[1].kind != EVENT_AGENT_ERROR;
     close_tokens(asking, r, used);
   }
-  note(asking, s, delivery, &drafts, final);
+  note(asking, s, delivery, &drafts, &r->booked, final);
 }
 
 static void on_attempt_end(void *ctx, const struct ask_result *r) {
@@ -208,13 +234,17 @@ static void on_done(void *ctx, const struct ask_result *r) {
     record(asking, r, true);
     return;
   }
+  if (r->exhausted) {
+    exhaust(asking, r->detail);
+    return;
+  }
   /* Over before its (next) attempt was announced: there is no attempt that it could end. */
   struct delivery *delivery = delivery_gather(live);
   struct drafts drafts = {0};
   enum status s = delivery
                       ? debate_fail_turn(live->debate, asking->turn, r->outcome, r->detail, &drafts)
                       : STATUS_NOMEM;
-  note(asking, s, delivery, &drafts, true);
+  note(asking, s, delivery, &drafts, NULL, true);
 }
 
 static const struct ask_ops ask_ops = {on_attempt_start, on_token, on_token_reset, on_attempt_end,
@@ -224,6 +254,8 @@ void asking_clear(struct asking *asking) {
   if (asking->state == ASKING_FREE) return;
   prompt_done(&asking->prompt);
   asking->prompt = (struct prompt){0};
+  free(asking->exhausted);
+  asking->exhausted = NULL;
   asking->ask = NULL;
   asking->state = ASKING_FREE;
 }
@@ -265,7 +297,8 @@ static enum status start_ask(struct asking *asking, struct error *err) {
                           .schema_name = turn_kind_names[t->kind],
                           .schema = bytes_of(asking->prompt.schema),
                           .max_output_tokens = d->config.max_output_tokens,
-                          .timeout_ms = turn_time_ms(live, asking)};
+                          .timeout_ms = turn_time_ms(live, asking),
+                          .budget = &live->budget};
   return ask_start(live->runner->provider, &spec, &ask_ops, asking, &asking->ask, err);
 }
 
@@ -301,7 +334,8 @@ enum status asking_cut(struct asking *asking, struct delivery *delivery) {
   struct live *live = asking->live;
   const struct turn *t = &live->debate->turns[asking->turn];
   enum status s = STATUS_OK;
-  if (asking->ask) ask_cancel(asking->ask);
+  struct ledger_amounts booked = {t->reserved_tokens, t->reserved_usd_micro};
+  if (asking->ask) booked = ask_cancel(asking->ask);
   if (t->attempt_open) {
     struct drafts drafts = {0};
     struct ask_result r = {.attempt = t->attempts,
@@ -311,13 +345,15 @@ enum status asking_cut(struct asking *asking, struct delivery *delivery) {
                            .detail = "cut when the debate ended",
                            .request_id = "",
                            .usage = {-1, -1, -1, -1, -1},
-                           .cost_usd_micro = t->reserved_usd_micro,
+                           .cost_usd_micro = -1,
+                           .booked = booked,
                            .ttft_ms = -1,
                            .latency_ms = -1};
     struct attempt_result result = result_of(&r, asking, true);
     close_tokens(asking, &r, false);
     s = debate_answer(live->debate, asking->turn, &result, &drafts);
     if (!s) s = delivery_seal(delivery, &drafts);
+    if (!s) delivery_book(delivery, asking->day, &asking->reserved, &booked);
     drafts_done(&drafts);
   }
   asking_clear(asking);

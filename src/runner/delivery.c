@@ -198,6 +198,30 @@ enum status delivery_seal(struct delivery *delivery, struct drafts *drafts) {
   return s;
 }
 
+static struct store_spending *spending_of(struct delivery *delivery, int64_t day) {
+  const struct store_debate *row = &delivery->live->row;
+  for (size_t i = 0; i < delivery->spending_count; i++)
+    if (delivery->spending[i].day == day) return &delivery->spending[i];
+  /* Attempts last ten minutes at most, so that a third day is a clock that jumps: nothing is lost.
+   */
+  if (delivery->spending_count == DELIVERY_DAYS) return &delivery->spending[0];
+  struct store_spending *spending = &delivery->spending[delivery->spending_count++];
+  *spending =
+      (struct store_spending){.tenant_id = row->tenant_id, .owner_id = row->owner_id, .day = day};
+  return spending;
+}
+
+void delivery_book(struct delivery *delivery, int64_t day, const struct ledger_amounts *before,
+                   const struct ledger_amounts *now) {
+  static const struct ledger_amounts nothing = {0};
+  struct store_spending *spending = spending_of(delivery, day);
+  if (!before) before = &nothing;
+  spending->tokens += now->tokens - before->tokens;
+  spending->usd_micro += now->usd_micro > 0 ? now->usd_micro : 0;
+  spending->usd_micro -= before->usd_micro > 0 ? before->usd_micro : 0;
+  spending->unpriced += (now->usd_micro < 0) - (before->usd_micro < 0);
+}
+
 /* ---- after the commit ---- */
 
 /* The delivery is on disk, its frames are with the subscribers; or the store refused it for good.
@@ -239,8 +263,9 @@ static enum status hand_over(struct delivery *delivery) {
   }
   struct store_event *all = many ? many : few;
   for (size_t i = 0; i < delivery->count; i++) all[i] = delivery->events[i].event;
-  return store_append(live->runner->store, live->row.id, all, delivery->count, delivery->change,
-                      &live->row, on_stored, delivery);
+  return store_append_spending(live->runner->store, live->row.id, all, delivery->count,
+                               delivery->change, &live->row, delivery->spending,
+                               delivery->spending_count, on_stored, delivery);
 }
 
 /* Later it may be taken; anything else is for good. */

@@ -93,8 +93,9 @@ static void begin_attempt(struct habits_log *log, const json_t *data) {
   snprintf(a->turn, sizeof a->turn, "%s", json_get_text(data, "turn", ""));
   snprintf(a->provider, sizeof a->provider, "%s", json_get_text(data, "provider", ""));
   snprintf(a->model, sizeof a->model, "%s", json_get_text(data, "model", ""));
-  /* The reserve is the prompt's bytes and the limit of the answer (see ask_attempt). */
-  a->prompt_bytes = json_get_int(data, "reserved_tokens", 0) - log->config.max_output_tokens;
+  /* Older logs do not say it, and reserved just that and the output limit. */
+  int64_t reserved = json_get_int(data, "reserved_tokens", 0) - log->config.max_output_tokens;
+  a->prompt_bytes = json_get_int(data, "prompt_bytes", reserved);
 }
 
 static int64_t known(const json_t *usage, const char *name) {

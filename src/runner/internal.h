@@ -27,7 +27,7 @@ struct runner_entry { /* id -> running or queued debate */
   UT_hash_handle hh;
 };
 
-enum { RUNNER_SALTS = 128 };
+enum { RUNNER_SALTS = 128, DELIVERY_DAYS = 2 };
 
 struct runner {
   struct loop *loop;
@@ -66,6 +66,7 @@ enum asking_state {
   ASKING_ANNOUNCED, /* ask_start ran; the provider has not announced its (next) attempt yet */
   ASKING_SEALING,   /* attempt_start is on its way to the disk, in delivery `sealed_in` */
   ASKING_SENT,      /* the request left */
+  ASKING_EXHAUSTED, /* a budget cannot pay for it: the debate ends once its other turns have */
 };
 
 /* A turn that is being asked: one slot a turn of the current step. */
@@ -78,8 +79,11 @@ struct asking {
   struct prompt prompt; /* borrowed by the ask */
   struct agent_binding binding;
   char turn_id[TURN_ID_SIZE];
-  int step;           /* in which the time below began */
-  int64_t started_us; /* of the turn, its repair included */
+  int step;                       /* in which the time below began */
+  int64_t started_us;             /* of the turn, its repair included */
+  int64_t day;                    /* in which the open attempt is booked */
+  struct ledger_amounts reserved; /* for it */
+  char *exhausted;                /* which budget, of ASKING_EXHAUSTED */
   bool tokens_shown;
   struct live_text live_text; /* the answer's words out of the reply under way */
 };
@@ -96,6 +100,7 @@ struct live {
   int refs; /* the runner's, and one a delivery */
   struct store_debate row;
   struct debate *debate;
+  struct budget budget; /* open with the askings */
   uint8_t head[CHAIN_HASH_SIZE];
   struct agent_count counts[DEBATE_MEMBERS_MAX + DEBATE_JUDGES_MAX];
   struct asking *askings; /* as many as a step may have turns; NULL before the configuration */
@@ -124,7 +129,8 @@ void live_cut_askings(struct live *live);
 /* Starts asking an open turn; one that cannot be asked fails in the log. */
 MUST_CHECK enum status asking_start(struct live *live, struct delivery *delivery, int turn);
 bool asking_is_asked(const struct live *live, int turn);
-/* Closes its socket and books what was under way at its reserve. */
+/* Closes its socket and books what was under way at its reserve; what was not sent yet at nothing.
+ */
 MUST_CHECK enum status asking_cut(struct asking *asking, struct delivery *delivery);
 /* The ask is over or cancelled: forgets it. */
 void asking_clear(struct asking *asking);
@@ -149,6 +155,8 @@ struct delivery {
   struct sealed *events;
   struct frame **frames;
   size_t count, cap;
+  struct store_spending spending[DELIVERY_DAYS]; /* what the events change in what was spent */
+  size_t spending_count;
   enum store_row_change change;
   bool ends; /* debate_end is among them */
   bool held; /* not with the store yet */
@@ -168,6 +176,10 @@ void delivery_drop(struct live *live);
 /* Seals the drafts into the delivery and folds them; takes the drafts in every case. After an error
  * none of them will be appended, and the debate cannot go on. */
 MUST_CHECK enum status delivery_seal(struct delivery *delivery, struct drafts *drafts);
+/* What was sealed changes an attempt's booking on that day from `before` (NULL = there was none) to
+ * `now`. */
+void delivery_book(struct delivery *delivery, int64_t day, const struct ledger_amounts *before,
+                   const struct ledger_amounts *now);
 /* Gives what was gathered to the store, if anything was. A full queue holds it, in order: a paid
  * answer is never dropped. */
 void delivery_submit(struct live *live);

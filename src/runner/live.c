@@ -50,12 +50,23 @@ enum status live_create(struct runner *runner, const struct store_debate *row,
   return STATUS_OK;
 }
 
+/* Its own account begins with what its log has booked. */
+static enum status open_budget(struct live *live) {
+  const struct debate *d = live->debate;
+  const struct principal who = {live->row.tenant_id, live->row.owner_id, false, false};
+  const struct ledger_caps caps = {d->config.budget_tokens, d->config.budget_usd_micro,
+                                   d->config.allow_unknown_price};
+  const struct ledger_amounts spent = {d->committed_tokens, d->committed_usd_micro};
+  return budget_open(provider_budgets(live->runner->provider), live->row.id, &who, &caps, &spent,
+                     &live->budget);
+}
+
 /* The configuration is known: room for the turns of its largest step. */
 static enum status make_seats(struct live *live) {
   const struct debate_config *c = &live->debate->config;
   live->asking_count = c->member_count > c->judge_count ? c->member_count : c->judge_count;
   live->askings = calloc((size_t)live->asking_count, sizeof *live->askings);
-  return live->askings ? STATUS_OK : STATUS_NOMEM;
+  return live->askings ? open_budget(live) : STATUS_NOMEM;
 }
 
 void live_cut_askings(struct live *live) {
@@ -69,6 +80,7 @@ void live_cut_askings(struct live *live) {
 void live_unref(struct live *live) {
   if (!live || --live->refs > 0) return;
   live_cut_askings(live);
+  budget_close(&live->budget);
   loop_timer_cancel(live->deadline);
   loop_timer_cancel(live->held_timer);
   /* After the last delivery, so that what was committed is seen before the end of the stream. */

@@ -1,5 +1,7 @@
 #include "runner/panel.h"
 
+#include "provider/attempt.h"
+
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -159,17 +161,27 @@ static bool is_priced(const struct agent_binding *b) {
   return b->price_input_usd_micro >= 0 && b->price_output_usd_micro >= 0;
 }
 
+/* A budget in money that is closed to calls whose price nobody knows: the field that it is named
+ * after, or NULL. */
+static const char *closed_to_unpriced(const struct options *o, const struct debate_config *c) {
+  if (c->budget_usd_micro >= 0 && !c->allow_unknown_price) return "budget_usd";
+  bool capped = o->principal_daily_budget_usd_micro > 0 || o->daily_budget_usd_micro > 0 ||
+                o->process_budget_usd_micro > 0;
+  return capped && !o->caps_allow_unknown_price ? "agents" : NULL;
+}
+
 /* Outsiders first, for they judge no answer of their own; then fresh calls to panel members. In a
  * panel of two without an outsider either judge would be a party, so it votes. */
-static enum status choose_judges(const struct agent_table *agents, const struct seat *seats,
-                                 int count, struct debate_config *c) {
+static enum status choose_judges(const struct agent_table *agents, const struct options *options,
+                                 const struct seat *seats, int count, struct debate_config *c) {
   enum status s = STATUS_OK;
   for (size_t i = 0; i < agents->count && c->judge_count < DEBATE_JUDGES_MAX && !s; i++) {
     const struct agent_binding *b = &agents->agents[i];
     struct seat seat = {b, {"", 0}};
     bool outsider = b->available && b->wire != WIRE_DEMO && !in_panel(seats, count, b);
     /* One without a price could never be asked within a budget in money. */
-    if (outsider && (c->budget_usd_micro < 0 || is_priced(b))) s = add_judge(c, &seat, false);
+    if (outsider && (is_priced(b) || !closed_to_unpriced(options, c)))
+      s = add_judge(c, &seat, false);
   }
   for (int i = 0; i < count && count > 2 && c->judge_count < DEBATE_JUDGES_MAX && !s; i++)
     s = add_judge(c, &seats[i], true);
@@ -192,10 +204,13 @@ static enum status fill_limits(const struct options *options, const struct debat
     /* Half of the context for other agents' texts, at the cautious two bytes a token. */
     if (b->context_tokens > 0 && b->context_tokens < c->context_bytes)
       c->context_bytes = b->context_tokens;
-    if (spec->budget_usd_micro >= 0 && !is_priced(b))
-      return error_set(err, STATUS_INVALID, "budget_usd",
-                       "the price of %s (%s) is unknown, so a budget in money cannot be kept",
-                       b->type, b->model);
+    const char *closed = is_priced(b) ? NULL : closed_to_unpriced(options, c);
+    if (closed)
+      return error_set(
+          err, STATUS_INVALID, closed,
+          "the price of %s (%s) is unknown, so %s in money cannot be kept; %s allows it", b->type,
+          b->model, *closed == 'b' ? "a budget" : "the server's cap",
+          *closed == 'b' ? "allow_unknown_price" : "--caps-allow-unknown-price");
   }
   if (c->context_bytes < CONTEXT_BYTES_MIN) c->context_bytes = CONTEXT_BYTES_MIN;
   return STATUS_OK;
@@ -215,8 +230,6 @@ static void fill_settings(const struct options *options, const struct debate_spe
   c->deadline_ms = spec->deadline_ms > 0 ? spec->deadline_ms : options->debate_timeout_s * 1000;
   c->turn_timeout_ms =
       spec->turn_timeout_ms > 0 ? spec->turn_timeout_ms : options->agent_timeout_s * 1000;
-  c->budget_usd_micro = spec->budget_usd_micro;
-  c->budget_tokens = spec->budget_tokens;
   c->engine_version = ENGINE_VERSION;
   c->rules_version = RULES_VERSION;
   c->prompts_version = PROMPTS_VERSION;
@@ -227,11 +240,38 @@ static void fill_settings(const struct options *options, const struct debate_spe
   if (!spec->seed_given) randombytes_buf(&c->seed, sizeof c->seed);
 }
 
+/* What the caller asked for, else the server's default, within the server's limit. */
+static enum status fill_budget(int64_t asked, int64_t fallback, int64_t limit, const char *field,
+                               int64_t *ret_budget, struct error *err) {
+  bool money = strcmp(field, "budget_usd") == 0;
+  if (asked >= 0 && limit > 0 && asked > limit && money)
+    return error_set(err, STATUS_INVALID, field, "%s must be at most %lld.%06lld here", field,
+                     (long long)(limit / 1000000), (long long)(limit % 1000000));
+  if (asked >= 0 && limit > 0 && asked > limit)
+    return error_set(err, STATUS_INVALID, field, "%s must be at most %lld here", field,
+                     (long long)limit);
+  int64_t budget = asked >= 0 ? asked : fallback > 0 ? fallback : limit > 0 ? limit : -1;
+  *ret_budget = limit > 0 && budget > limit ? limit : budget;
+  return STATUS_OK;
+}
+
+static enum status fill_budgets(const struct options *o, const struct debate_spec *spec,
+                                struct debate_config *c, struct error *err) {
+  c->allow_unknown_price = spec->allow_unknown_price;
+  enum status s =
+      fill_budget(spec->budget_usd_micro, o->debate_budget_usd_micro,
+                  o->max_debate_budget_usd_micro, "budget_usd", &c->budget_usd_micro, err);
+  return s ? s
+           : fill_budget(spec->budget_tokens, o->debate_budget_tokens, o->max_debate_budget_tokens,
+                         "budget_tokens", &c->budget_tokens, err);
+}
+
 static enum status build(const struct agent_table *agents, const struct options *options,
                          const struct debate_spec *spec, const struct seat *seats, int count,
                          struct debate_config *c, struct error *err) {
   fill_settings(options, spec, count, c);
-  enum status s = fill_limits(options, spec, seats, count, c, err);
+  enum status s = fill_budgets(options, spec, c, err);
+  if (!s) s = fill_limits(options, spec, seats, count, c, err);
   if (!s) s = bytes_replace(&c->task, bytes_of(spec->task));
   if (!s && spec->context) s = bytes_replace(&c->context, bytes_of(spec->context));
   for (int i = 0; i < count && !s; i++) {
@@ -239,7 +279,7 @@ static enum status build(const struct agent_table *agents, const struct options 
     s = fill_agent(&seats[i], c->members, i, &c->members[i]);
     c->demo = c->demo || c->members[i].demo;
   }
-  if (!s && spec->rule == RULE_JUDGE) s = choose_judges(agents, seats, count, c);
+  if (!s && spec->rule == RULE_JUDGE) s = choose_judges(agents, options, seats, count, c);
   return s;
 }
 
@@ -271,4 +311,19 @@ bool panel_binding(const struct agent_table *agents, const struct debate_agent *
   *ret_binding = *found;
   ret_binding->model = agent->model;
   return true;
+}
+
+struct ledger_amounts panel_least_call(const struct agent_table *agents,
+                                       const struct debate_config *c) {
+  struct ledger_amounts least = {INT64_MAX, INT64_MAX};
+  for (int i = 0; i < c->member_count; i++) {
+    struct agent_binding binding;
+    if (!panel_binding(agents, &c->members[i], &binding)) continue;
+    const struct ask_spec spec = {.binding = &binding, .max_output_tokens = c->max_output_tokens};
+    struct ledger_amounts bound = attempt_bound(&spec);
+    int64_t usd_micro = bound.usd_micro < 0 ? 0 : bound.usd_micro;
+    if (bound.tokens < least.tokens) least.tokens = bound.tokens;
+    if (usd_micro < least.usd_micro) least.usd_micro = usd_micro;
+  }
+  return least.tokens == INT64_MAX ? (struct ledger_amounts){0} : least;
 }

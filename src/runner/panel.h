@@ -10,9 +10,11 @@
 #include "base/options.h"
 #include "debate/spec.h"
 #include "provider/agents.h"
+#include "provider/ledger.h"
 
 /* STATUS_INVALID names the field: an unknown agent, one without its key, a quorum above the panel,
- * a budget in money over a model without a price, no key under ARAGORA_ENV=production. */
+ * a budget above the server's limit, a budget or a cap of the server in money over a model without
+ * a price unless that is allowed, no key under ARAGORA_ENV=production. */
 MUST_CHECK enum status panel_resolve(const struct agent_table *agents,
                                      const struct options *options, const struct debate_spec *spec,
                                      struct debate_config *ret_config, struct error *err);
@@ -28,5 +30,9 @@ MUST_CHECK enum status panel_default(const struct agent_table *agents,
  * table no longer has it, or its key is gone. The texts live as long as table and configuration. */
 bool panel_binding(const struct agent_table *agents, const struct debate_agent *agent,
                    struct agent_binding *ret_binding);
+
+/* The least that a call of its panel reserves: money 0 where a price is unknown. */
+struct ledger_amounts panel_least_call(const struct agent_table *agents,
+                                       const struct debate_config *config);
 
 #endif

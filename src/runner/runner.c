@@ -10,6 +10,31 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+struct spending_load {
+  struct budgets *budgets;
+  enum status status;
+};
+
+static void load_spending(void *ctx, const struct store_spending *spent) {
+  struct spending_load *load = ctx;
+  const struct principal who = {spent->tenant_id, spent->owner_id, false, false};
+  const struct ledger_amounts sum = {spent->tokens > 0 ? spent->tokens : 0,
+                                     spent->usd_micro > 0 ? spent->usd_micro : 0};
+  int64_t unpriced = spent->unpriced > 0 ? spent->unpriced : 0;
+  if (!load->status)
+    load->status = budgets_restore(load->budgets, spent->day, &who, &sum, unpriced);
+}
+
+/* Yesterday's too, so that a clock that is set back over midnight finds them. */
+static enum status restore_spending(struct runner *r, struct error *err) {
+  struct spending_load load = {.budgets = provider_budgets(r->provider)};
+  int64_t yesterday = budgets_today(load.budgets) - 1;
+  enum status s = store_read_spending(r->store, yesterday, load_spending, &load, err);
+  if (s || !load.status) return s;
+  return error_set(err, load.status, NULL, "what was spent today cannot be restored: %s",
+                   status_name(load.status));
+}
+
 enum status runner_create(struct loop *loop, struct store *store, struct hub *hub,
                           struct provider *provider, const struct agent_table *agents,
                           const struct options *options, struct runner **ret_runner,
@@ -24,8 +49,12 @@ enum status runner_create(struct loop *loop, struct store *store, struct hub *hu
   r->options = options;
   r->clock = &clock_system;
   r->accepting = true;
-  *ret_runner = r;
-  return STATUS_OK;
+  enum status s = restore_spending(r, err);
+  if (s)
+    runner_destroy(r);
+  else
+    *ret_runner = r;
+  return s;
 }
 
 void runner_destroy(struct runner *r) {
@@ -226,6 +255,15 @@ static enum status admission(const struct runner *r, struct error *err) {
   return STATUS_OK;
 }
 
+/* A debate whose first call no budget could pay for does not begin. */
+static enum status admit_by_budget(const struct start_request *q, const struct debate_config *c,
+                                   struct error *err) {
+  const struct principal who = {q->tenant_id, q->owner_id, false, false};
+  struct ledger_amounts least = panel_least_call(q->runner->agents, c);
+  return budgets_admit(provider_budgets(q->runner->provider), &who, least.tokens, least.usd_micro,
+                       err);
+}
+
 /* Loop thread. */
 static void start_on_loop(void *arg) {
   struct start_request *q = arg;
@@ -235,6 +273,7 @@ static void start_on_loop(void *arg) {
   struct live *live = NULL;
   enum status s = admission(r, &err);
   if (!s) s = panel_resolve(r->agents, r->options, &q->spec, &config, &err);
+  if (!s) s = admit_by_budget(q, &config, &err);
   if (!s) s = make_row(q, &config, &live);
   if (!s) s = enlist(r, live);
   if (s) {

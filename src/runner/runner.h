@@ -19,6 +19,7 @@
 
 struct runner;
 
+/* Restores into the provider's budgets what the store says was spent today. Blocks. */
 MUST_CHECK enum status runner_create(struct loop *loop, struct store *store, struct hub *hub,
                                      struct provider *provider, const struct agent_table *agents,
                                      const struct options *options, struct runner **ret_runner,
@@ -40,7 +41,8 @@ typedef void runner_started_fn(void *ctx, enum status status, const struct error
 
 /* Resolves the panel, writes debate_start and answers once it is on disk; on the loop's thread, or
  * before it returns when memory is short. Takes the spec in every case. STATUS_INVALID names the
- * field, STATUS_FULL when the queue of debates is full, STATUS_IO while the store cannot be
+ * field, STATUS_FULL when the queue of debates is full, STATUS_EXHAUSTED when a cap of the
+ * principal, the day or the process cannot pay for a call, STATUS_IO while the store cannot be
  * written, STATUS_UNAVAILABLE while stopping. */
 void runner_start(struct runner *runner, const struct principal *who, struct debate_spec *spec,
                   runner_started_fn *done, void *ctx);

@@ -248,7 +248,7 @@ static void ask(struct world *w, int turn, bool hedge) {
   f->reply = sim_reply_make(w->o, w->d, turn, asked, &prompt);
   f->arrives_ms = w->now_ms + 1 + prng_below(&w->order, 20000);
   prompt_done(&prompt);
-  struct attempt_begin begin = {"acme-cloud", "acme-large-3", 1000, -1, hedge};
+  struct attempt_begin begin = {"acme-cloud", "acme-large-3", 1000, -1, hedge, 0};
   if (debate_begin_attempt(w->d, turn, &begin, &drafts)) abort();
   append_all(w, &drafts);
 }
@@ -274,7 +274,8 @@ static void deliver(struct world *w, struct flight *f, enum outcome cut) {
                              .cache_write = -1,
                              .output = 50,
                              .reasoning = -1,
-                             .cost_usd_micro = -1,
+                             .booked_tokens = 150,
+                             .booked_usd_micro = -1,
                              .ttft_ms = 1,
                              .latency_ms = 2};
   if (debate_answer(w->d, f->turn, &r, &drafts)) abort();

@@ -232,7 +232,8 @@ static void ask(struct driver *r, int turn) {
   *f = (struct driver_flight){.used = true, .turn = turn};
   script_answer(r, t, r->asked[t->kind][t->round][t->member]++, f->answer);
   const struct debate_agent *agent = debate_turn_agent(r->d, t);
-  struct attempt_begin begin = {agent->provider, agent->model, 1000, r->reserved_usd_micro, false};
+  struct attempt_begin begin = {agent->provider,       agent->model, 1000,
+                                r->reserved_usd_micro, false,        0};
   assert_int_equal(debate_begin_attempt(r->d, turn, &begin, &drafts), STATUS_OK);
   driver_append(r, &drafts);
 }
@@ -248,17 +249,23 @@ static struct attempt_result plain_result(const struct driver *r) {
                                  .cache_write = -1,
                                  .output = 50,
                                  .reasoning = 10,
-                                 .cost_usd_micro = r->cost_usd_micro,
+                                 .booked_tokens = 170,
+                                 .booked_usd_micro = r->cost_usd_micro,
                                  .ttft_ms = 3,
                                  .latency_ms = 7};
 }
 
-static void fail_result(struct attempt_result *result, const char *outcome) {
+/* Refused with a status: it costs nothing, where there is a price at all. What is cancelled is
+ * booked at its reserve. */
+static void fail_result(const struct driver *r, struct attempt_result *result,
+                        const char *outcome) {
   result->outcome = outcome_parse(outcome);
   result->detail = "the provider's own words";
   result->upstream_status = 503;
   result->input = result->cache_read = result->output = result->reasoning = -1;
-  result->cost_usd_micro = -1;
+  bool cancelled = result->outcome == OUTCOME_CANCELLED;
+  result->booked_tokens = cancelled ? 1000 : 0;
+  result->booked_usd_micro = cancelled || r->reserved_usd_micro < 0 ? r->reserved_usd_micro : 0;
 }
 
 static void deliver(struct driver *r, struct driver_flight *f) {
@@ -268,7 +275,7 @@ static void deliver(struct driver *r, struct driver_flight *f) {
   char *text = NULL;
   if (*answer == '!' || *answer == '~') {
     result.final = *answer == '!';
-    fail_result(&result, answer + 1);
+    fail_result(r, &result, answer + 1);
   } else {
     for (; *answer == '^' || *answer == '@'; answer++) {
       if (*answer == '^') result.truncated = true;

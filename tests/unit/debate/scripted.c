@@ -32,7 +32,7 @@ static void add_all(struct scripted *s, struct drafts *drafts) {
 
 static void answer(struct scripted *s, int turn, scripted_reply_fn *reply) {
   struct drafts drafts = {0};
-  struct attempt_begin begin = {"demo", "demo-1", 1000, 0, false};
+  struct attempt_begin begin = {"demo", "demo-1", 1000, 0, false, 0};
   assert_int_equal(debate_begin_attempt(s->debate, turn, &begin, &drafts), STATUS_OK);
   add_all(s, &drafts);
   const char *text = reply(s->debate->turns[turn].kind, s->debate->turns[turn].member);
@@ -49,7 +49,8 @@ static void answer(struct scripted *s, int turn, scripted_reply_fn *reply) {
                                   .cache_write = -1,
                                   .output = text ? 20 : -1,
                                   .reasoning = -1,
-                                  .cost_usd_micro = 1500,
+                                  .booked_tokens = text ? 120 : 0,
+                                  .booked_usd_micro = 1500,
                                   .ttft_ms = 12,
                                   .latency_ms = 34};
   assert_int_equal(debate_answer(s->debate, turn, &result, &drafts), STATUS_OK);

@@ -33,6 +33,13 @@ static void test_there_and_back(void **state) {
   assert_true(json_equal(data, again));
   FREE_LATER char *canonical = json_canonical_dup(data);
   assert_non_null(canonical); /* no number but integers */
+  /* Where it was not asked for it is not there: as in logs that are older than it. */
+  assert_null(json_object_get(data, "allow_unknown_price"));
+  c.allow_unknown_price = true;
+  JSON_LATER json_t *allowed = debate_config_to_json(&c);
+  debate_config_done(&c);
+  assert_int_equal(debate_config_from_json(allowed, &c, &err), STATUS_OK);
+  assert_true(c.allow_unknown_price);
   debate_config_done(&c);
 }
 

@@ -548,7 +548,8 @@ static void test_absurd_usage(void **state) {
                                   .cache_write = INT64_MAX,
                                   .output = INT64_MAX,
                                   .reasoning = INT64_MAX,
-                                  .cost_usd_micro = INT64_MAX,
+                                  .booked_tokens = INT64_MAX,
+                                  .booked_usd_micro = INT64_MAX,
                                   .ttft_ms = INT64_MAX,
                                   .latency_ms = INT64_MAX};
   assert_int_equal(debate_answer(r.d, 0, &result, &drafts), STATUS_OK);

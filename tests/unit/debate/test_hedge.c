@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 static struct attempt_result result_of(int attempt, enum outcome outcome, bool final) {
+  int64_t reserved = attempt == 1 ? 1000 : 5000; /* the hedge's */
   return (struct attempt_result){
       .attempt = attempt,
       .outcome = outcome,
@@ -20,14 +21,19 @@ static struct attempt_result result_of(int attempt, enum outcome outcome, bool f
       .cache_write = -1,
       .output = outcome == OUTCOME_OK ? 20 : -1,
       .reasoning = -1,
-      .cost_usd_micro = outcome == OUTCOME_OK ? 300 : -1,
+      .booked_tokens = outcome == OUTCOME_OK          ? 50
+                       : outcome == OUTCOME_CANCELLED ? reserved
+                                                      : 0,
+      .booked_usd_micro = outcome == OUTCOME_OK          ? 300
+                          : outcome == OUTCOME_CANCELLED ? reserved
+                                                         : 0,
       .ttft_ms = 1,
       .latency_ms = 2};
 }
 
 static void start(struct driver *r, int64_t reserved, bool hedge) {
   struct drafts drafts = {0};
-  const struct attempt_begin begin = {"acme", "acme-1", reserved, reserved, hedge};
+  const struct attempt_begin begin = {"acme", "acme-1", reserved, reserved, hedge, 0};
   assert_int_equal(debate_begin_attempt(r->d, 0, &begin, &drafts), STATUS_OK);
   driver_append(r, &drafts);
 }

@@ -230,7 +230,7 @@ static void test_values(void **state) {
   struct debate_spec spec = accept(
       "\"rounds\":3,\"max_rounds\":5,\"consensus_threshold\":0.7,\"fast_path\":false,\"quorum\":2,"
       "\"samples\":7,\"deadline_seconds\":12.5,\"turn_timeout_seconds\":1.0005,"
-      "\"budget_tokens\":5000");
+      "\"budget_tokens\":5000,\"allow_unknown_price\":true");
   assert_int_equal(spec.rounds, 3);
   assert_int_equal(spec.threshold_ppm, 700000);
   assert_false(spec.fast_path);
@@ -239,6 +239,7 @@ static void test_values(void **state) {
   assert_int_equal(spec.deadline_ms, 12500);
   assert_int_equal(spec.turn_timeout_ms, 1001);
   assert_int_equal(spec.budget_tokens, 5000);
+  assert_true(spec.allow_unknown_price);
   debate_spec_done(&spec);
 }
 
@@ -252,6 +253,7 @@ static void check_money(const char *written, int64_t micro) {
 
 static void test_money_is_exact(void **state) {
   (void)state;
+  refuse("\"allow_unknown_price\":1", "allow_unknown_price", "true or false");
   check_money("0.1", 100000);
   check_money("0.29", 290000);
   check_money("1.005", 1005000);

@@ -257,8 +257,12 @@ static void test_happy(void **state) {
   assert_int_equal(run.result.usage.output, 50);
   assert_int_equal(run.result.cost_usd_micro, 1200 * 2 + 50 * 10);
   assert_true(run.result.ttft_ms >= 0 && run.result.latency_ms >= run.result.ttft_ms);
-  assert_int_equal(run.attempt.reserved_tokens, 11 + 18 + 7 + 1000);
-  assert_int_equal(run.attempt.reserved_usd_micro, 36 * 2 + 1000 * 10);
+  /* The texts, the schema, what may stand around them, and the limit of the model. */
+  const int64_t in = 11 + 18 + 7 + 59 + 1024;
+  assert_int_equal(run.attempt.reserved_tokens, in + 800);
+  assert_int_equal(run.attempt.reserved_usd_micro, (in + (in + 3) / 4) * 2 + 800 * 10);
+  assert_int_equal(run.result.booked.tokens, 1250);
+  assert_int_equal(run.result.booked.usd_micro, run.result.cost_usd_micro);
   assert_non_null(strstr(run.request, "POST /v1/messages HTTP/1.1\r\n"));
   assert_non_null(strstr(run.request, "x-api-key: top-secret-key\r\n"));
   assert_non_null(strstr(run.request, "\"max_tokens\":800"));

@@ -12,6 +12,7 @@ enum { NTHS = 4096 };
 
 struct provider {
   struct loop *loop;
+  struct budgets *budgets;
 };
 
 struct ask {
@@ -23,6 +24,8 @@ struct ask {
   struct scripted_question question;
   struct scripted_answer answer;
   struct loop_timer *step, *total;
+  struct budget_claim claim;
+  struct ledger_amounts bound, owed;
   int attempt;
   bool ending, held;
 };
@@ -51,22 +54,26 @@ struct scripted_counts scripted_counts(void) {
 
 enum status provider_create(struct loop *loop, const struct provider_options *options,
                             struct provider **ret_provider, struct error *err) {
-  (void)options;
-  (void)err;
   *ret_provider = calloc(1, sizeof **ret_provider);
   if (!*ret_provider) return STATUS_NOMEM;
   (*ret_provider)->loop = loop;
-  return STATUS_OK;
+  return budgets_create(loop, &options->budgets, &(*ret_provider)->budgets, err);
 }
 
 void provider_destroy(struct provider *provider) {
+  budgets_destroy(provider->budgets);
   free(provider);
+}
+
+struct budgets *provider_budgets(struct provider *provider) {
+  return provider->budgets;
 }
 
 static void release(struct ask *ask) {
   if (ask->held) DL_DELETE(held, ask);
   loop_timer_cancel(ask->step);
   loop_timer_cancel(ask->total);
+  budget_release(&ask->claim);
   open_asks--;
   free(ask);
 }
@@ -92,8 +99,19 @@ static struct ask_result result_of(const struct ask *ask, enum outcome outcome, 
                              .retry_after_ms = -1};
 }
 
+/* As ask.c books it: what is known, else the reserve; what was refused, nothing. */
+static void settle(struct ask *ask, struct ask_result *r) {
+  bool ok = r->outcome == OUTCOME_OK;
+  bool priced = ask->bound.usd_micro >= 0;
+  r->booked.tokens = ok ? r->usage.input + r->usage.output : 0;
+  r->booked.usd_micro = !priced ? -1 : ok ? r->cost_usd_micro : 0;
+  ask->owed = (struct ledger_amounts){0};
+  budget_settle(&ask->claim, r->booked.tokens, r->booked.usd_micro);
+}
+
 static void end(struct ask *ask, enum outcome outcome, const char *text) {
   struct ask_result result = result_of(ask, outcome, text);
+  settle(ask, &result);
   if (outcome == OUTCOME_OK)
     answered++;
   else
@@ -144,6 +162,7 @@ static void on_answer(void *arg) {
   ask->step = NULL;
   if (ask->attempt <= ask->answer.failing_attempts) {
     struct ask_result result = result_of(ask, OUTCOME_UNAVAILABLE, "");
+    settle(ask, &result);
     ask->step = loop_timer_start(ask->provider->loop, 0, announce, ask);
     ask->ops->token_reset(ask->ctx, ask->attempt);
     ask->ops->attempt_end(ask->ctx, &result);
@@ -163,6 +182,33 @@ static void on_answer(void *arg) {
   end(ask, OUTCOME_OK, text);
 }
 
+static void on_budget(void *arg) {
+  struct ask *ask = arg;
+  ask->step = loop_timer_start(ask->provider->loop, 0, announce, ask);
+}
+
+static bool claim(struct ask *ask) {
+  const struct ask_spec *spec = &ask->spec;
+  char words[BUDGET_WORDS_SIZE] = "";
+  if (ask->claim.state == CLAIM_HELD) return true;
+  int64_t prompt = (int64_t)(spec->system.len + spec->prefix.len + spec->prompt.len);
+  ask->bound = (struct ledger_amounts){prompt + spec->max_output_tokens,
+                                       spec->binding->price_input_usd_micro < 0 ? -1 : 1000};
+  if (ask->answer.bound_tokens) ask->bound.tokens = ask->answer.bound_tokens;
+  ask->claim.go = on_budget;
+  ask->claim.ctx = ask;
+  enum budget_answer answer =
+      budget_claim(spec->budget, &ask->claim, ask->bound.tokens, ask->bound.usd_micro, words);
+  if (answer == BUDGET_HELD || answer == BUDGET_WAITING) return answer == BUDGET_HELD;
+  struct ask_result result = result_of(ask, OUTCOME_BUDGET, "");
+  result.detail = words;
+  result.exhausted = answer == BUDGET_EXHAUSTED;
+  ask->ending = true;
+  ask->ops->done(ask->ctx, &result);
+  release(ask);
+  return false;
+}
+
 static void announce(void *arg) {
   struct ask *ask = arg;
   const struct ask_spec *spec = &ask->spec;
@@ -171,13 +217,15 @@ static void announce(void *arg) {
     end(ask, OUTCOME_UNAVAILABLE, "");
     return;
   }
-  int64_t prompt = (int64_t)(spec->system.len + spec->prefix.len + spec->prompt.len);
+  if (!claim(ask)) return;
   struct ask_attempt attempt = {
       .number = ++ask->attempt,
       .provider = spec->binding->provider,
       .model = spec->binding->model,
-      .reserved_tokens = prompt + spec->max_output_tokens,
-      .reserved_usd_micro = spec->binding->price_input_usd_micro < 0 ? -1 : 1000};
+      .prompt_bytes = (int64_t)(spec->system.len + spec->prefix.len + spec->prompt.len),
+      .reserved_tokens = ask->bound.tokens,
+      .reserved_usd_micro = ask->bound.usd_micro,
+      .day = ask->claim.day};
   ask->ops->attempt_start(ask->ctx, &attempt);
 }
 
@@ -198,6 +246,7 @@ void scripted_release(void *unused) {
 
 void ask_proceed(struct ask *ask) {
   proceeded++;
+  ask->owed = ask->bound;
   if (rules.proceeding) rules.proceeding(rules.ctx, &ask->question);
   if (ask->answer.deed == SCRIPT_SILENT || ask->answer.deed == SCRIPT_TIMEOUT) return;
   if (ask->answer.deed != SCRIPT_HELD || released) {
@@ -247,8 +296,11 @@ enum status ask_start(struct provider *provider, const struct ask_spec *spec,
   return STATUS_OK;
 }
 
-void ask_cancel(struct ask *ask) {
-  if (ask->ending) return;
+struct ledger_amounts ask_cancel(struct ask *ask) {
+  struct ledger_amounts owed = ask->owed;
+  if (ask->ending) return (struct ledger_amounts){0};
   cancelled++;
+  if (owed.tokens) budget_settle(&ask->claim, owed.tokens, owed.usd_micro);
   release(ask);
+  return owed;
 }

@@ -31,6 +31,7 @@ struct scripted_answer {
   int failing_attempts; /* that end unavailable first, each announced */
   uint64_t delay_ms;
   int64_t output_tokens; /* usage; 0 = 100 */
+  int64_t bound_tokens;  /* what it reserves; 0 = its texts and the output limit */
 };
 
 struct scripted_rules {

@@ -240,6 +240,57 @@ static void quorum(void **state) {
   refuse(f, "quorum", "2 to 3");
 }
 
+static void budgets_of_the_server(void **state) {
+  struct fixture *f = *state;
+  f->options.debate_budget_usd_micro = 2000000;
+  f->options.max_debate_budget_usd_micro = 5000000;
+  f->options.max_debate_budget_tokens = 9000;
+  resolve(f); /* names none: the default, and where there is none the limit */
+  assert_int_equal(f->config.budget_usd_micro, 2000000);
+  assert_int_equal(f->config.budget_tokens, 9000);
+  f->spec.budget_usd_micro = 5000000;
+  f->spec.budget_tokens = 8999;
+  resolve(f);
+  assert_int_equal(f->config.budget_usd_micro, 5000000);
+  assert_int_equal(f->config.budget_tokens, 8999);
+  f->spec.budget_tokens = 9001;
+  refuse(f, "budget_tokens", "at most 9000");
+  f->spec.budget_tokens = -1;
+  f->spec.budget_usd_micro = 5000001;
+  refuse(f, "budget_usd", "at most 5.000000");
+}
+
+static void caps_need_prices(void **state) {
+  struct fixture *f = *state;
+  f->rows[1].price_output_usd_micro = -1;
+  f->options.daily_budget_tokens = 1;
+  resolve(f);
+  f->options.daily_budget_usd_micro = 1;
+  refuse(f, "agents", "bolt-api (bolt-1)");
+  f->spec.allow_unknown_price = true; /* of the debate's own budget: it has none */
+  refuse(f, "agents", "--caps-allow-unknown-price");
+  f->options.caps_allow_unknown_price = true;
+  resolve(f);
+  f->spec.allow_unknown_price = false;
+  f->spec.budget_usd_micro = 1;
+  refuse(f, "budget_usd", "allow_unknown_price");
+  f->spec.allow_unknown_price = true;
+  resolve(f);
+  assert_true(f->config.allow_unknown_price);
+}
+
+static void the_least_call(void **state) {
+  struct fixture *f = *state;
+  f->rows[2].output_tokens_max = 500;
+  f->rows[1].price_output_usd_micro = f->rows[1].price_input_usd_micro = 1000000;
+  f->rows[0].price_output_usd_micro = f->rows[0].price_input_usd_micro = 2000000;
+  f->rows[2].price_output_usd_micro = f->rows[2].price_input_usd_micro = 9000000;
+  resolve(f);
+  struct ledger_amounts least = panel_least_call(&f->table, &f->config);
+  assert_int_equal(least.tokens, 1024 + 500);
+  assert_int_equal(least.usd_micro, 1024 + 8192);
+}
+
 static void budget_needs_prices(void **state) {
   struct fixture *f = *state;
   f->rows[1].price_input_usd_micro = -1;
@@ -311,6 +362,9 @@ int main(void) {
       CASE(judges_within_a_budget),
       CASE(baselines),
       CASE(quorum),
+      CASE(budgets_of_the_server),
+      CASE(caps_need_prices),
+      CASE(the_least_call),
       CASE(budget_needs_prices),
       CASE(context_of_the_smallest),
       CASE(seeds),

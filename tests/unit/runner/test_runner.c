@@ -272,7 +272,7 @@ static void budgets(void **state) {
     bool exhausted = is(debate_outcome(d), "budget_exhausted");
     size_t facts = world_count(w, watch->id, "budget_exhausted", NULL, NULL, NULL);
     assert_int_equal(facts, exhausted);
-    if (i < 2) assert_int_equal(facts, 1);
+    if (i < 1) assert_int_equal(facts, 1); /* the rest can be paid for, some one by one */
     debate_destroy(d);
     assert_int_equal(scripted_counts().open, 0);
   }

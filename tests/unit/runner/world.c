@@ -71,7 +71,7 @@ static void *run_loop(void *arg) {
 void world_open(struct world *w) {
   struct error err = {0};
   struct store_options store = {w->memory_path, w->elo_path, 1, 20000, w->max_queued_bytes};
-  struct provider_options provider = {0};
+  struct provider_options provider = {.budgets = w->budgets};
   enum status s = store_open(&store, &w->store, &err);
   if (!s) s = loop_create(&w->loop, &err);
   if (!s) s = hub_create(10000, &w->hub, &err);

@@ -50,6 +50,7 @@ struct world {
   char memory_path[96], elo_path[96];
   size_t max_queued_bytes;
   struct options options;
+  struct budgets_options budgets;
   struct agent_table agents;
   struct loop *loop;
   pthread_t thread;
