@@ -23,6 +23,8 @@ void handle_agents_health(struct http_request *request, void *app);
 void handle_breakers_list(struct http_request *request, void *app);
 void handle_breakers_system(struct http_request *request, void *app);
 void handle_breaker_reset(struct http_request *request, void *app);
+/* budgets.c */
+void handle_budgets_show(struct http_request *request, void *app);
 /* health.c */
 void handle_health_show(struct http_request *request, void *app);
 void handle_health_alive(struct http_request *request, void *app);

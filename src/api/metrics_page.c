@@ -41,6 +41,31 @@ static void set_breakers(const struct api *api) {
   breaker_list_done(&list);
 }
 
+static void set_account(const char *scope, const struct ledger_view *v) {
+  const char *const cap[] = {scope, "cap"}, *const spent[] = {scope, "spent"},
+                    *const reserved[] = {scope, "reserved"};
+  if (v->caps.tokens >= 0) metric_set(METRIC_BUDGET_TOKENS, cap, v->caps.tokens);
+  if (v->caps.usd_micro >= 0) metric_set(METRIC_BUDGET_USD_MICRO, cap, v->caps.usd_micro);
+  metric_set(METRIC_BUDGET_TOKENS, spent, v->committed.tokens);
+  metric_set(METRIC_BUDGET_TOKENS, reserved, v->reserved.tokens);
+  metric_set(METRIC_BUDGET_USD_MICRO, spent, v->committed.usd_micro);
+  metric_set(METRIC_BUDGET_USD_MICRO, reserved, v->reserved.usd_micro);
+  metric_set(METRIC_BUDGET_UNPRICED, (const char *const[]){scope}, v->unpriced);
+}
+
+/* What principals spend is the day's; of theirs only the cap is a figure of its own. */
+static void set_budgets(const struct api *api) {
+  const char *const cap[] = {budget_scope_name(BUDGET_PRINCIPAL), "cap"};
+  struct budgets_view view;
+  budgets_look(provider_budgets(api->parts.provider), &view);
+  set_account(budget_scope_name(BUDGET_DAY), &view.today);
+  set_account(budget_scope_name(BUDGET_PROCESS), &view.process);
+  const struct ledger_caps *caps = &view.principal_caps;
+  if (caps->tokens >= 0) metric_set(METRIC_BUDGET_TOKENS, cap, caps->tokens);
+  if (caps->usd_micro >= 0) metric_set(METRIC_BUDGET_USD_MICRO, cap, caps->usd_micro);
+  metric_set(METRIC_BUDGET_WAITING, NULL, (int64_t)view.waiting);
+}
+
 void handle_metrics_show(struct http_request *request, void *app) {
   const char *format = http_request_query(request, "format");
   if (params_only_json(request) || (format && strcmp(format, "json") == 0)) {
@@ -48,6 +73,7 @@ void handle_metrics_show(struct http_request *request, void *app) {
     return;
   }
   set_breakers(app);
+  set_budgets(app);
   BUFFER_LATER struct buffer text;
   buffer_init(&text, METRICS_BYTES_MAX);
   enum status s = metrics_render(&text);

@@ -29,6 +29,8 @@ const struct http_route api_routes[] = {
      "The same, for the administrator's page"},
     {"POST", "/api/system/circuit-breakers/{agent}/reset", handle_breaker_reset, false, false,
      "admin", "Close a circuit breaker"},
+    {"GET", "/api/budgets", handle_budgets_show, false, false, "admin",
+     "Caps on spending, and what is left"},
     {"GET", "/api/health", handle_health_show, false, true, "public",
      "Health of the server's parts"},
     {"GET", "/healthz", handle_health_alive, false, true, "public", "The process answers"},

@@ -74,6 +74,8 @@ static bool put_settings(json_t *body, const struct question *q) {
   if (q->rounds >= 0) ok &= put(body, "rounds", json_integer(q->rounds));
   if (q->threshold >= 0) ok &= put(body, "consensus_threshold", json_real(q->threshold));
   if (q->budget_usd >= 0) ok &= put(body, "budget_usd", json_real(q->budget_usd));
+  if (q->budget_tokens > 0) ok &= put(body, "budget_tokens", json_integer(q->budget_tokens));
+  if (q->allow_unknown_price) ok &= put(body, "allow_unknown_price", json_true());
   if (q->deadline_s >= 0) ok &= put(body, "deadline_seconds", json_integer(q->deadline_s));
   return ok;
 }
@@ -103,6 +105,8 @@ const char *question_flag_of(const char *field) {
               {"max_rounds", "--rounds"},
               {"consensus_threshold", "--threshold"},
               {"budget_usd", "--budget-usd"},
+              {"budget_tokens", "--budget-tokens"},
+              {"allow_unknown_price", "--allow-unknown-price"},
               {"deadline_seconds", "--deadline"},
               {"context", "--context"},
               {"task", "question"}};

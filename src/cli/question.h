@@ -11,10 +11,12 @@ struct question {
   const char *context; /* NULL, text, "@file" or "-" = standard input */
   const char *agents;  /* comma list, or NULL */
   const char *consensus, *mode, *topology;
-  const char *seed;   /* decimal text, or NULL */
-  int64_t rounds;     /* -1 = default */
-  double threshold;   /* -1 = default */
-  double budget_usd;  /* -1 = none */
+  const char *seed;      /* decimal text, or NULL */
+  int64_t rounds;        /* -1 = default */
+  double threshold;      /* -1 = default */
+  double budget_usd;     /* -1 = none */
+  int64_t budget_tokens; /* 0 = none */
+  bool allow_unknown_price;
   int64_t deadline_s; /* -1 = default */
   bool demo;
 };
