@@ -5,6 +5,8 @@
  * - Its timer callback is one-shot and may name 0 ms: never drive curl from inside it.
  * - Nothing of the multi interface may be called from a transfer's callback, so a call that starts
  *   or ends there waits until curl has returned (`inside`).
+ * - It is told no timeouts: with one, each transfer stands in curl's tree of timers, which is then
+ *   changed twice at every read of any of them. One timer of the loop keeps both for a call.
  */
 #include "io/http_client.h"
 
@@ -50,6 +52,8 @@ struct http_call {
   struct buffer body;
   char method[8];
   int64_t connect_timeout_ms, total_timeout_ms;
+  struct loop_timer *clock; /* of the next of the two; NULL = not in curl */
+  int64_t launched_ms;
   size_t max_body_bytes, body_bytes;
   const struct http_call_ops *ops;
   void *ctx;
@@ -205,8 +209,6 @@ static void easy_aim(CURL *easy, struct http_call *call) {
   curl_easy_setopt(easy, CURLOPT_HTTPHEADER, call->headers);
   /* Without TLS there is no HTTP/2 to wait for, and waiting would serialise the first connects. */
   curl_easy_setopt(easy, CURLOPT_PIPEWAIT, tls ? 1L : 0L);
-  curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)call->connect_timeout_ms);
-  curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)call->total_timeout_ms);
   curl_easy_setopt(easy, CURLOPT_PRIVATE, call);
   curl_easy_setopt(easy, CURLOPT_WRITEDATA, call);
   curl_easy_setopt(easy, CURLOPT_HEADERDATA, call);
@@ -226,6 +228,8 @@ static void call_free(struct http_call *call) {
 static void call_withdraw(struct http_call *call) {
   if (call->fresh) LL_DELETE2(call->client->fresh, call, fresh_next);
   call->fresh = false;
+  loop_timer_cancel(call->clock);
+  call->clock = NULL;
   curl_multi_remove_handle(call->client->multi, call->easy);
   DL_DELETE(call->host->running, call);
   call->host->running_count--;
@@ -245,6 +249,13 @@ static void call_end(struct http_call *call, enum http_call_end end, const char 
   call_release(call);
 }
 
+static void on_clock(void *arg);
+
+static void set_clock(struct http_call *call, int64_t at_ms) {
+  int64_t left = call->launched_ms + at_ms - (int64_t)loop_now_ms(call->client->loop);
+  call->clock = loop_timer_start(call->client->loop, left > 0 ? (uint64_t)left : 0, on_clock, call);
+}
+
 /* From no list into curl. */
 static bool call_launch(struct http_call *call) {
   struct http_client *client = call->client;
@@ -254,6 +265,9 @@ static bool call_launch(struct http_call *call) {
   if (curl_multi_add_handle(client->multi, call->easy) != CURLM_OK) return false;
   call->state = CALL_RUNNING;
   call->queued_us = now_us() - call->created_us;
+  call->launched_ms = (int64_t)loop_now_ms(client->loop);
+  set_clock(call, call->connect_timeout_ms < call->total_timeout_ms ? call->connect_timeout_ms
+                                                                    : call->total_timeout_ms);
   DL_APPEND(call->host->running, call);
   call->host->running_count++;
   return true;
@@ -266,6 +280,32 @@ static void host_launch_queued(struct host *host, struct http_client *client) {
     client->queued--;
     if (!call_launch(call)) call_end(call, HTTP_CALL_RESET, "out of memory");
   }
+}
+
+/* Once the connection, TLS included, is ready. */
+static bool is_connected(const struct http_call *call) {
+  curl_off_t pretransfer_us = 0;
+  curl_easy_getinfo(call->easy, CURLINFO_PRETRANSFER_TIME_T, &pretransfer_us);
+  return pretransfer_us > 0;
+}
+
+static void on_clock(void *arg) {
+  struct http_call *call = arg;
+  struct http_client *client = call->client;
+  struct host *host = call->host;
+  bool connected = is_connected(call);
+  int64_t passed = (int64_t)loop_now_ms(client->loop) - call->launched_ms;
+  call->clock = NULL;
+  if (connected && passed < call->total_timeout_ms) {
+    set_clock(call, call->total_timeout_ms);
+    return;
+  }
+  char words[80];
+  snprintf(words, sizeof words, "not %s after %lld ms", connected ? "finished" : "connected",
+           (long long)passed);
+  call_withdraw(call);
+  call_end(call, connected ? HTTP_CALL_TIMEOUT : HTTP_CALL_CONNECT, words);
+  host_launch_queued(host, client);
 }
 
 static enum http_call_end end_of(const struct http_call *call, CURLcode code) {
@@ -287,11 +327,8 @@ static enum http_call_end end_of(const struct http_call *call, CURLcode code) {
     case CURLE_UNSUPPORTED_PROTOCOL:
     case CURLE_URL_MALFORMAT:
     case CURLE_WEIRD_SERVER_REPLY: return HTTP_CALL_PROTOCOL;
-    case CURLE_OPERATION_TIMEDOUT: {
-      curl_off_t pretransfer_us = 0; /* set once the connection, TLS included, is ready */
-      curl_easy_getinfo(call->easy, CURLINFO_PRETRANSFER_TIME_T, &pretransfer_us);
-      return pretransfer_us ? HTTP_CALL_TIMEOUT : HTTP_CALL_CONNECT;
-    }
+    case CURLE_OPERATION_TIMEDOUT: /* curl's own limit for connecting, five minutes */
+      return is_connected(call) ? HTTP_CALL_TIMEOUT : HTTP_CALL_CONNECT;
     default: return HTTP_CALL_RESET;
   }
 }

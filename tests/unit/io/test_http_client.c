@@ -83,20 +83,25 @@ static void result_init(struct result *r) {
   buffer_init(&r->body, 1 << 20);
 }
 
-static enum status start_call(struct result *r, const char *where, int64_t total_ms) {
+static enum status start_timed(struct result *r, const char *where, int64_t connect_ms,
+                               int64_t total_ms) {
   static const char *const headers[] = {"x-test: yes", NULL};
   struct http_call_spec spec = {
       .method = "POST",
       .url = where,
       .headers = headers,
       .body = BYTES_LITERAL("hello"),
-      .connect_timeout_ms = 2000,
+      .connect_timeout_ms = connect_ms,
       .total_timeout_ms = total_ms,
       .max_body_bytes = 1000,
       .ops = &ops,
       .ctx = r,
   };
   return http_call_start(client, &spec, &r->call, NULL);
+}
+
+static enum status start_call(struct result *r, const char *where, int64_t total_ms) {
+  return start_timed(r, where, 2000, total_ms);
 }
 
 static void run_one(struct result *r, const char *where, int64_t total_ms) {
@@ -202,6 +207,46 @@ static void test_ends(void **state) {
   end_as("large", HTTP_CALL_TOO_LARGE, NULL);
   end_as("not-http", HTTP_CALL_PROTOCOL, NULL);
   end_as("stall", HTTP_CALL_TIMEOUT, "some");
+}
+
+/* A server that takes the connection and says nothing to the handshake. */
+static void test_not_connected_in_time(void **state) {
+  (void)state;
+  char secure[64];
+  struct result r;
+  open_all(answer_badly, (void *)(uintptr_t) "stall", 4, 4);
+  snprintf(secure, sizeof secure, "https://127.0.0.1:%d/", tiny_server_port(server));
+  result_init(&r);
+  assert_int_equal(start_timed(&r, secure, 30, 60000), STATUS_OK);
+  loop_run(loop);
+  assert_int_equal(r.end, HTTP_CALL_CONNECT);
+  assert_int_equal(strncmp(r.detail, "not connected after ", 20), 0);
+  buffer_done(&r.body);
+  close_all();
+}
+
+/* Connected, a call has its whole time; and when that is over, the next in the queue has the place.
+ */
+static void test_the_time_of_each(void **state) {
+  (void)state;
+  struct result first, second;
+  open_all(answer_badly, (void *)(uintptr_t) "stall", 1, 4);
+  result_init(&first);
+  result_init(&second);
+  int left = 2;
+  first.left = second.left = &left;
+  uint64_t began_ms = loop_now_ms(loop);
+  assert_int_equal(start_timed(&first, url, 20, 120), STATUS_OK);
+  assert_int_equal(start_timed(&second, url, 20, 120), STATUS_OK);
+  loop_run(loop);
+  assert_true(loop_now_ms(loop) - began_ms >= 240);
+  assert_int_equal(first.end, HTTP_CALL_TIMEOUT);
+  assert_int_equal(second.end, HTTP_CALL_TIMEOUT);
+  assert_string_equal(second.body.ptr, "some");
+  assert_int_equal(strncmp(first.detail, "not finished after ", 19), 0);
+  buffer_done(&first.body);
+  buffer_done(&second.body);
+  close_all();
 }
 
 static void test_no_server(void **state) {
@@ -388,6 +433,8 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_a_call_and_its_connection_again),
       cmocka_unit_test(test_ends),
+      cmocka_unit_test(test_not_connected_in_time),
+      cmocka_unit_test(test_the_time_of_each),
       cmocka_unit_test(test_no_server),
       cmocka_unit_test(test_tls_is_verified),
       cmocka_unit_test(test_stopped_by_the_data_callback),
