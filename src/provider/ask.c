@@ -43,7 +43,7 @@ struct ask {
   bool expired; /* the turn's deadline ended the attempt */
   bool telling; /* a callback of the owner runs, after which we go on */
   enum status unsent;
-  char words[WORDS_MAX]; /* of the last failure */
+  char *words; /* of the last failure, or NULL: thousands wait that never had one */
 };
 
 /* ---- the end of an ask ---- */
@@ -68,11 +68,16 @@ static void stop(struct ask *ask) {
   budget_release(&ask->claim); /* of what was never sent; the rest has been settled */
 }
 
+static void ask_free(struct ask *ask) {
+  free(ask->words);
+  free(ask);
+}
+
 static void finish(struct ask *ask, const struct ask_result *result) {
   stop(ask);
   ask->state = ASK_ENDING;
   ask->ops->done(ask->ctx, result);
-  free(ask);
+  ask_free(ask);
 }
 
 /* Over without an answer of a provider's: how it ends is ours to say. What was announced was never
@@ -259,7 +264,7 @@ static bool tell_attempt_end(struct ask *ask, const struct ask_result *r) {
   if (ask->state != ASK_CANCELLED) ask->ops->attempt_end(ask->ctx, r);
   ask->telling = ask->shown = false;
   if (ask->state != ASK_CANCELLED) return true;
-  free(ask);
+  ask_free(ask);
   return false;
 }
 
@@ -282,7 +287,8 @@ static void on_attempt_done(void *ctx, const struct ask_result *result, enum ret
     return;
   }
   r.next = retry_action_name(next.action);
-  snprintf(ask->words, sizeof ask->words, "%s", r.detail);
+  free(ask->words);
+  ask->words = strdup(r.detail);
   if (tell_attempt_end(ask, &r)) follow(ask, &next);
 }
 
@@ -457,7 +463,8 @@ static void on_total(void *arg) {
                budget_scope_name(ask->claim.scope));
       break;
     case ASK_STEPPING:
-      snprintf(words, sizeof words, "no time left for another attempt; the last: %s", ask->words);
+      snprintf(words, sizeof words, "no time left for another attempt; the last: %s",
+               ask->words ? ask->words : "");
       break;
     case ASK_ENDING:
     case ASK_CANCELLED: return;
@@ -493,6 +500,6 @@ struct ledger_amounts ask_cancel(struct ask *ask) {
   if (ask->telling)
     ask->state = ASK_CANCELLED;
   else
-    free(ask);
+    ask_free(ask);
   return owed;
 }
