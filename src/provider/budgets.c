@@ -381,7 +381,8 @@ void budgets_look(struct budgets *b, struct budgets_view *ret_view) {
 size_t budgets_principals(struct budgets *b, struct budgets_principal *principals, size_t max) {
   char prefix[LEDGER_DAY_KEY_SIZE + 1];
   make_day_key(budgets_today(b), prefix);
-  strcat(prefix, ":");
+  prefix[LEDGER_DAY_KEY_SIZE - 1] = ':';
+  prefix[LEDGER_DAY_KEY_SIZE] = '\0';
   struct ledger_view *views = calloc(max ? max : 1, sizeof *views);
   if (!views) return 0;
   size_t count = ledger_views_under(b->ledger, prefix, views, max);

@@ -325,5 +325,6 @@ struct ledger_amounts panel_least_call(const struct agent_table *agents,
     if (bound.tokens < least.tokens) least.tokens = bound.tokens;
     if (usd_micro < least.usd_micro) least.usd_micro = usd_micro;
   }
-  return least.tokens == INT64_MAX ? (struct ledger_amounts){0} : least;
+  if (least.tokens == INT64_MAX) least = (struct ledger_amounts){0};
+  return least;
 }
