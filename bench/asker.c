@@ -151,7 +151,7 @@ static void start(struct place *place);
 static void on_attempt_start(void *ctx, const struct ask_attempt *attempt) {
   struct place *place = ctx;
   place->asker->counts.attempts++;
-  ask_proceed(place->ask);
+  ask_proceed(place->ask, attempt->number);
 }
 
 static void on_token(void *ctx, int attempt, struct bytes text) {

@@ -24,6 +24,8 @@
     "Running time of a debate")                                                                   \
   X(AGENT_CALLS, "aragora_agent_calls_total", COUNTER, "agent,status",                            \
     "Attempts at a provider by how they ended")                                                   \
+  X(AGENT_HEDGES, "aragora_agent_hedges_total", COUNTER, "agent",                                 \
+    "Second attempts beside a slow first; among aragora_agent_calls_total too")                   \
   X(BREAKER_OPENINGS, "aragora_circuit_breaker_openings_total", COUNTER, "",                      \
     "Circuit breakers that opened, again after a failed trial included")                          \
   X(BUDGET_TOKENS, "aragora_budget_tokens", GAUGE, "scope,state",                                 \

@@ -152,6 +152,8 @@ const struct option option_table[] = {
 
     INT_ROW("--max-retries", "ARAGORA_MAX_RETRIES", "3", max_retries, 0, 10,
             "further attempts after a failed one"),
+    BOOL_ROW("--hedge", "ARAGORA_HEDGE", hedge,
+             "ask a second time beside an answer slower than 19 of 20 of its model"),
     INT_ROW("--circuit-breaker-threshold", "ARAGORA_CIRCUIT_BREAKER_THRESHOLD", "5",
             circuit_breaker_threshold, 1, 1000, "failures in a row that open an agent's breaker"),
     INT_ROW("--circuit-breaker-cooldown-ms", "ARAGORA_CIRCUIT_BREAKER_COOLDOWN_MS", "60000",

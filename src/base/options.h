@@ -57,6 +57,7 @@ struct options {
                                   */
   /* providers */
   int64_t max_retries;                     /* ARAGORA_MAX_RETRIES, 3 */
+  bool hedge;                              /* ARAGORA_HEDGE: see ask.h */
   int64_t circuit_breaker_threshold;       /* ARAGORA_CIRCUIT_BREAKER_THRESHOLD, 5 */
   int64_t circuit_breaker_cooldown_ms;     /* ARAGORA_CIRCUIT_BREAKER_COOLDOWN_MS, 60,000 */
   int64_t circuit_breaker_cooldown_max_ms; /* grows up to this; 0 = it does not */

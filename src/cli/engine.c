@@ -92,6 +92,7 @@ static enum status open_provider(struct engine *e, struct error *err) {
       .max_answer_bytes = (size_t)e->options.max_answer_bytes,
       .demo_token_rate = e->options.demo_token_rate,
       .max_retries = (int)e->options.max_retries,
+      .hedge = e->options.hedge,
       .breaker_threshold = (int)e->options.circuit_breaker_threshold,
       .breaker_cooldown_ms = e->options.circuit_breaker_cooldown_ms,
       .breaker_cooldown_max_ms = e->options.circuit_breaker_cooldown_max_ms,

@@ -12,10 +12,30 @@ enum ask_state {
   ASK_QUEUED,    /* the gate's, until it lets it go */
   ASK_SHORT,     /* the budgets': it waits until others have settled, then steps again */
   ASK_WAITING,   /* the owner's: it makes the attempt durable, then calls ask_proceed */
-  ASK_RUNNING,   /* the attempt's */
+  ASK_RUNNING,   /* the attempts': the first one, or where that has failed its hedge */
   ASK_UNSENT,    /* ours: it could not be sent, and ends in a turn of its own */
   ASK_ENDING,    /* ops.done is running; freed when it returns */
   ASK_CANCELLED, /* by the owner, within a callback of ours, which frees it */
+};
+
+/* An attempt from its announcement to its end. */
+struct leg {
+  struct ask *ask;
+  int number; /* of the attempt */
+  bool open;  /* announced, and the owner has not been told of its end */
+  struct service_call call;
+  struct budget_claim claim;   /* held from before the announcement to the attempt's end */
+  struct ledger_amounts bound; /* of the attempt that is announced next or was last */
+  struct ledger_amounts owed;  /* what that one is booked at if it is cancelled now */
+  struct attempt *attempt;     /* NULL = not under way */
+};
+
+/* A second one beside a first that takes longer than its model's answers do. */
+struct hedge {
+  struct leg leg;
+  bool let_go;             /* by the gate */
+  enum status unsent;      /* why it could not be sent */
+  struct loop_timer *step; /* until that is told */
 };
 
 struct ask {
@@ -30,15 +50,13 @@ struct ask {
   struct loop_timer *step;  /* of STEPPING and UNSENT */
   struct loop_timer *total; /* the turn's deadline */
   int64_t deadline_ms, entered_ms;
-  struct service *service; /* of the binding that is asked now; NULL for demo agents */
-  struct service_call call;
-  struct service_wait trial;   /* of STEPPING: the end of another's trial cuts the delay short */
-  struct budget_claim claim;   /* held from before the announcement to the attempt's end */
-  struct ledger_amounts bound; /* of the attempt that is announced next or was last */
-  struct ledger_amounts owed;  /* what that one is booked at if it is cancelled now */
-  struct attempt *attempt;
-  int number; /* attempts so far */
-  int here;   /* at this binding */
+  struct service *service;   /* of the binding that is asked now; NULL for demo agents */
+  struct service_wait trial; /* of STEPPING: the end of another's trial cuts the delay short */
+  struct leg first;
+  struct hedge *hedge;     /* or NULL; of RUNNING */
+  struct loop_timer *slow; /* of RUNNING: when a hedge is sent */
+  int number;              /* attempts so far */
+  int here;                /* at this binding */
   bool fell_back, shown;
   bool expired; /* the turn's deadline ended the attempt */
   bool telling; /* a callback of the owner runs, after which we go on */
@@ -56,16 +74,32 @@ static int64_t left_ms(const struct ask *ask) {
   return ask->deadline_ms - now_ms(ask);
 }
 
+static void leg_stop(struct leg *leg) {
+  attempt_cancel(leg->attempt);
+  leg->attempt = NULL;
+  service_withdraw(&leg->call);
+  budget_release(&leg->claim); /* of what was never sent; the rest has been settled */
+}
+
+/* Neither planned nor under way any more. */
+static void hedge_drop(struct ask *ask) {
+  loop_timer_cancel(ask->slow);
+  ask->slow = NULL;
+  if (!ask->hedge) return;
+  loop_timer_cancel(ask->hedge->step);
+  leg_stop(&ask->hedge->leg);
+  free(ask->hedge);
+  ask->hedge = NULL;
+}
+
 /* Stops everything that could call back. */
 static void stop(struct ask *ask) {
   loop_timer_cancel(ask->step);
   loop_timer_cancel(ask->total);
   ask->step = ask->total = NULL;
   service_wait_cancel(&ask->trial);
-  attempt_cancel(ask->attempt);
-  ask->attempt = NULL;
-  service_withdraw(&ask->call);
-  budget_release(&ask->claim); /* of what was never sent; the rest has been settled */
+  leg_stop(&ask->first);
+  hedge_drop(ask);
 }
 
 static void ask_free(struct ask *ask) {
@@ -196,23 +230,27 @@ static void follow(struct ask *ask, const struct retry_decision *decision) {
 /* ---- an attempt ---- */
 
 static void on_rates(void *ctx, const struct rate_headers *h) {
-  struct ask *ask = ctx;
+  struct leg *leg = ctx;
   const struct pacing_rates rates = {
       {h->requests.limit, h->requests.remaining, h->requests.reset_ms},
       {h->tokens.limit, h->tokens.remaining, h->tokens.reset_ms},
   };
-  if (rates.requests.limit > 0 || rates.tokens.limit > 0) service_note_rates(&ask->call, &rates);
+  if (rates.requests.limit > 0 || rates.tokens.limit > 0) service_note_rates(&leg->call, &rates);
 }
 
+/* Of a hedge nothing is shown until it has won: two answers at once would be none. */
 static void on_token(void *ctx, struct bytes text) {
-  struct ask *ask = ctx;
+  const struct leg *leg = ctx;
+  struct ask *ask = leg->ask;
+  if (leg != &ask->first) return;
   ask->shown = true;
-  ask->ops->token(ask->ctx, ask->number, text); /* last: the owner may cancel in it */
+  ask->ops->token(ask->ctx, leg->number, text); /* last: the owner may cancel in it */
 }
 
 /* What the attempt says of the service. Of one that the turn's deadline cut short of half a turn's
  * time it says nothing. */
-static void leave_service(struct ask *ask, const struct ask_result *r) {
+static void leave_service(struct leg *leg, const struct ask_result *r) {
+  const struct ask *ask = leg->ask;
   struct breaker_report report = {breaker_verdict_of(r->outcome), r->retry_after_ms, r->detail};
   if (ask->expired && r->outcome == OUTCOME_TIMEOUT && r->latency_ms < ask->spec.timeout_ms / 2)
     report.verdict = BREAKER_NEUTRAL;
@@ -225,97 +263,186 @@ static void leave_service(struct ask *ask, const struct ask_result *r) {
     service_note_answer(ask->service, r->latency_ms);
   else if (ask->service)
     service_note_error(ask->service, outcome_name(r->outcome), r->detail);
-  service_leave(&ask->call, &report, &result);
+  service_leave(&leg->call, &report, &result);
 }
 
 /* A vendor does not bill what it answers with an error's status; what it counted before an answer
  * broke off is less than it bills. */
-static struct ledger_amounts booked_for(const struct ask *ask, const struct ask_result *r) {
+static struct ledger_amounts booked_for(const struct leg *leg, const struct ask_result *r) {
   const struct ask_usage *u = &r->usage;
   const int64_t parts[] = {u->input, u->cache_read, u->cache_write, u->output};
   bool told = u->output >= 0 && (u->input >= 0 || u->cache_read >= 0 || u->cache_write >= 0);
   struct ledger_amounts booked = {0};
   if (r->unsent) return booked;
   if (!told && r->upstream_status >= 300) {
-    booked.usd_micro = ask->bound.usd_micro < 0 ? -1 : 0;
+    booked.usd_micro = leg->bound.usd_micro < 0 ? -1 : 0;
     return booked;
   }
   for (size_t i = 0; told && i < sizeof parts / sizeof *parts; i++)
     if (parts[i] > 0) booked.tokens += parts[i];
-  if (!told) booked.tokens = ask->bound.tokens;
-  booked.usd_micro = r->cost_usd_micro >= 0 ? r->cost_usd_micro : ask->bound.usd_micro;
+  if (!told) booked.tokens = leg->bound.tokens;
+  booked.usd_micro = r->cost_usd_micro >= 0 ? r->cost_usd_micro : leg->bound.usd_micro;
   return booked;
 }
 
-static void settle(struct ask *ask, struct ask_result *r) {
-  r->booked = booked_for(ask, r);
+static void settle(struct leg *leg, struct ask_result *r) {
+  r->booked = booked_for(leg, r);
   if (r->unsent)
-    budget_release(&ask->claim);
+    budget_release(&leg->claim);
   else
-    budget_settle(&ask->claim, r->booked.tokens, r->booked.usd_micro);
-  ask->owed = r->booked;
+    budget_settle(&leg->claim, r->booked.tokens, r->booked.usd_micro);
+  leg->owed = r->booked;
+}
+
+/* What an attempt under way is booked at when it is cut now. */
+static struct ledger_amounts leg_cut(struct leg *leg) {
+  struct ledger_amounts owed = leg->owed;
+  if (leg->attempt) budget_settle(&leg->claim, owed.tokens, owed.usd_micro);
+  leg_stop(leg);
+  return owed;
 }
 
 /* Tells the owner of an attempt that another follows. False when the owner cancelled meanwhile. */
 static bool tell_attempt_end(struct ask *ask, const struct ask_result *r) {
+  bool first = r->attempt == ask->first.number;
   ask->telling = true;
-  if (ask->shown) ask->ops->token_reset(ask->ctx, ask->number);
-  ask->owed = (struct ledger_amounts){0};
+  if (first && ask->shown) ask->ops->token_reset(ask->ctx, r->attempt);
+  if (first) {
+    ask->first.owed = (struct ledger_amounts){0};
+    ask->first.open = ask->shown = false;
+  }
   if (ask->state != ASK_CANCELLED) ask->ops->attempt_end(ask->ctx, r);
-  ask->telling = ask->shown = false;
+  ask->telling = false;
   if (ask->state != ASK_CANCELLED) return true;
   ask_free(ask);
   return false;
 }
 
-static void on_attempt_done(void *ctx, const struct ask_result *result, enum retry_advice advice) {
-  struct ask *ask = ctx;
-  struct ask_result r = *result;
-  ask->attempt = NULL; /* freed when this returns */
-  r.attempt = ask->number;
-  r.fallback = ask->fell_back;
-  r.next = "";
-  settle(ask, &r);
-  leave_service(ask, &r);
-  if (r.outcome == OUTCOME_OK) {
-    finish(ask, &r);
+/* The other attempt under way, or NULL. */
+static struct leg *other_of(const struct leg *leg) {
+  struct ask *ask = leg->ask;
+  struct leg *hedge = ask->hedge ? &ask->hedge->leg : NULL;
+  struct leg *other = leg == &ask->first ? hedge : &ask->first;
+  return other && other->open ? other : NULL;
+}
+
+/* The end of the other attempt, which is not needed any more. */
+static struct ask_result cut(struct leg *other) {
+  struct ask_result r =
+      result_of_ours(other->ask, OUTCOME_CANCELLED, "the other attempt was first");
+  r.attempt = other->number;
+  r.unsent = !other->attempt;
+  r.booked = leg_cut(other);
+  other->open = false;
+  return r;
+}
+
+/* It failed, and the turn's other attempt decides. */
+static void leave_to_other(struct leg *leg, struct ask_result *r) {
+  struct ask *ask = leg->ask;
+  struct hedge *gone = leg == &ask->first ? NULL : ask->hedge;
+  r->next = "the other attempt runs on";
+  if (gone) ask->hedge = NULL;
+  tell_attempt_end(ask, r);
+  free(gone);
+}
+
+static void leg_over(struct leg *leg, struct ask_result *r, enum retry_advice advice) {
+  struct ask *ask = leg->ask;
+  struct leg *other = other_of(leg);
+  struct ask_result beside;
+  r->attempt = leg->number;
+  r->fallback = ask->fell_back;
+  r->next = "";
+  settle(leg, r);
+  if (r->unsent)
+    service_withdraw(&leg->call);
+  else
+    leave_service(leg, r);
+  if (other && r->outcome != OUTCOME_OK && !ask->expired) {
+    leave_to_other(leg, r);
     return;
   }
-  struct retry_decision next = decide(ask, r.outcome, r.upstream_status, r.retry_after_ms, advice);
+  struct retry_decision next = {.action = RETRY_GIVE_UP};
+  if (other) {
+    beside = cut(other);
+    r->beside = &beside;
+  } else if (r->outcome != OUTCOME_OK) {
+    next = decide(ask, r->outcome, r->upstream_status, r->retry_after_ms, advice);
+  }
   if (next.action == RETRY_GIVE_UP) {
-    finish(ask, &r);
+    finish(ask, r);
     return;
   }
-  r.next = retry_action_name(next.action);
+  r->next = retry_action_name(next.action);
   free(ask->words);
-  ask->words = strdup(r.detail);
-  if (tell_attempt_end(ask, &r)) follow(ask, &next);
+  ask->words = strdup(r->detail);
+  if (!tell_attempt_end(ask, r)) return;
+  hedge_drop(ask);
+  follow(ask, &next);
+}
+
+static void on_attempt_done(void *ctx, const struct ask_result *result, enum retry_advice advice) {
+  struct leg *leg = ctx;
+  struct ask_result r = *result;
+  leg->attempt = NULL; /* freed when this returns */
+  leg_over(leg, &r, advice);
 }
 
 static const struct attempt_ops attempt_ops = {on_rates, on_token, on_attempt_done};
 
 /* It never left: no word on the service, and no second try, since the reason is ours. */
+static struct ask_result result_of_unsent(const struct ask *ask, enum status why) {
+  if (why == STATUS_FULL)
+    return result_of_ours(ask, OUTCOME_OVERLOADED, "the request could not be sent: too many wait");
+  if (why == STATUS_NOMEM) return result_of_ours(ask, OUTCOME_UNAVAILABLE, "out of memory");
+  return result_of_ours(ask, OUTCOME_INVALID_REQUEST,
+                        "the request could not be made: too large, or the agent has no address");
+}
+
 static void on_unsent(void *arg) {
   struct ask *ask = arg;
   ask->step = NULL;
-  if (ask->unsent == STATUS_FULL)
-    finish_ourselves(ask, OUTCOME_OVERLOADED, "the request could not be sent: too many wait");
-  else if (ask->unsent == STATUS_NOMEM)
-    finish_ourselves(ask, OUTCOME_UNAVAILABLE, "out of memory");
-  else
-    finish_ourselves(ask, OUTCOME_INVALID_REQUEST,
-                     "the request could not be made: too large, or the agent has no address");
+  const struct ask_result r = result_of_unsent(ask, ask->unsent);
+  finish(ask, &r);
 }
 
-void ask_proceed(struct ask *ask) {
-  if (ask->state != ASK_WAITING) return;
+static void on_hedge_unsent(void *arg) {
+  struct hedge *hedge = arg;
+  hedge->step = NULL;
+  struct ask_result r = result_of_unsent(hedge->leg.ask, hedge->unsent);
+  leg_over(&hedge->leg, &r, RETRY_ADVICE_NO);
+}
+
+static enum status leg_send(struct leg *leg) {
+  struct ask *ask = leg->ask;
   int64_t left = left_ms(ask);
+  enum status s = attempt_start(ask->provider->loop, ask->provider->http, &ask->provider->limits,
+                                &ask->spec, left > 1 ? left : 1, &attempt_ops, leg, &leg->attempt);
+  if (!s) leg->owed = leg->bound;
+  return s;
+}
+
+static void send_hedge(struct hedge *hedge) {
+  struct loop *loop = hedge->leg.ask->provider->loop;
+  hedge->unsent = leg_send(&hedge->leg);
+  if (hedge->unsent) hedge->step = loop_timer_start(loop, 0, on_hedge_unsent, hedge);
+}
+
+static void plan_hedge(struct ask *ask);
+
+void ask_proceed(struct ask *ask, int attempt) {
+  if (ask->hedge && ask->hedge->leg.number == attempt) {
+    send_hedge(ask->hedge);
+    return;
+  }
+  if (ask->state != ASK_WAITING) return;
   ask->state = ASK_RUNNING;
-  ask->owed = ask->bound;
-  ask->unsent = attempt_start(ask->provider->loop, ask->provider->http, &ask->provider->limits,
-                              &ask->spec, left > 1 ? left : 1, &attempt_ops, ask, &ask->attempt);
-  if (!ask->unsent) return;
-  ask->owed = (struct ledger_amounts){0};
+  ask->unsent = leg_send(&ask->first);
+  if (!ask->unsent) {
+    plan_hedge(ask);
+    return;
+  }
   /* Called within a callback of ours, so the end comes in a turn of its own. */
   ask->state = ASK_UNSENT;
   ask->step = loop_timer_start(ask->provider->loop, 0, on_unsent, ask);
@@ -329,7 +456,7 @@ static void on_budget(void *ctx) {
 /* Over unless it waits. False in both cases. */
 static bool not_held(struct ask *ask, enum budget_answer answer, const char *words) {
   if (answer == BUDGET_WAITING) {
-    service_withdraw(&ask->call); /* others are not to wait for it at the gate */
+    service_withdraw(&ask->first.call); /* others are not to wait for it at the gate */
     ask->state = ASK_SHORT;
     return false;
   }
@@ -343,31 +470,94 @@ static bool not_held(struct ask *ask, enum budget_answer answer, const char *wor
 /* True when the attempt's bound is reserved. */
 static bool claim(struct ask *ask) {
   char words[BUDGET_WORDS_SIZE];
-  ask->bound = attempt_bound(&ask->spec);
-  if (!ask->spec.budget || ask->claim.state == CLAIM_HELD) return true;
-  ask->claim.go = on_budget;
-  ask->claim.ctx = ask;
+  struct leg *leg = &ask->first;
+  leg->bound = attempt_bound(&ask->spec);
+  if (!ask->spec.budget || leg->claim.state == CLAIM_HELD) return true;
+  leg->claim.go = on_budget;
+  leg->claim.ctx = ask;
   enum budget_answer answer =
-      budget_claim(ask->spec.budget, &ask->claim, ask->bound.tokens, ask->bound.usd_micro, words);
+      budget_claim(ask->spec.budget, &leg->claim, leg->bound.tokens, leg->bound.usd_micro, words);
   return answer == BUDGET_HELD || not_held(ask, answer, words);
+}
+
+static void leg_announce(struct leg *leg) {
+  struct ask *ask = leg->ask;
+  const struct ask_spec *spec = &ask->spec;
+  leg->number = ++ask->number;
+  leg->open = true;
+  const struct ask_attempt attempt = {
+      .number = leg->number,
+      .hedge = leg != &ask->first,
+      .prompt_bytes = (int64_t)(spec->system.len + spec->prefix.len + spec->prompt.len),
+      .provider = spec->binding->provider,
+      .model = spec->binding->model,
+      .reserved_tokens = leg->bound.tokens,
+      .reserved_usd_micro = leg->bound.usd_micro,
+      .day = leg->claim.day,
+  };
+  ask->ops->attempt_start(ask->ctx, &attempt); /* last: the owner may cancel in it */
 }
 
 static void announce(struct ask *ask) {
   if (!claim(ask)) return;
-  ask->number++;
   ask->here++;
   ask->state = ASK_WAITING;
-  const struct ask_spec *spec = &ask->spec;
-  const struct ask_attempt attempt = {
-      .number = ask->number,
-      .prompt_bytes = (int64_t)(spec->system.len + spec->prefix.len + spec->prompt.len),
-      .provider = spec->binding->provider,
-      .model = spec->binding->model,
-      .reserved_tokens = ask->bound.tokens,
-      .reserved_usd_micro = ask->bound.usd_micro,
-      .day = ask->claim.day,
-  };
-  ask->ops->attempt_start(ask->ctx, &attempt); /* last: the owner may cancel in it */
+  leg_announce(&ask->first);
+}
+
+/* Four bytes a token is what vendors count, near enough for pacing. */
+static int64_t pacing_tokens(const struct ask_spec *spec) {
+  return (int64_t)(spec->system.len + spec->prefix.len + spec->prompt.len) / 4 +
+         spec->max_output_tokens;
+}
+
+/* ---- a hedge (J. Dean, L. A. Barroso, "The Tail at Scale", CACM 56, 2013) ---- */
+
+static void on_hedge_go(void *ctx) {
+  struct hedge *hedge = ctx;
+  hedge->let_go = true;
+}
+
+static void on_hedge_budget(void *ctx) {
+  (void)ctx; /* it does not wait */
+}
+
+/* What a first attempt would wait for, a hedge does without. */
+static bool hedge_may_go(struct hedge *hedge) {
+  struct leg *leg = &hedge->leg;
+  const struct ask *ask = leg->ask;
+  char words[BUDGET_WORDS_SIZE];
+  leg->call.go = on_hedge_go;
+  leg->call.ctx = hedge;
+  leg->claim.go = on_hedge_budget;
+  leg->bound = attempt_bound(&ask->spec);
+  if (service_enter(ask->service, &leg->call, ask->spec.debate_key, pacing_tokens(&ask->spec)))
+    return false;
+  if (!hedge->let_go || service_admit(&leg->call).answer != BREAKER_ADMITTED) return false;
+  return !ask->spec.budget || budget_claim(ask->spec.budget, &leg->claim, leg->bound.tokens,
+                                           leg->bound.usd_micro, words) == BUDGET_HELD;
+}
+
+static void on_slow(void *arg) {
+  struct ask *ask = arg;
+  ask->slow = NULL;
+  struct hedge *hedge = calloc(1, sizeof *hedge);
+  if (!hedge) return;
+  hedge->leg.ask = ask;
+  ask->hedge = hedge;
+  if (hedge_may_go(hedge))
+    leg_announce(&hedge->leg);
+  else
+    hedge_drop(ask);
+}
+
+/* One of twenty answers is slower than that. */
+static void plan_hedge(struct ask *ask) {
+  if (!ask->provider->options.hedge || !ask->service) return;
+  int64_t p95_ms = latency_p95_ms(&ask->service->latency);
+  if (p95_ms < 0 || p95_ms >= left_ms(ask)) return;
+  ask->slow =
+      loop_timer_start(ask->provider->loop, p95_ms > 0 ? (uint64_t)p95_ms : 1, on_slow, ask);
 }
 
 /* ---- the way to an attempt ---- */
@@ -389,8 +579,8 @@ static void await_trial(struct ask *ask) {
 /* The breaker lets nothing through: as after an attempt that failed so, but that there was none. */
 static void refused(struct ask *ask, const struct breaker_admission *a) {
   const struct agent_binding *b = ask->spec.binding;
-  service_withdraw(&ask->call);
-  budget_release(&ask->claim); /* held since it waited for it */
+  service_withdraw(&ask->first.call);
+  budget_release(&ask->first.claim); /* held since it waited for it */
   bool cooling = a->answer == BREAKER_REFUSED_COOLING;
   enum outcome outcome = cooling ? OUTCOME_RATE_LIMITED : OUTCOME_UNAVAILABLE;
   /* An open breaker is not waited for; the end of a trial is. */
@@ -411,7 +601,7 @@ static void refused(struct ask *ask, const struct breaker_admission *a) {
 
 static void on_go(void *ctx) {
   struct ask *ask = ctx;
-  struct breaker_admission a = service_admit(&ask->call);
+  struct breaker_admission a = service_admit(&ask->first.call);
   if (a.answer == BREAKER_ADMITTED || a.answer == BREAKER_TRIAL)
     announce(ask);
   else
@@ -429,14 +619,25 @@ static void on_step(void *arg) {
     return;
   }
   ask->state = ASK_QUEUED;
-  /* Four bytes a token is what vendors count, near enough for pacing. */
-  int64_t tokens = (int64_t)(spec->system.len + spec->prefix.len + spec->prompt.len) / 4 +
-                   spec->max_output_tokens;
-  ask->call.go = on_go;
-  ask->call.ctx = ask;
-  enum status s = ask->service ? service_enter(ask->service, &ask->call, spec->debate_key, tokens)
-                               : STATUS_FULL;
+  struct service_call *call = &ask->first.call;
+  call->go = on_go;
+  call->ctx = ask;
+  enum status s = ask->service
+                      ? service_enter(ask->service, call, spec->debate_key, pacing_tokens(spec))
+                      : STATUS_FULL;
   if (s) finish_ourselves(ask, OUTCOME_OVERLOADED, "too many calls wait for this provider");
+}
+
+/* The first attempt, or the hedge that was left; one whose start is not durable yet never leaves.
+ */
+static void expire(struct ask *ask) {
+  ask->expired = true;
+  struct attempt *attempt = ask->first.attempt;
+  if (!attempt && ask->hedge) attempt = ask->hedge->leg.attempt;
+  if (attempt)
+    attempt_expire(attempt);
+  else
+    finish_ourselves(ask, OUTCOME_TIMEOUT, "the time was over before the second attempt left");
 }
 
 static void on_total(void *arg) {
@@ -444,10 +645,7 @@ static void on_total(void *arg) {
   ask->total = NULL;
   char words[WORDS_MAX + 80];
   switch (ask->state) {
-    case ASK_RUNNING:
-      ask->expired = true;
-      attempt_expire(ask->attempt);
-      return;
+    case ASK_RUNNING: expire(ask); return;
     case ASK_WAITING:
     case ASK_UNSENT:
       snprintf(words, sizeof words, "not finished after %lld ms", (long long)ask->spec.timeout_ms);
@@ -460,7 +658,7 @@ static void on_total(void *arg) {
       snprintf(words, sizeof words,
                "waited until the time was over for others to leave enough of "
                "the %s budget",
-               budget_scope_name(ask->claim.scope));
+               budget_scope_name(ask->first.claim.scope));
       break;
     case ASK_STEPPING:
       snprintf(words, sizeof words, "no time left for another attempt; the last: %s",
@@ -483,6 +681,7 @@ enum status ask_start(struct provider *provider, const struct ask_spec *spec,
   ask->openrouter_model = spec->binding->openrouter_model;
   ask->ops = ops;
   ask->ctx = ctx;
+  ask->first.ask = ask;
   ask->entered_ms = now_ms(ask);
   int64_t timeout_ms = spec->timeout_ms > 0 ? spec->timeout_ms : 1;
   ask->deadline_ms = ask->entered_ms + timeout_ms;
@@ -492,10 +691,13 @@ enum status ask_start(struct provider *provider, const struct ask_spec *spec,
   return STATUS_OK;
 }
 
-struct ledger_amounts ask_cancel(struct ask *ask) {
-  struct ledger_amounts owed = ask->owed;
-  if (ask->state == ASK_ENDING) return (struct ledger_amounts){0}; /* it is freed anyway */
-  if (ask->state == ASK_RUNNING) budget_settle(&ask->claim, owed.tokens, owed.usd_micro);
+struct ask_owed ask_cancel(struct ask *ask) {
+  struct ask_owed owed = {0};
+  if (ask->state == ASK_ENDING) return owed; /* it is freed anyway */
+  bool first = ask->first.open;
+  owed.open = leg_cut(&ask->first);
+  if (ask->hedge) owed.hedge = leg_cut(&ask->hedge->leg);
+  if (!first) owed.open = owed.hedge;
   stop(ask);
   if (ask->telling)
     ask->state = ASK_CANCELLED;

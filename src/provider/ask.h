@@ -13,6 +13,12 @@
  *
  * Every attempt reserves its upper bound in the budget before it is announced, and waits while only
  * what others have reserved stands in the way (budgets.h).
+ *
+ * Where the operator wants hedges, one is announced beside the first attempt when that takes longer
+ * than its model's answers do: another ops.attempt_start and ask_proceed. The first whole answer
+ * ends the turn and cuts the other (ask_result.beside); of two that fail, the last decides what
+ * follows. A hedge does not count against `1 + max_retries`, and waits for nothing: what the gate,
+ * the breaker or the budget do not grant at once is not sent.
  */
 #ifndef ARAGORA_PROVIDER_ASK_H
 #define ARAGORA_PROVIDER_ASK_H
@@ -54,6 +60,7 @@ struct ask_spec {
 
 struct ask_attempt {
   int number; /* 1, 2, ... within this ask */
+  bool hedge; /* beside one under way, which has not ended */
   const char *provider;
   const char *model;
   int64_t prompt_bytes;       /* of system, prefix and prompt */
@@ -85,6 +92,8 @@ struct ask_result {
   int64_t retry_after_ms; /* what the vendor asked for, -1 = nothing */
   bool fallback;          /* another binding than the one asked for */
   const char *next;       /* what follows and why, a few words for the log, or "" */
+  /* ops.done: the end of the other attempt under way, which this one cut; else NULL. */
+  const struct ask_result *beside;
 };
 
 struct ask_ops {
@@ -102,12 +111,19 @@ struct ask_ops {
 MUST_CHECK enum status ask_start(struct provider *provider, const struct ask_spec *spec,
                                  const struct ask_ops *ops, void *ctx, struct ask **ret_ask,
                                  struct error *err);
-/* The attempt announced by ops.attempt_start is durable: the request may leave. */
-void ask_proceed(struct ask *ask);
+/* The attempt of that number, announced by ops.attempt_start, is durable: the request may leave. */
+void ask_proceed(struct ask *ask, int attempt);
+
+/* What attempts that were announced and have not ended are booked at when they are cut: their
+ * reserve once ask_proceed was called, otherwise nothing. */
+struct ask_owed {
+  struct ledger_amounts open;  /* the first one, or the hedge that was left */
+  struct ledger_amounts hedge; /* one beside that */
+};
 /* Closes its sockets at once; no callback follows; the ask is freed, at the latest when the
- * callback of this very ask returns from within which it may be called. Usage is unknown: the
- * attempt that was announced and has not ended is booked at what is returned, its reserve once
- * ask_proceed was called, otherwise nothing. Within ops.done it does nothing. */
-struct ledger_amounts ask_cancel(struct ask *ask);
+ * callback of this very ask returns from within which it may be called. Usage is unknown:
+ * what was announced and has not ended is booked at what is returned. Within ops.done it does
+ * nothing. */
+struct ask_owed ask_cancel(struct ask *ask);
 
 #endif

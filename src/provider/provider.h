@@ -21,6 +21,7 @@ struct provider_options {
   size_t max_answer_bytes;
   int64_t demo_token_rate;          /* demo agents: tokens a second, 0 = at once */
   int max_retries;                  /* further attempts at one binding */
+  bool hedge;                       /* a second attempt beside one slower than its model's p95 */
   int breaker_threshold;            /* failures in a row that open; 0 = 5 */
   int64_t breaker_cooldown_ms;      /* 0 = 60,000 */
   int64_t breaker_cooldown_max_ms;  /* each failed trial doubles the cooldown; 0 = it does not */

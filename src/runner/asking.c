@@ -30,9 +30,9 @@ static void on_attempt_start(void *ctx, const struct ask_attempt *attempt) {
   struct live *live = asking->live;
   struct delivery *delivery = delivery_gather(live);
   struct drafts drafts = {0};
-  struct attempt_begin begin = {
-      attempt->provider,           attempt->model, attempt->reserved_tokens,
-      attempt->reserved_usd_micro, false,          attempt->prompt_bytes};
+  struct attempt_begin begin = {attempt->provider,        attempt->model,
+                                attempt->reserved_tokens, attempt->reserved_usd_micro,
+                                attempt->hedge,           attempt->prompt_bytes};
   enum status s =
       delivery ? debate_begin_attempt(live->debate, asking->turn, &begin, &drafts) : STATUS_NOMEM;
   if (!s) s = delivery_seal(delivery, &drafts);
@@ -41,19 +41,32 @@ static void on_attempt_start(void *ctx, const struct ask_attempt *attempt) {
     live_give_up(live, s, "an attempt could not be noted");
     return;
   }
-  asking->day = attempt->day;
-  asking->reserved = (struct ledger_amounts){attempt->reserved_tokens, attempt->reserved_usd_micro};
-  delivery_book(delivery, asking->day, NULL, &asking->reserved);
+  const struct asking_attempt begun = {attempt->number,
+                                       live->debate->turns[asking->turn].attempts,
+                                       delivery->number,
+                                       attempt->day,
+                                       {attempt->reserved_tokens, attempt->reserved_usd_micro}};
+  delivery_book(delivery, begun.day, NULL, &begun.reserved);
+  if (attempt->hedge) {
+    metric_add(METRIC_AGENT_HEDGES, (const char *const[]){asking->binding.type}, 1);
+    asking->hedge = begun;
+    return;
+  }
+  asking->open = begun;
   asking->state = ASKING_SEALING;
-  asking->sealed_in = delivery->number;
 }
 
 void asking_proceed(struct live *live, uint64_t delivery) {
   for (int i = 0; live->askings && i < live->asking_count; i++) {
     struct asking *asking = &live->askings[i];
-    if (asking->state != ASKING_SEALING || asking->sealed_in != delivery) continue;
-    asking->state = ASKING_SENT;
-    ask_proceed(asking->ask);
+    if (asking->state == ASKING_SEALING && asking->open.sealed_in == delivery) {
+      asking->state = ASKING_SENT;
+      asking->open.sealed_in = 0;
+      ask_proceed(asking->ask, asking->open.number);
+    } else if (asking->hedge.sealed_in == delivery) {
+      asking->hedge.sealed_in = 0;
+      ask_proceed(asking->ask, asking->hedge.number);
+    }
   }
 }
 
@@ -69,8 +82,8 @@ static void on_token(void *ctx, int attempt, struct bytes piece) {
   live_text_feed(&asking->live_text, piece, &words);
   if (!words.len) return;
   struct hub_token token = token_of(asking, attempt);
-  if (!asking->tokens_shown) hub_token_start(live->runner->hub, live->row.id, &token);
-  asking->tokens_shown = true;
+  if (!asking->tokens_of) hub_token_start(live->runner->hub, live->row.id, &token);
+  asking->tokens_of = attempt;
   hub_token_delta(live->runner->hub, live->row.id, &token, buffer_bytes(&words));
   runner_tokens_came(live->runner);
 }
@@ -79,19 +92,20 @@ static void on_token_reset(void *ctx, int attempt) {
   struct asking *asking = ctx;
   struct hub_token token = token_of(asking, attempt);
   asking->live_text = (struct live_text){0};
-  if (asking->tokens_shown)
+  if (asking->tokens_of)
     hub_token_reset(asking->live->runner->hub, asking->live->row.id, &token, "the attempt failed");
-  asking->tokens_shown = false;
+  asking->tokens_of = 0;
   runner_tokens_came(asking->live->runner);
 }
 
 static void close_tokens(struct asking *asking, const struct ask_result *r, bool used) {
-  if (!asking->tokens_shown) return;
-  struct hub_token token = token_of(asking, r->attempt);
+  if (!asking->tokens_of) return;
+  struct hub_token token = token_of(asking, asking->tokens_of);
   struct hub *hub = asking->live->runner->hub;
-  asking->tokens_shown = false;
+  bool shown = asking->tokens_of == r->attempt; /* a hedge's words never are */
+  asking->tokens_of = 0;
   runner_tokens_came(asking->live->runner);
-  if (!used) {
+  if (!used || !shown) {
     hub_token_reset(hub, asking->live->row.id, &token, outcome_name(r->outcome));
     return;
   }
@@ -130,9 +144,14 @@ static void count_attempt(const struct asking *asking, const struct ask_result *
            ok ? "" : " detail=", ok ? "" : r->detail);
 }
 
+static const struct asking_attempt *attempt_of(const struct asking *asking, int number) {
+  return number == asking->hedge.number ? &asking->hedge : &asking->open;
+}
+
 static struct attempt_result result_of(const struct ask_result *r, const struct asking *asking,
                                        bool final) {
-  return (struct attempt_result){.outcome = r->outcome,
+  return (struct attempt_result){.attempt = attempt_of(asking, r->attempt)->logged,
+                                 .outcome = r->outcome,
                                  .final = final,
                                  .truncated = r->truncated,
                                  .fallback = r->fallback,
@@ -182,18 +201,36 @@ static void exhaust(struct asking *asking, const char *words) {
   if (last) end_exhausted(live, last);
 }
 
-/* Appends what an attempt's end, or a turn's without one (`booked` NULL), gave, and goes on from
- * there. The asking may be gone when it returns. */
+static void book(struct asking *asking, struct delivery *delivery, const struct ask_result *r) {
+  const struct asking_attempt *a = attempt_of(asking, r->attempt);
+  delivery_book(delivery, a->day, &a->reserved, &r->booked);
+}
+
+/* An attempt ended that others follow, or that leaves the turn to its hedge. */
+static void forget_attempt(struct asking *asking, int number) {
+  bool hedged = asking->hedge.number;
+  if (number != asking->hedge.number) {
+    asking->open = asking->hedge;
+    asking->state = !hedged                  ? ASKING_ANNOUNCED
+                    : asking->open.sealed_in ? ASKING_SEALING
+                                             : ASKING_SENT;
+  }
+  asking->hedge = (struct asking_attempt){0};
+}
+
+/* Appends what an attempt's end, or a turn's without one (`r` NULL), gave, and goes on from there.
+ * The asking may be gone when it returns. */
 static void note(struct asking *asking, enum status s, struct delivery *delivery,
-                 struct drafts *drafts, const struct ledger_amounts *booked, bool final) {
+                 struct drafts *drafts, const struct ask_result *r, bool final) {
   struct live *live = asking->live;
   int turn = asking->turn;
   if (!s) s = delivery_seal(delivery, drafts);
-  if (!s && booked) delivery_book(delivery, asking->day, &asking->reserved, booked);
+  if (!s && r && r->beside) book(asking, delivery, r->beside);
+  if (!s && r) book(asking, delivery, r);
   if (final)
     asking_clear(asking);
   else
-    asking->state = ASKING_ANNOUNCED;
+    forget_attempt(asking, r->attempt);
   if (!s) {
     bool open = live->debate->turn_count > turn && live->debate->turns[turn].status == TURN_OPEN;
     const struct asking *last = open ? NULL : last_exhausted(live);
@@ -213,13 +250,19 @@ static void record(struct asking *asking, const struct ask_result *r, bool final
   struct delivery *delivery = delivery_gather(live);
   struct drafts drafts = {0};
   struct attempt_result result = result_of(r, asking, final);
-  enum status s =
-      delivery ? debate_answer(live->debate, asking->turn, &result, &drafts) : STATUS_NOMEM;
-  if (!s) {
-    bool used = drafts.count > 1 && drafts.items[1].kind != EVENT_AGENT_ERROR;
+  enum status s = delivery ? STATUS_OK : STATUS_NOMEM;
+  if (!s && r->beside) {
+    struct attempt_result beside = result_of(r->beside, asking, false);
+    count_attempt(asking, r->beside);
+    s = debate_answer(live->debate, asking->turn, &beside, &drafts);
+  }
+  size_t before = drafts.count;
+  if (!s) s = debate_answer(live->debate, asking->turn, &result, &drafts);
+  if (!s && (final || r->attempt == asking->open.number)) {
+    bool used = drafts.count > before + 1 && drafts.items[before + 1].kind != EVENT_AGENT_ERROR;
     close_tokens(asking, r, used);
   }
-  note(asking, s, delivery, &drafts, &r->booked, final);
+  note(asking, s, delivery, &drafts, r, final);
 }
 
 static void on_attempt_end(void *ctx, const struct ask_result *r) {
@@ -257,6 +300,7 @@ void asking_clear(struct asking *asking) {
   free(asking->exhausted);
   asking->exhausted = NULL;
   asking->ask = NULL;
+  asking->open = asking->hedge = (struct asking_attempt){0};
   asking->state = ASKING_FREE;
 }
 
@@ -278,7 +322,7 @@ static void take_turn(struct asking *asking, struct live *live, int turn) {
   asking->live = live;
   asking->turn = turn;
   asking->step = d->step_number;
-  asking->tokens_shown = false;
+  asking->tokens_of = 0;
   asking->live_text = (struct live_text){0};
   debate_turn_id(d, t, asking->turn_id);
 }
@@ -330,32 +374,42 @@ enum status asking_start(struct live *live, struct delivery *delivery, int turn)
                    s == STATUS_FULL ? OUTCOME_OVERLOADED : OUTCOME_UNAVAILABLE, err.message);
 }
 
+/* The end of one that was under way, in the log and the books. */
+static enum status cut_attempt(struct asking *asking, struct delivery *delivery,
+                               const struct asking_attempt *attempt,
+                               const struct ledger_amounts *booked) {
+  struct drafts drafts = {0};
+  const struct ask_result r = {.attempt = attempt->number,
+                               .outcome = OUTCOME_CANCELLED,
+                               .provider = asking->binding.provider,
+                               .model = asking->binding.model,
+                               .detail = "cut when the debate ended",
+                               .request_id = "",
+                               .usage = {-1, -1, -1, -1, -1},
+                               .cost_usd_micro = -1,
+                               .booked = *booked,
+                               .ttft_ms = -1,
+                               .latency_ms = -1};
+  struct attempt_result result = result_of(&r, asking, true);
+  enum status s = debate_answer(asking->live->debate, asking->turn, &result, &drafts);
+  if (!s) s = delivery_seal(delivery, &drafts);
+  if (!s) book(asking, delivery, &r);
+  drafts_done(&drafts);
+  return s;
+}
+
 enum status asking_cut(struct asking *asking, struct delivery *delivery) {
   struct live *live = asking->live;
   const struct turn *t = &live->debate->turns[asking->turn];
   enum status s = STATUS_OK;
-  struct ledger_amounts booked = {t->reserved_tokens, t->reserved_usd_micro};
-  if (asking->ask) booked = ask_cancel(asking->ask);
-  if (t->attempt_open) {
-    struct drafts drafts = {0};
-    struct ask_result r = {.attempt = t->attempts,
-                           .outcome = OUTCOME_CANCELLED,
-                           .provider = asking->binding.provider,
-                           .model = asking->binding.model,
-                           .detail = "cut when the debate ended",
-                           .request_id = "",
-                           .usage = {-1, -1, -1, -1, -1},
-                           .cost_usd_micro = -1,
-                           .booked = booked,
-                           .ttft_ms = -1,
-                           .latency_ms = -1};
-    struct attempt_result result = result_of(&r, asking, true);
+  struct ask_owed owed = {asking->open.reserved, asking->hedge.reserved};
+  if (asking->ask) owed = ask_cancel(asking->ask);
+  if (asking->tokens_of) {
+    const struct ask_result r = {.outcome = OUTCOME_CANCELLED};
     close_tokens(asking, &r, false);
-    s = debate_answer(live->debate, asking->turn, &result, &drafts);
-    if (!s) s = delivery_seal(delivery, &drafts);
-    if (!s) delivery_book(delivery, asking->day, &asking->reserved, &booked);
-    drafts_done(&drafts);
   }
+  if (t->hedge.number) s = cut_attempt(asking, delivery, &asking->hedge, &owed.hedge);
+  if (!s && t->attempt_open) s = cut_attempt(asking, delivery, &asking->open, &owed.open);
   asking_clear(asking);
   return s;
 }

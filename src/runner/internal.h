@@ -64,27 +64,35 @@ void runner_delivery_done(struct runner *runner);
 enum asking_state {
   ASKING_FREE,      /* the slot is empty */
   ASKING_ANNOUNCED, /* ask_start ran; the provider has not announced its (next) attempt yet */
-  ASKING_SEALING,   /* attempt_start is on its way to the disk, in delivery `sealed_in` */
+  ASKING_SEALING,   /* attempt_start is on its way to the disk, in delivery `open.sealed_in` */
   ASKING_SENT,      /* the request left */
   ASKING_EXHAUSTED, /* a budget cannot pay for it: the debate ends once its other turns have */
 };
 
 /* A turn that is being asked: one slot a turn of the current step. */
+/* An attempt that was announced and has not ended. */
+struct asking_attempt {
+  int number;         /* in the ask */
+  int logged;         /* in the turn: the log's */
+  uint64_t sealed_in; /* a delivery's number: an earlier one's commit must not wake it; 0 = sent */
+  int64_t day;        /* in which it is booked */
+  struct ledger_amounts reserved;
+};
+
 struct asking {
   struct live *live;
   enum asking_state state;
-  uint64_t sealed_in; /* a delivery's number: an earlier one's commit must not wake it */
+  struct asking_attempt open;  /* of SEALING and SENT */
+  struct asking_attempt hedge; /* beside it; number 0 = there is none */
   int turn;
   struct ask *ask;
   struct prompt prompt; /* borrowed by the ask */
   struct agent_binding binding;
   char turn_id[TURN_ID_SIZE];
-  int step;                       /* in which the time below began */
-  int64_t started_us;             /* of the turn, its repair included */
-  int64_t day;                    /* in which the open attempt is booked */
-  struct ledger_amounts reserved; /* for it */
-  char *exhausted;                /* which budget, of ASKING_EXHAUSTED */
-  bool tokens_shown;
+  int step;                   /* in which the time below began */
+  int64_t started_us;         /* of the turn, its repair included */
+  char *exhausted;            /* which budget, of ASKING_EXHAUSTED */
+  int tokens_of;              /* the attempt whose words are shown; 0 = none are */
   struct live_text live_text; /* the answer's words out of the reply under way */
 };
 

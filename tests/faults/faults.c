@@ -123,7 +123,7 @@ static void start_turn(struct agent *a);
 static void on_start(void *ctx, const struct ask_attempt *attempt) {
   struct agent *a = ctx;
   a->seen.attempts = attempt->number;
-  ask_proceed(a->ask);
+  ask_proceed(a->ask, attempt->number);
 }
 
 static void on_token(void *ctx, int attempt, struct bytes text) {

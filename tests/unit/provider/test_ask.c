@@ -59,7 +59,7 @@ static void on_start(void *ctx, const struct ask_attempt *attempt) {
   if (run->cancel_at == AT_START)
     cancel(run);
   else if (!run->hold)
-    ask_proceed(run->ask);
+    ask_proceed(run->ask, attempt->number);
 }
 
 static void on_token(void *ctx, int attempt, struct bytes text) {

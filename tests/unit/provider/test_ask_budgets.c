@@ -91,7 +91,7 @@ static void close_run(struct run *run) {
 static void cancel(void *arg) {
   struct run *run = arg;
   if (run->over) return;
-  struct ledger_amounts booked = ask_cancel(run->ask);
+  struct ledger_amounts booked = ask_cancel(run->ask).open;
   add(run, &booked);
   close_run(run);
 }
@@ -105,7 +105,7 @@ static void on_start(void *ctx, const struct ask_attempt *attempt) {
     cancel(run);
     return;
   }
-  ask_proceed(run->ask);
+  ask_proceed(run->ask, attempt->number);
   if (deed == MIXED && run->number % 5 == 4) loop_timer_start(loop, 0, cancel, run);
 }
 

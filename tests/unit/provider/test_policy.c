@@ -91,7 +91,7 @@ static void answer(void *ctx, struct tiny_peer *peer, struct bytes request, int 
 static void on_start(void *ctx, const struct ask_attempt *attempt) {
   struct run *run = ctx;
   assert_int_equal(attempt->number, ++run->starts);
-  ask_proceed(run->ask);
+  ask_proceed(run->ask, attempt->number);
 }
 
 static void on_token(void *ctx, int attempt, struct bytes text) {

@@ -244,7 +244,8 @@ void scripted_release(void *unused) {
   }
 }
 
-void ask_proceed(struct ask *ask) {
+void ask_proceed(struct ask *ask, int attempt) {
+  (void)attempt;
   proceeded++;
   ask->owed = ask->bound;
   if (rules.proceeding) rules.proceeding(rules.ctx, &ask->question);
@@ -296,11 +297,11 @@ enum status ask_start(struct provider *provider, const struct ask_spec *spec,
   return STATUS_OK;
 }
 
-struct ledger_amounts ask_cancel(struct ask *ask) {
-  struct ledger_amounts owed = ask->owed;
-  if (ask->ending) return (struct ledger_amounts){0};
+struct ask_owed ask_cancel(struct ask *ask) {
+  struct ask_owed owed = {.open = ask->owed};
+  if (ask->ending) return (struct ask_owed){0};
   cancelled++;
-  if (owed.tokens) budget_settle(&ask->claim, owed.tokens, owed.usd_micro);
+  if (owed.open.tokens) budget_settle(&ask->claim, owed.open.tokens, owed.open.usd_micro);
   release(ask);
   return owed;
 }
