@@ -5,11 +5,12 @@
 
 enum { TELL_AFTER_MS = 10, SYSTEM_BYTES = 600, PREFIX_BYTES = 700, PROMPT_BYTES = 2000 };
 
-/* One ask after the other, and in a hub one debate. */
+/* One ask after the other, as of one debate. */
 struct place {
   struct asker *asker;
   struct ask *ask;
   char debate_id[32];
+  struct budget budget;
   bool shown;
   struct frame_source source;
   struct loop_task drain;
@@ -125,10 +126,9 @@ static void no_history(void *ctx, struct hub_subscription *subscription, uint64_
   hub_history_feed(subscription, NULL, 0, false, false);
 }
 
-static void subscribe(struct place *place, size_t number) {
+static void subscribe(struct place *place) {
   struct hub_subscription *subscription;
   struct hub *hub = place->asker->hub;
-  snprintf(place->debate_id, sizeof place->debate_id, "5f3a1c%02zx-should-a-team-split", number);
   must(hub_open_debate(hub, place->debate_id, 1) == STATUS_OK, "hub_open_debate");
   must(hub_subscribe(hub, place->debate_id, 0, false, no_history, NULL, place, &subscription) ==
            STATUS_OK,
@@ -188,8 +188,22 @@ static void start(struct place *place) {
   struct asker *asker = place->asker;
   asker->to_start--;
   asker->running++;
-  must(ask_start(asker->provider, &asker->question, &ops, place, &place->ask, NULL) == STATUS_OK,
+  struct ask_spec question = asker->question;
+  question.debate_key = (uintptr_t)place;
+  question.budget = &place->budget;
+  must(ask_start(asker->provider, &question, &ops, place, &place->ask, NULL) == STATUS_OK,
        "ask_start");
+}
+
+static void open_debate(struct place *place, struct asker *asker, size_t number) {
+  const struct ledger_caps caps = {INT64_MAX, -1, .allow_unknown_price = true};
+  const struct ledger_amounts spent = {0};
+  place->asker = asker;
+  snprintf(place->debate_id, sizeof place->debate_id, "5f3a1c%02zx-should-a-team-split", number);
+  must(budget_open(provider_budgets(asker->provider), place->debate_id, &PRINCIPAL_LOCAL, &caps,
+                   &spent, &place->budget) == STATUS_OK,
+       "budget_open");
+  if (asker->hub) subscribe(place);
 }
 
 struct asker *asker_create(struct loop *loop, struct provider *provider,
@@ -201,16 +215,16 @@ struct asker *asker_create(struct loop *loop, struct provider *provider,
   asker->question = asker_question(binding);
   asker->hub = hub;
   asker->at_once = at_once;
-  for (size_t i = 0; i < at_once; i++) {
-    asker->places[i].asker = asker;
-    if (hub) subscribe(&asker->places[i], i);
-  }
+  for (size_t i = 0; i < at_once; i++) open_debate(&asker->places[i], asker, i);
   return asker;
 }
 
 void asker_destroy(struct asker *asker) {
   loop_timer_cancel(asker->tell);
-  for (size_t i = 0; asker->hub && i < asker->at_once; i++) unsubscribe(&asker->places[i]);
+  for (size_t i = 0; i < asker->at_once; i++) {
+    if (asker->hub) unsubscribe(&asker->places[i]);
+    budget_close(&asker->places[i].budget);
+  }
   free(asker);
 }
 

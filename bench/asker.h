@@ -1,6 +1,7 @@
 /* A trivial owner of asks: so many at once through src/provider/ask.h, each let go at once, one
- * after the other, and what came of them counted. With a hub, each place has a debate of its own
- * with one subscriber, and the words go there as the runner sends them. Loop thread.
+ * after the other, and what came of them counted. Each place is a debate of its own that pays for
+ * its calls; with a hub it has one subscriber, and the words go there as the runner sends them.
+ * Loop thread.
  */
 #ifndef ARAGORA_BENCH_ASKER_H
 #define ARAGORA_BENCH_ASKER_H
