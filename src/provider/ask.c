@@ -1,6 +1,8 @@
 #include "provider/ask.h"
 
+#include "provider/fallback.h"
 #include "provider/handle.h"
+#include "provider/leg.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,18 +20,6 @@ enum ask_state {
   ASK_CANCELLED, /* by the owner, within a callback of ours, which frees it */
 };
 
-/* An attempt from its announcement to its end. */
-struct leg {
-  struct ask *ask;
-  int number; /* of the attempt */
-  bool open;  /* announced, and the owner has not been told of its end */
-  struct service_call call;
-  struct budget_claim claim;   /* held from before the announcement to the attempt's end */
-  struct ledger_amounts bound; /* of the attempt that is announced next or was last */
-  struct ledger_amounts owed;  /* what that one is booked at if it is cancelled now */
-  struct attempt *attempt;     /* NULL = not under way */
-};
-
 /* A second one beside a first that takes longer than its model's answers do. */
 struct hedge {
   struct leg leg;
@@ -43,8 +33,7 @@ struct ask {
   struct provider *provider;
   struct ask_spec spec;         /* its texts are borrowed; of the binding that is asked now */
   struct agent_binding binding; /* of a fallback; spec.binding points here then */
-  const char *chain; /* fallbacks that were not tried: agent types with commas, or NULL */
-  const char *openrouter_model; /* where OpenRouter was not tried; or NULL */
+  struct fallback fallback;
   const struct ask_ops *ops;
   void *ctx;
   struct loop_timer *step;  /* of STEPPING and UNSENT */
@@ -72,13 +61,6 @@ static int64_t now_ms(const struct ask *ask) {
 
 static int64_t left_ms(const struct ask *ask) {
   return ask->deadline_ms - now_ms(ask);
-}
-
-static void leg_stop(struct leg *leg) {
-  attempt_cancel(leg->attempt);
-  leg->attempt = NULL;
-  service_withdraw(&leg->call);
-  budget_release(&leg->claim); /* of what was never sent; the rest has been settled */
 }
 
 /* Neither planned nor under way any more. */
@@ -150,55 +132,14 @@ static void step_later(struct ask *ask, int64_t delay_ms) {
   ask->step = loop_timer_start(ask->provider->loop, (uint64_t)delay_ms, on_step, ask);
 }
 
-static bool is_priced(const struct agent_binding *b) {
-  return b->price_input_usd_micro >= 0 && b->price_output_usd_micro >= 0;
-}
-
 /* A budget in money may be closed to calls whose price nobody knows. */
-static bool may_pay(const struct ask *ask, bool priced) {
-  return priced || !ask->spec.budget || !budget_refuses_unknown_price(ask->spec.budget);
-}
-
-/* The next agent of the chain that can be asked, taken off it when `take`; NULL when none is left.
- */
-static const struct agent_binding *next_in_chain(struct ask *ask, bool take) {
-  const struct agent_table *table = ask->provider->options.agents;
-  const char *rest = ask->chain;
-  const struct agent_binding *found = NULL;
-  while (table && rest && *rest && !found) {
-    struct bytes type = bytes_until(bytes_of(rest), BYTES_LITERAL(","));
-    rest += type.len + (rest[type.len] == ',');
-    found = agents_find(table, type);
-    if (found && (!found->available || found->wire == WIRE_DEMO || !may_pay(ask, is_priced(found))))
-      found = NULL;
-  }
-  if (take) ask->chain = rest;
-  return found;
-}
-
-/* The row's price is its own model's. */
-static bool is_priced_as(const struct agent_binding *row, const char *model) {
-  return is_priced(row) && strcmp(row->model, model) == 0;
-}
-
-/* OpenRouter's row with the model that stands for the one asked; NULL when it cannot be asked. */
-static const struct agent_binding *via_openrouter(const struct ask *ask) {
-  const struct agent_table *table = ask->provider->options.agents;
-  if (!table || !ask->openrouter_model) return NULL;
-  const struct agent_binding *via = agents_find(table, BYTES_LITERAL("openrouter"));
-  bool other = via && via->available && strcmp(via->provider, ask->spec.binding->provider) != 0;
-  return other && may_pay(ask, is_priced_as(via, ask->openrouter_model)) ? via : NULL;
+static bool needs_price(const struct ask *ask) {
+  return ask->spec.budget && budget_refuses_unknown_price(ask->spec.budget);
 }
 
 static void fall_back(struct ask *ask, bool openrouter) {
-  const struct agent_binding *to = openrouter ? via_openrouter(ask) : next_in_chain(ask, true);
-  ask->binding = *to;
-  if (openrouter) {
-    if (!is_priced_as(to, ask->openrouter_model))
-      ask->binding.price_input_usd_micro = ask->binding.price_output_usd_micro = -1;
-    ask->binding.model = ask->openrouter_model;
-    ask->openrouter_model = NULL;
-  }
+  ask->binding = openrouter ? fallback_take_openrouter(&ask->fallback)
+                            : fallback_take_next(&ask->fallback, needs_price(ask));
   ask->spec.binding = &ask->binding;
   ask->fell_back = true;
   ask->here = 0;
@@ -214,8 +155,8 @@ static struct retry_decision decide(struct ask *ask, enum outcome outcome, int s
       .attempts = ask->here,
       .max_retries = ask->provider->options.max_retries,
       .left_ms = left_ms(ask),
-      .openrouter = via_openrouter(ask),
-      .chain = next_in_chain(ask, false),
+      .openrouter = fallback_has_openrouter(&ask->fallback, ask->spec.binding, needs_price(ask)),
+      .chain = fallback_has_next(&ask->fallback, needs_price(ask)),
   };
   return retry_decide(&facts, &ask->provider->chance);
 }
@@ -264,42 +205,6 @@ static void leave_service(struct leg *leg, const struct ask_result *r) {
   else if (ask->service)
     service_note_error(ask->service, outcome_name(r->outcome), r->detail);
   service_leave(&leg->call, &report, &result);
-}
-
-/* A vendor does not bill what it answers with an error's status; what it counted before an answer
- * broke off is less than it bills. */
-static struct ledger_amounts booked_for(const struct leg *leg, const struct ask_result *r) {
-  const struct ask_usage *u = &r->usage;
-  const int64_t parts[] = {u->input, u->cache_read, u->cache_write, u->output};
-  bool told = u->output >= 0 && (u->input >= 0 || u->cache_read >= 0 || u->cache_write >= 0);
-  struct ledger_amounts booked = {0};
-  if (r->unsent) return booked;
-  if (!told && r->upstream_status >= 300) {
-    booked.usd_micro = leg->bound.usd_micro < 0 ? -1 : 0;
-    return booked;
-  }
-  for (size_t i = 0; told && i < sizeof parts / sizeof *parts; i++)
-    if (parts[i] > 0) booked.tokens += parts[i];
-  if (!told) booked.tokens = leg->bound.tokens;
-  booked.usd_micro = r->cost_usd_micro >= 0 ? r->cost_usd_micro : leg->bound.usd_micro;
-  return booked;
-}
-
-static void settle(struct leg *leg, struct ask_result *r) {
-  r->booked = booked_for(leg, r);
-  if (r->unsent)
-    budget_release(&leg->claim);
-  else
-    budget_settle(&leg->claim, r->booked.tokens, r->booked.usd_micro);
-  leg->owed = r->booked;
-}
-
-/* What an attempt under way is booked at when it is cut now. */
-static struct ledger_amounts leg_cut(struct leg *leg) {
-  struct ledger_amounts owed = leg->owed;
-  if (leg->attempt) budget_settle(&leg->claim, owed.tokens, owed.usd_micro);
-  leg_stop(leg);
-  return owed;
 }
 
 /* Tells the owner of an attempt that another follows. False when the owner cancelled meanwhile. */
@@ -354,7 +259,7 @@ static void leg_over(struct leg *leg, struct ask_result *r, enum retry_advice ad
   r->attempt = leg->number;
   r->fallback = ask->fell_back;
   r->next = "";
-  settle(leg, r);
+  leg_settle(leg, r);
   if (r->unsent)
     service_withdraw(&leg->call);
   else
@@ -677,8 +582,7 @@ enum status ask_start(struct provider *provider, const struct ask_spec *spec,
   if (!ask) return error_set(err, STATUS_NOMEM, NULL, "out of memory");
   ask->provider = provider;
   ask->spec = *spec;
-  ask->chain = spec->binding->fallback;
-  ask->openrouter_model = spec->binding->openrouter_model;
+  ask->fallback = fallback_of(provider->options.agents, spec->binding);
   ask->ops = ops;
   ask->ctx = ctx;
   ask->first.ask = ask;
