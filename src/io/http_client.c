@@ -5,8 +5,9 @@
  * - Its timer callback is one-shot and may name 0 ms: never drive curl from inside it.
  * - Nothing of the multi interface may be called from a transfer's callback, so a call that starts
  *   or ends there waits until curl has returned (`inside`).
- * - It is told no timeouts: with one, each transfer stands in curl's tree of timers, which is then
- *   changed twice at every read of any of them. One timer of the loop keeps both for a call.
+ * - It is told no time for the whole: with one, each transfer stands in curl's tree of timers,
+ * which is then changed twice at every read of any of them. One timer of the loop keeps it for a
+ * call.
  */
 #include "io/http_client.h"
 
@@ -22,6 +23,7 @@
 enum {
   IDLE_EASY_MAX = 256, /* easy handles kept for reuse, about 6 KB each */
   EVENTS_AT_ONCE = 128,
+  CONNECT_SLACK_MS = 250,
   HOST_MAX = 280, /* scheme, name of at most 253 bytes, port */
 };
 
@@ -209,6 +211,10 @@ static void easy_aim(CURL *easy, struct http_call *call) {
   curl_easy_setopt(easy, CURLOPT_HTTPHEADER, call->headers);
   /* Without TLS there is no HTTP/2 to wait for, and waiting would serialise the first connects. */
   curl_easy_setopt(easy, CURLOPT_PIPEWAIT, tls ? 1L : 0L);
+  /* Of several addresses curl gives each but the last half of what is left. Our own clock is first
+   * to end it all, but for a connection that curl makes anew on a request it sends again. */
+  curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
+                   (long)call->connect_timeout_ms + CONNECT_SLACK_MS);
   curl_easy_setopt(easy, CURLOPT_PRIVATE, call);
   curl_easy_setopt(easy, CURLOPT_WRITEDATA, call);
   curl_easy_setopt(easy, CURLOPT_HEADERDATA, call);
@@ -327,7 +333,7 @@ static enum http_call_end end_of(const struct http_call *call, CURLcode code) {
     case CURLE_UNSUPPORTED_PROTOCOL:
     case CURLE_URL_MALFORMAT:
     case CURLE_WEIRD_SERVER_REPLY: return HTTP_CALL_PROTOCOL;
-    case CURLE_OPERATION_TIMEDOUT: /* curl's own limit for connecting, five minutes */
+    case CURLE_OPERATION_TIMEDOUT:
       return is_connected(call) ? HTTP_CALL_TIMEOUT : HTTP_CALL_CONNECT;
     default: return HTTP_CALL_RESET;
   }
