@@ -3,7 +3,12 @@
 #include "api/estimate_body.h"
 #include "api/reply.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
+
+/* The largest takes a core for seconds; the pool's other threads are for those who read. */
+enum { DRY_RUNS_MAX = 2 };
+static atomic_int under_way;
 
 struct dry_run { /* from the request to the answer */
   struct http_request *request;
@@ -13,6 +18,7 @@ struct dry_run { /* from the request to the answer */
 };
 
 static void dry_run_free(struct dry_run *run) {
+  atomic_fetch_sub(&under_way, 1);
   debate_spec_done(&run->spec);
   free(run);
 }
@@ -39,17 +45,21 @@ static void answer(void *arg) {
 
 void dry_run_answer(struct http_request *request, struct api *api, struct debate_spec *spec,
                     const char *const *headers) {
-  struct dry_run *run = malloc(sizeof *run);
+  struct error err = {0};
+  bool room = atomic_fetch_add(&under_way, 1) < DRY_RUNS_MAX;
+  struct dry_run *run = room ? malloc(sizeof *run) : NULL;
   if (!run) {
+    atomic_fetch_sub(&under_way, 1);
     debate_spec_done(spec);
-    reply_failure(request, STATUS_NOMEM, NULL, headers);
+    enum status why = error_set(&err, room ? STATUS_NOMEM : STATUS_FULL, NULL,
+                                room ? "out of memory" : "other estimates are made: try again");
+    reply_failure(request, why, &err, headers);
     return;
   }
   *run = (struct dry_run){request, api, headers, *spec};
   debate_spec_init(spec);
   enum status s = pool_submit(api->parts.pool, answer, run);
   if (!s) return;
-  struct error err = {0};
   error_set(&err, s, NULL, "the server is busy: try again");
   reply_failure(request, s, &err, headers);
   dry_run_free(run);

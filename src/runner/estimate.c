@@ -115,9 +115,13 @@ static struct estimate_course course_of(const struct sum *sum) {
 
 /* ---- how long texts are ---- */
 
+static size_t within(size_t bytes) {
+  return bytes < TEXT_BYTES_MAX ? bytes : TEXT_BYTES_MAX;
+}
+
 static size_t answer_bytes_of(const struct estimator *e, const struct debate_agent *agent) {
   const struct model_habits *m = habits_find(e->habits, agent->provider, agent->model);
-  return m && m->answers ? (size_t)(m->answer_bytes / m->answers) : ANSWER_BYTES;
+  return m && m->answers ? within((size_t)(m->answer_bytes / m->answers)) : ANSWER_BYTES;
 }
 
 /* Everybody's items stand in everybody's prompts, so one mean does for all. */
@@ -134,7 +138,7 @@ static void fill_items(const struct estimator *e, struct rehearsal_script *scrip
   script->items = critiques ? (int)((items + critiques / 2) / critiques) : ITEMS_PER_TARGET;
   /* A debate goes on because somebody was criticised. */
   if (script->items < 1) script->items = 1;
-  script->item_bytes = items ? (size_t)(bytes / items) : ITEM_BYTES;
+  script->item_bytes = items ? within((size_t)(bytes / items)) : ITEM_BYTES;
 }
 
 static struct rehearsal_script usual_script(const struct estimator *e) {
