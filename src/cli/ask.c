@@ -165,15 +165,34 @@ static int follow_remote(const struct ask_values *v, struct remote_debate *d) {
   return code ? code : exit_of(v, &result);
 }
 
+/* A server of an earlier version takes no notice of the field. */
+static int undo_start(struct remote *remote, const json_t *started) {
+  struct error err = {0};
+  char path[200];
+  const char *id = json_get_text(started, "debate_id", "");
+  JSON_LATER json_t *nothing = json_object();
+  JSON_LATER json_t *answer = NULL;
+  snprintf(path, sizeof path, "/api/debates/%s/cancel", id);
+  bool undone = *id && !remote_call(remote, path, nothing, CALL_MS, &answer, &err);
+  error_set(&err, STATUS_CONFLICT, NULL,
+            "the server does not know dry runs and started the debate %s%s", id,
+            undone ? ", which was cancelled" : "; cancelling it failed");
+  return output_error(&err);
+}
+
 static int dry_run_remote(const struct ask_values *v, const char *url, json_t *body) {
   struct error err = {0};
   struct remote remote;
   JSON_LATER json_t *estimate = NULL;
   if (json_object_set_new(body, "dry_run", json_true())) return CLI_ERROR;
   if (remote_open(url, &remote, &err)) return remote_error(&err);
-  int code = remote_call(&remote, "/api/debates", body, CALL_MS, &estimate, &err)
-                 ? refused(&err)
-                 : dry_run_show(estimate, v->json);
+  int code;
+  if (remote_call(&remote, "/api/debates", body, CALL_MS, &estimate, &err))
+    code = refused(&err);
+  else if (!json_get_bool(estimate, "dry_run", false))
+    code = undo_start(&remote, estimate);
+  else
+    code = dry_run_show(estimate, v->json);
   remote_close(&remote);
   return code;
 }
