@@ -313,6 +313,14 @@ static enum status read_defaults(struct options *o, struct error *err) {
   return STATUS_OK;
 }
 
+/* It goes into a header, which has neither (RFC 6750 section 2.1): a token with a line's end behind
+ * it would never match. */
+static bool has_blank(const char *text) {
+  for (; *text; text++)
+    if ((unsigned char)*text <= ' ' || *text == 0x7f) return true;
+  return false;
+}
+
 static enum status read_variable(struct options *o, const struct option *row, struct error *err) {
   char *secret = NULL;
   if (row->secret) {
@@ -320,7 +328,12 @@ static enum status read_variable(struct options *o, const struct option *row, st
     if (status != STATUS_OK) return status;
   }
   const char *text = row->secret ? secret : getenv(row->variable);
-  enum status status = text && *text ? set_value(o, row, false, text, err) : STATUS_OK;
+  enum status status = STATUS_OK;
+  if (secret && has_blank(secret))
+    status = error_set(err, STATUS_INVALID, row->variable,
+                       "%s must hold no blanks, line ends or control characters", row->variable);
+  else if (text && *text)
+    status = set_value(o, row, false, text, err);
   secret_free(secret);
   return status;
 }
