@@ -36,7 +36,8 @@ enum status writer_append(struct writer *w, struct batch *batch) {
   pthread_mutex_lock(&w->lock);
   if (w->closing)
     status = STATUS_UNAVAILABLE;
-  else if (w->queued_bytes > 0 && w->queued_bytes + batch->size > w->max_queued_bytes)
+  else if (w->queued_bytes > 0 && w->queued_bytes + batch->size > w->max_queued_bytes &&
+           !batch->breaker) /* a small row now and then, which nobody would bring again */
     status = STATUS_FULL;
   bool was_empty = !w->head;
   if (status == STATUS_OK) {
