@@ -176,6 +176,7 @@ bool buffer_append_json_string(struct buffer *b, struct bytes text) {
   }
   while (p < end && json_run_has((unsigned char)*p)) *to++ = *p++;
   b->len = (size_t)(to - b->ptr);
+  b->ptr[b->len] = '\0';
   append_escaped(b, p, end);
   return buffer_append_char(b, '"');
 }
