@@ -195,13 +195,18 @@ static void leave_service(struct leg *leg, const struct ask_result *r) {
   struct breaker_report report = {breaker_verdict_of(r->outcome), r->retry_after_ms, r->detail};
   if (ask->expired && r->outcome == OUTCOME_TIMEOUT && r->latency_ms < ask->spec.timeout_ms / 2)
     report.verdict = BREAKER_NEUTRAL;
+  if (r->unsent && r->outcome == OUTCOME_TIMEOUT)
+    report.verdict = BREAKER_NEUTRAL; /* it stood in our own queue */
   struct pacing_result result = {PACING_OTHER, -1};
   if (r->outcome == OUTCOME_OK) result.end = PACING_SUCCEEDED;
   if (r->outcome == OUTCOME_RATE_LIMITED || r->outcome == OUTCOME_OVERLOADED)
     result.end = PACING_THROTTLED; /* the time that a vendor names is kept by the breaker: who
                                       cannot wait so long must not stand in the gate's queue */
+  /* A hedge that wins stands for an answer that took at least since the first was sent: with its
+   * own time instead, what is slow would sink with every hedge. */
+  bool instead = leg != &ask->first && ask->first.attempt;
   if (ask->service && r->outcome == OUTCOME_OK)
-    service_note_answer(ask->service, r->latency_ms);
+    service_note_answer(ask->service, instead ? now_ms(ask) - ask->first.sent_ms : r->latency_ms);
   else if (ask->service)
     service_note_error(ask->service, outcome_name(r->outcome), r->detail);
   service_leave(&leg->call, &report, &result);
@@ -236,7 +241,8 @@ static struct ask_result cut(struct leg *other) {
   struct ask_result r =
       result_of_ours(other->ask, OUTCOME_CANCELLED, "the other attempt was first");
   r.attempt = other->number;
-  r.unsent = !other->attempt;
+  r.unsent = attempt_unsent(other->attempt);
+  r.latency_ms = other->attempt ? now_ms(other->ask) - other->sent_ms : 0;
   r.booked = leg_cut(other);
   other->open = false;
   return r;
@@ -260,10 +266,7 @@ static void leg_over(struct leg *leg, struct ask_result *r, enum retry_advice ad
   r->fallback = ask->fell_back;
   r->next = "";
   leg_settle(leg, r);
-  if (r->unsent)
-    service_withdraw(&leg->call);
-  else
-    leave_service(leg, r);
+  if (leg->call.service) leave_service(leg, r);
   if (other && r->outcome != OUTCOME_OK && !ask->expired) {
     leave_to_other(leg, r);
     return;
@@ -316,6 +319,7 @@ static void on_hedge_unsent(void *arg) {
   struct hedge *hedge = arg;
   hedge->step = NULL;
   struct ask_result r = result_of_unsent(hedge->leg.ask, hedge->unsent);
+  service_withdraw(&hedge->leg.call); /* the reason is ours */
   leg_over(&hedge->leg, &r, RETRY_ADVICE_NO);
 }
 
@@ -324,8 +328,10 @@ static enum status leg_send(struct leg *leg) {
   int64_t left = left_ms(ask);
   enum status s = attempt_start(ask->provider->loop, ask->provider->http, &ask->provider->limits,
                                 &ask->spec, left > 1 ? left : 1, &attempt_ops, leg, &leg->attempt);
-  if (!s) leg->owed = leg->bound;
-  return s;
+  if (s) return s;
+  leg->owed = leg->bound;
+  leg->sent_ms = now_ms(ask);
+  return STATUS_OK;
 }
 
 static void send_hedge(struct hedge *hedge) {
@@ -446,6 +452,7 @@ static bool hedge_may_go(struct hedge *hedge) {
 static void on_slow(void *arg) {
   struct ask *ask = arg;
   ask->slow = NULL;
+  if (attempt_is_whole(ask->first.attempt)) return;
   struct hedge *hedge = calloc(1, sizeof *hedge);
   if (!hedge) return;
   hedge->leg.ask = ask;
@@ -538,7 +545,8 @@ static void on_step(void *arg) {
 static void expire(struct ask *ask) {
   ask->expired = true;
   struct attempt *attempt = ask->first.attempt;
-  if (!attempt && ask->hedge) attempt = ask->hedge->leg.attempt;
+  struct attempt *hedge = ask->hedge ? ask->hedge->leg.attempt : NULL;
+  if (!attempt || (attempt_is_whole(hedge) && !attempt_is_whole(attempt))) attempt = hedge;
   if (attempt)
     attempt_expire(attempt);
   else

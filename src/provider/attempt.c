@@ -268,7 +268,8 @@ static void on_done(void *ctx, struct http_call *call, enum http_call_end end, c
   struct attempt *a = ctx;
   (void)call;
   a->call = NULL; /* freed when this returns */
-  a->unsent = end == HTTP_CALL_DNS || end == HTTP_CALL_CONNECT || end == HTTP_CALL_TLS;
+  a->unsent = end == HTTP_CALL_DNS || end == HTTP_CALL_CONNECT || end == HTTP_CALL_TLS ||
+              end == HTTP_CALL_UNTRUSTED;
   if (a->status_code >= 400) {
     end_by_status(a);
     return;
@@ -335,6 +336,14 @@ void attempt_expire(struct attempt *a) {
   char words[80];
   snprintf(words, sizeof words, "not finished after %lld ms", (long long)a->spec.timeout_ms);
   attempt_end(a, OUTCOME_TIMEOUT, words);
+}
+
+bool attempt_unsent(const struct attempt *a) {
+  return !a || a->unsent || (a->call && http_call_waiting(a->call));
+}
+
+bool attempt_is_whole(const struct attempt *a) {
+  return a && a->reply.terminated;
 }
 
 /* ---- the start ---- */

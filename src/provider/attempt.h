@@ -42,6 +42,11 @@ void attempt_expire(struct attempt *attempt);
  * touched afterwards; within ops.done it does nothing. NULL is fine. */
 void attempt_cancel(struct attempt *attempt);
 
+/* Nothing of its request has reached the provider; of NULL too. */
+bool attempt_unsent(const struct attempt *attempt);
+/* Its answer's terminator came, and its end will say so. NULL is fine. */
+bool attempt_is_whole(const struct attempt *attempt);
+
 /* The most that an attempt of `spec` can be billed. A token is never shorter than a byte: so the
  * bytes of all texts that are sent, the schema's too, an allowance for what vendors put around
  * them, and the output limit that is sent, in which what a model thinks is counted. usd_micro -1 =

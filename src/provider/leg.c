@@ -9,7 +9,10 @@ void leg_stop(struct leg *leg) {
 
 struct ledger_amounts leg_cut(struct leg *leg) {
   struct ledger_amounts owed = leg->owed;
-  if (leg->attempt) budget_settle(&leg->claim, owed.tokens, owed.usd_micro);
+  if (leg->attempt && attempt_unsent(leg->attempt))
+    owed = (struct ledger_amounts){0};
+  else if (leg->attempt)
+    budget_settle(&leg->claim, owed.tokens, owed.usd_micro);
   leg_stop(leg);
   return owed;
 }

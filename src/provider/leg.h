@@ -19,6 +19,7 @@ struct leg {
   struct ledger_amounts bound; /* of the attempt that is announced next or was last */
   struct ledger_amounts owed;  /* what that one is booked at if it is cancelled now */
   struct attempt *attempt;     /* NULL = not under way */
+  int64_t sent_ms;             /* when that began */
 };
 
 /* Stops whatever could call back; a claim that is still held was never used. */
