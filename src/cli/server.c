@@ -105,7 +105,7 @@ static void say_ready(const struct server *s, size_t resumed) {
 
 static enum status open_api(struct server *s, struct error *err) {
   struct engine *e = &s->engine;
-  /* Handlers that block are SQL: two for each thread that may ask for one. */
+  /* Handlers that block are SQL, and estimates now and then: two for each thread that may ask. */
   enum status status = pool_create(2 * (size_t)e->options.workers, POOL_QUEUE, &s->pool, err);
   if (status) return status;
   struct api_parts parts = {e->loop,   s->pool,     e->store,  e->hub,

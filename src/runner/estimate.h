@@ -11,7 +11,8 @@
  * Attempts repeated after a failure, and judges asked after the first one failed, are in none of
  * them but `expected`, and there as often as they happened. Prompts are the engine's own
  * (debate/rehearsal.h). Bytes a token and tokens a reply come from past turns of the same model and
- * kind, else from a table. Any thread that may compute for some tens of milliseconds.
+ * kind, else from a table. Any thread that may compute for milliseconds,
+ * and for seconds where ten agents debate for ten rounds.
  */
 #ifndef ARAGORA_RUNNER_ESTIMATE_H
 #define ARAGORA_RUNNER_ESTIMATE_H
