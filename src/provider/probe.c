@@ -39,7 +39,7 @@ struct probe {
   struct checking *checking;
   struct probe_result *results;
   size_t count, open;
-  struct loop_timer *end; /* tells the owner, in a turn of its own */
+  struct loop_task end; /* tells the owner, when no call is on the stack */
   probe_done_fn *done;
   void *ctx;
 };
@@ -58,7 +58,7 @@ const char *probe_verdict_name(enum probe_verdict verdict) {
 
 static void probe_free(struct probe *p) {
   for (size_t i = 0; p->checking && i < p->count; i++) buffer_done(&p->checking[i].body);
-  loop_timer_cancel(p->end);
+  loop_defer_cancel(p->loop, &p->end);
   http_client_destroy(p->http);
   free(p->checking);
   free(p->results);
@@ -80,7 +80,6 @@ static struct probe_result *result_of(const struct checking *c) {
 
 static void on_end(void *arg) {
   struct probe *p = arg;
-  p->end = NULL;
   p->done(p->ctx, p->results, p->count);
   probe_free(p);
 }
@@ -94,7 +93,7 @@ static void finish(struct checking *c, enum probe_verdict verdict, const char *d
   r->verdict = verdict;
   snprintf(r->detail, sizeof r->detail, "%s", detail ? detail : "");
   if (c->question_count) r->latency_ms = (int64_t)loop_now_ms(p->loop) - c->started_ms;
-  if (--p->open == 0) p->end = loop_timer_start(p->loop, 0, on_end, p);
+  if (--p->open == 0) loop_defer(p->loop, &p->end, on_end, p);
 }
 
 static void finish_ok(struct checking *c) {
@@ -335,7 +334,7 @@ enum status probe_start(struct loop *loop, const struct probe_limits *limits,
     buffer_init(&p->checking[i].body, BODY_MAX);
   }
   for (size_t i = 0; i < count; i++) begin(&p->checking[i]);
-  if (--p->open == 0) p->end = loop_timer_start(loop, 0, on_end, p);
+  if (--p->open == 0) loop_defer(loop, &p->end, on_end, p);
   *ret_probe = p;
   return STATUS_OK;
 }

@@ -42,8 +42,8 @@ struct probe_limits {
 struct probe;
 
 /* Checks `count` agents; the bindings are borrowed until the end. `done` gets one result an agent,
- * in their order, borrowed during the call, in a later turn of the loop; the probe is freed when it
- * returns. STATUS_NOMEM. */
+ * in their order, borrowed during the call, from the loop and never from within probe_start; the
+ * probe is freed when it returns. STATUS_NOMEM. */
 typedef void probe_done_fn(void *ctx, const struct probe_result *results, size_t count);
 MUST_CHECK enum status probe_start(struct loop *loop, const struct probe_limits *limits,
                                    const struct agent_binding *const *agents, size_t count,
