@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "provider/fallback.h"
 #include "runner/panel.h"
 
 #include <pthread.h>
@@ -102,9 +103,20 @@ void agent_checks_refresh(struct agent_checks *c) {
 
 /* ---- what it says ---- */
 
+static bool row_refused(const struct agent_checks *c, const struct agent_binding *row) {
+  return c->results[row - c->parts.agents->agents].refused;
+}
+
+/* The agent and its whole chain. OpenRouter stands in for a limit and never for a refusal
+ * (provider/retry.c), so that only the chain can save the debates. */
 static bool is_refused(const struct agent_checks *c, const struct agent_binding *agent) {
-  enum probe_verdict verdict = c->results[agent - c->parts.agents->agents].verdict;
-  return verdict == PROBE_KEY_REFUSED || verdict == PROBE_MODEL_UNKNOWN;
+  struct fallback fallback = fallback_of(c->parts.agents, agent);
+  bool refused = row_refused(c, agent);
+  while (refused && fallback_has_next(&fallback, false)) {
+    struct agent_binding next = fallback_take_next(&fallback, false);
+    refused = row_refused(c, agents_find(c->parts.agents, bytes_of(next.type)));
+  }
+  return refused;
 }
 
 bool agent_checks_hopeless(struct agent_checks *c) {

@@ -19,9 +19,10 @@ void agent_checks_destroy(struct agent_checks *checks);
 
 /* Starts a check if one is due. */
 void agent_checks_refresh(struct agent_checks *checks);
-/* True when every agent of the default panel was refused for its key or its model: then no debate
- * that names no agents can succeed. What is not checked, out of credit or out of reach is not
- * that: a vendor's bad hour must not take this server out of service. */
+/* True when every agent of the default panel, with all that it falls back to, was refused by the
+ * vendor itself for its key or its model: then no debate that names no agents can succeed. What is
+ * not checked, absent from a list, out of credit or out of reach is not that: a vendor's bad hour
+ * must not take this server out of service. */
 bool agent_checks_hopeless(struct agent_checks *checks);
 /* Adds "check" to each agent of {"agents": {TYPE: {...}}}: an object, or null where none was made.
  * False when memory is short. */

@@ -109,24 +109,27 @@ static void finish_ok(struct checking *c) {
   finish(c, PROBE_CONTEXT_TOO_SMALL, detail);
 }
 
-/* A page of a proxy's or a firewall's is nobody's word about a key or a model. */
-static bool is_vendors(const struct checking *c) {
-  return c->status_code == 401 || !c->body.len || c->body.ptr[0] != '<';
+/* Key or model, where the error refuses either. */
+static enum probe_verdict refusal_of(const struct checking *c, enum outcome outcome,
+                                     const char *words) {
+  bool asked_model = c->questions[c->at] == ASK_MODEL;
+  if (!probe_error_is_vendors(c->status_code, buffer_bytes(&c->body))) return PROBE_NOT_CHECKED;
+  if (outcome == OUTCOME_AUTH && !probe_words_lack_scope(words)) return PROBE_KEY_REFUSED;
+  if (c->status_code == 404 && asked_model && probe_words_name_model(words))
+    return PROBE_MODEL_UNKNOWN;
+  return PROBE_NOT_CHECKED;
 }
 
 /* What an error says about the agent. Only a plain refusal is held against key or model: a vendor
  * that is overloaded or busy has not said that either is wrong. */
 static void finish_error(struct checking *c) {
   FREE_LATER char *detail = NULL;
-  enum probe_verdict verdict = PROBE_NOT_CHECKED;
-  bool no_model = c->status_code == 404 && c->questions[c->at] == ASK_MODEL;
   enum outcome outcome =
       wire_classify_error(c->status_code, buffer_bytes(&c->body), c->binding->key, &detail);
-  if (outcome == OUTCOME_AUTH && is_vendors(c)) verdict = PROBE_KEY_REFUSED;
+  enum probe_verdict verdict = refusal_of(c, outcome, detail ? detail : "");
   if (outcome == OUTCOME_QUOTA) verdict = PROBE_NO_CREDIT;
-  if (outcome == OUTCOME_INVALID_REQUEST && no_model && is_vendors(c))
-    verdict = PROBE_MODEL_UNKNOWN;
   if (outcome == OUTCOME_OVERLOADED || outcome == OUTCOME_UNAVAILABLE) verdict = PROBE_UNREACHABLE;
+  result_of(c)->refused = verdict == PROBE_KEY_REFUSED || verdict == PROBE_MODEL_UNKNOWN;
   finish(c, verdict, detail);
 }
 

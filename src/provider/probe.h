@@ -28,6 +28,8 @@ const char *probe_verdict_name(enum probe_verdict verdict); /* "key_refused" */
 
 struct probe_result {
   enum probe_verdict verdict;
+  bool refused;           /* by the vendor itself, key or model, so that a question would be too;
+                             not by a list without the model: it has aliases, LM Studio any name */
   char detail[304];       /* the provider's own words or ours, scrubbed, one line; "" = none */
   const char *how;        /* "GET /models/{id}": how it was found out; "" = not at all */
   int64_t latency_ms;     /* of all requests together; -1 = none was made */

@@ -3,6 +3,25 @@
 #include "base/json_scan.h"
 #include "provider/wire_parts.h"
 
+#include <ctype.h>
+
+bool probe_error_is_vendors(int status_code, struct bytes body) {
+  size_t i = 0;
+  while (i < body.len && isspace((unsigned char)body.ptr[i])) i++;
+  char first = i < body.len ? body.ptr[i] : '\0';
+  return status_code == 401 ? first != '<' : first == '{' || first == '[';
+}
+
+bool probe_words_name_model(const char *words) {
+  for (const char *p = words; (p = strcasestr(p, "model")); p++)
+    if (p == words || p[-1] != '/') return true;
+  return false;
+}
+
+bool probe_words_lack_scope(const char *words) {
+  return strcasestr(words, "scope") || strcasestr(words, "permission to list");
+}
+
 /* Names under which vendors say how many tokens a model takes. */
 static bool is_context(const struct json_scan *s) {
   return json_scan_key_is(s, "inputTokenLimit") || json_scan_key_is(s, "context_length") ||

@@ -11,6 +11,16 @@
 
 #include "base/bytes.h"
 
+/* Whether the body of such an error is the vendor's own word about a key or a model, and not a
+ * proxy's, a firewall's or a router's: JSON, and with a 401 whatever is no page. */
+bool probe_error_is_vendors(int status_code, struct bytes body);
+/* Whether an error's words speak of a model. The path of the request ("/models/x"), which routers
+ * repeat, is not that. */
+bool probe_words_name_model(const char *words);
+/* Whether they say that the key may not do this and perhaps other things: OpenAI's restricted keys
+ * ("Missing scopes: api.model.read") answer questions without being shown a list of models. */
+bool probe_words_lack_scope(const char *words);
+
 /* Each returns false for a body that is not of its form; its outputs are then unset. Contexts are
  * in tokens, -1 where the vendor does not say. */
 

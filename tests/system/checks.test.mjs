@@ -1,7 +1,9 @@
 // Keys, models and credit, checked where the vendor bills nothing: by hand, and for readiness.
 
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 
@@ -30,6 +32,21 @@ function agentsFile(t, rows) {
   const path = join(temporaryDirectory(t), 'agents.json');
   writeFileSync(path, JSON.stringify({ agents: rows }));
   return path;
+}
+
+// Answers every request the same.
+async function startAnswering(t, status, body) {
+  const server = createServer((request, response) => {
+    request.resume();
+    response.writeHead(status).end(typeof body === 'string' ? body : JSON.stringify(body));
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return `http://127.0.0.1:${server.address().port}`;
 }
 
 async function check(t, env, args) {
@@ -107,6 +124,26 @@ describe('aragora agents check', () => {
       assert.equal(row.result, result, `${fault}: ${row.detail}`);
     }
   });
+
+  for (const [status, body, result] of [
+    [404, { error: { type: 'not_found_error', message: 'model: claude' } }, 'model_unknown'],
+    [404, '404 page not found', 'not_checked'],
+    [404, 'no such model', 'not_checked'],
+    [404, { detail: 'Not Found' }, 'not_checked'],
+    [404, { error: { message: 'Invalid URL (GET /v1/models/claude)' } }, 'not_checked'],
+    [403, { error: { message: 'not allowed' } }, 'key_refused'],
+    [403, 'Forbidden', 'not_checked'],
+    [403, '\n<html>a firewall</html>', 'not_checked'],
+    [403, { error: { message: 'Missing scopes: api.model.read' } }, 'not_checked'],
+    [401, { error: { message: 'This key has no permission to list models' } }, 'not_checked'],
+    [401, '<html>a login page</html>', 'not_checked'],
+    [401, 'Unauthorized', 'key_refused']])
+    test(`a ${status} with ${JSON.stringify(body)} is ${result}`, async (t) => {
+      const url = await startAnswering(t, status, body);
+      const { row } = await checkOne(t, environment(WIRES[0], url), 'anthropic-api');
+      assert.equal(row.result, result, row.detail);
+      if (body.error) assert.ok(row.detail.startsWith(body.error.message), row.detail);
+    });
 
   test('a model that takes less than the table says', async (t) => {
     const fake = await startFakeProvider(t);
@@ -196,6 +233,27 @@ describe('a server', () => {
       const server = await startServer(t, { env });
       await lastCheck(server, 'gemini');
       assert.equal((await get(server, '/readyz')).status, 200);
+    });
+
+  test('stays ready when the lists do not have its models', async (t) => {
+    const url = await startAnswering(t, 200, { data: [{ id: 'an-alias' }] });
+    const server = await startServer(t, { env: environment(WIRES[1], url) });
+    await get(server, '/readyz');
+    assert.equal((await lastCheck(server, 'openai-api')).result, 'model_unknown');
+    assert.equal((await get(server, '/readyz')).status, 200);
+  });
+
+  // OpenRouter, which has a key and no seat here, takes over a refusal only where the table says so.
+  for (const [fallback, suffix, status] of [
+    [undefined, '', 503], [['openrouter'], '', 200], [['openrouter'], '@status-401', 503]])
+    test(`is answered ${status} with all of its panel refused and the chain ${fallback}${suffix}`, async (t) => {
+      const fake = await startFakeProvider(t);
+      const env = { ...environment(WIRES[0], fake.url, '@status-401'), ...environment(CREDITED[0], fake.url, suffix) };
+      const file = agentsFile(t, ['anthropic-api', 'claude-haiku', 'claude-sonnet'].map((type) => ({ type, fallback })));
+      const server = await startServer(t, { env, args: ['--agents-file', file] });
+      await get(server, '/readyz');
+      assert.equal((await lastCheck(server, 'anthropic-api')).result, 'key_refused');
+      assert.equal((await get(server, '/readyz')).status, status);
     });
 
   test('makes none when told so', async (t) => {

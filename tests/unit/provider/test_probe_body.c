@@ -122,11 +122,38 @@ static void credit(void **state) {
   (void)state;
 }
 
+/* The vendor's word is JSON; a page or a line of text is a router's or a firewall's. */
+static void whose_error(void **state) {
+  assert_true(probe_error_is_vendors(404, BYTES_LITERAL("{}")));
+  assert_true(probe_error_is_vendors(403, BYTES_LITERAL(" \r\n\t[{}]")));
+  assert_true(probe_error_is_vendors(401, BYTES_LITERAL("Unauthorized")));
+  assert_true(probe_error_is_vendors(401, BYTES_LITERAL("")));
+  assert_false(probe_error_is_vendors(401, BYTES_LITERAL("\n<!doctype html>")));
+  assert_false(probe_error_is_vendors(403, BYTES_LITERAL("<html>")));
+  assert_false(probe_error_is_vendors(404, BYTES_LITERAL("404 page not found")));
+  assert_false(probe_error_is_vendors(404, BYTES_LITERAL("   ")));
+  assert_false(probe_error_is_vendors(404, (struct bytes){0}));
+  (void)state;
+}
+
+static void words_of_errors(void **state) {
+  assert_true(probe_words_name_model("model: no-such-model (not_found_error)"));
+  assert_true(probe_words_name_model("models/x is not found for API version v1beta"));
+  assert_true(probe_words_name_model("GET /models/x: The Model is gone"));
+  assert_false(probe_words_name_model("Invalid URL (GET /v1/models/x)"));
+  assert_false(probe_words_name_model("Not Found"));
+  assert_false(probe_words_name_model(""));
+  assert_true(probe_words_lack_scope("Missing scopes: api.model.read"));
+  assert_true(probe_words_lack_scope("The key has no permission to list models"));
+  assert_false(probe_words_lack_scope("Incorrect API key provided"));
+  (void)state;
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(models), cmocka_unit_test(no_models),    cmocka_unit_test(absurd_counts),
       cmocka_unit_test(lists),  cmocka_unit_test(cut_anywhere), cmocka_unit_test(deep_bodies),
-      cmocka_unit_test(credit),
+      cmocka_unit_test(credit), cmocka_unit_test(whose_error),  cmocka_unit_test(words_of_errors),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
