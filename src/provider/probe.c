@@ -9,6 +9,7 @@
 
 enum {
   BODY_MAX = 8 << 20, /* OpenRouter lists some hundreds of models with a page of text each */
+  ERROR_BODY_MAX = 64 * 1024, /* kept of an error's, as by attempt.c: it is parsed in one go */
   CALLS_PER_HOST = 4,
   STEPS_MAX = 2,
 };
@@ -92,6 +93,7 @@ static void finish(struct checking *c, enum probe_verdict verdict, const char *d
   c->over = true;
   r->verdict = verdict;
   snprintf(r->detail, sizeof r->detail, "%s", detail ? detail : "");
+  buffer_done(&c->body);
   if (c->question_count) r->latency_ms = (int64_t)loop_now_ms(p->loop) - c->started_ms;
   if (--p->open == 0) loop_defer(p->loop, &p->end, on_end, p);
 }
@@ -175,6 +177,11 @@ static void on_head(void *ctx, struct http_call *call, int status_code) {
 
 static bool on_data(void *ctx, struct bytes piece) {
   struct checking *c = ctx;
+  if (c->status_code / 100 != 2) {
+    size_t room = ERROR_BODY_MAX - c->body.len;
+    buffer_append(&c->body, piece.ptr, piece.len < room ? piece.len : room);
+    return true;
+  }
   return buffer_append_bytes(&c->body, piece);
 }
 

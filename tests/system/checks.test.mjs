@@ -145,6 +145,15 @@ describe('aragora agents check', () => {
       if (body.error) assert.ok(row.detail.startsWith(body.error.message), row.detail);
     });
 
+  test('of an error of 1 MiB the beginning is kept', async (t) => {
+    // Whole it would be read: its words, and they name the model. Cut it is no JSON.
+    const body = { error: { filler: 'x'.repeat(1 << 20), message: 'model: claude' } };
+    const url = await startAnswering(t, 404, body);
+    const { row } = await checkOne(t, environment(WIRES[0], url), 'anthropic-api');
+    assert.equal(row.result, 'not_checked');
+    assert.match(row.detail, /^\{"error":\{"filler":"x+/);
+  });
+
   test('a model that takes less than the table says', async (t) => {
     const fake = await startFakeProvider(t);
     const file = agentsFile(t, [{ type: 'gemini', context_tokens: 3000000 }]);
