@@ -258,10 +258,18 @@ static void leave_to_other(struct leg *leg, struct ask_result *r) {
   free(gone);
 }
 
+/* The turn is over, and the other attempt is cut. */
+static void finish_beside(struct leg *other, const struct ask_result *r) {
+  struct ask *ask = other->ask;
+  const struct ask_result beside = cut(other);
+  struct ask_result last = *r;
+  last.beside = &beside;
+  finish(ask, &last);
+}
+
 static void leg_over(struct leg *leg, struct ask_result *r, enum retry_advice advice) {
   struct ask *ask = leg->ask;
   struct leg *other = other_of(leg);
-  struct ask_result beside;
   r->attempt = leg->number;
   r->fallback = ask->fell_back;
   r->next = "";
@@ -271,13 +279,13 @@ static void leg_over(struct leg *leg, struct ask_result *r, enum retry_advice ad
     leave_to_other(leg, r);
     return;
   }
-  struct retry_decision next = {.action = RETRY_GIVE_UP};
   if (other) {
-    beside = cut(other);
-    r->beside = &beside;
-  } else if (r->outcome != OUTCOME_OK) {
-    next = decide(ask, r->outcome, r->upstream_status, r->retry_after_ms, advice);
+    finish_beside(other, r);
+    return;
   }
+  struct retry_decision next = {.action = RETRY_GIVE_UP};
+  if (r->outcome != OUTCOME_OK)
+    next = decide(ask, r->outcome, r->upstream_status, r->retry_after_ms, advice);
   if (next.action == RETRY_GIVE_UP) {
     finish(ask, r);
     return;
