@@ -35,8 +35,10 @@ void page_begin(FILE *page) {
       "  the turn's whole time.\n"
       "- **breaker**: its state after the turn, with the failures in a row that it counts;\n"
       "  *cooling* is not asked before the vendor's time, *misconfigured* is marked for a person.\n"
-      "- **cost**: of the last attempt, *known* if the vendor counted its tokens. The unknown one\n"
-      "  of a failure is booked at what was reserved.\n"
+      "- **cost**: of the last attempt, *known* if the vendor counted its tokens. An unknown one "
+      "is\n"
+      "  booked at what was reserved; at nothing where an error's status came or nothing was "
+      "sent.\n"
       "- **needs repair**: whole, but not the JSON that was asked for; the turn asks once "
       "more.\n\n",
       page);
