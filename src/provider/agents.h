@@ -55,6 +55,11 @@ MUST_CHECK enum status agents_load(const char *file, struct agent_table **ret_ta
                                    struct error *err);
 void agents_free(struct agent_table *table);
 
+/* Whether it is known what a token costs, in and out. */
+static inline bool agent_is_priced(const struct agent_binding *binding) {
+  return binding->price_input_usd_micro >= 0 && binding->price_output_usd_micro >= 0;
+}
+
 /* The row of a type, in any case of letters, or NULL. Aliases ("claude") work. */
 const struct agent_binding *agents_find(const struct agent_table *table, struct bytes type);
 

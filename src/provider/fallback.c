@@ -4,10 +4,6 @@ struct fallback fallback_of(const struct agent_table *table, const struct agent_
   return (struct fallback){table, binding->fallback, binding->openrouter_model};
 }
 
-static bool is_priced(const struct agent_binding *b) {
-  return b->price_input_usd_micro >= 0 && b->price_output_usd_micro >= 0;
-}
-
 /* ---- OpenRouter ---- */
 
 static const struct agent_binding *openrouter(const struct fallback *f) {
@@ -16,7 +12,7 @@ static const struct agent_binding *openrouter(const struct fallback *f) {
 }
 
 static bool is_priced_as(const struct agent_binding *row, const char *model) {
-  return is_priced(row) && strcmp(row->model, model) == 0;
+  return agent_is_priced(row) && strcmp(row->model, model) == 0;
 }
 
 bool fallback_has_openrouter(const struct fallback *f, const struct agent_binding *now,
@@ -48,7 +44,8 @@ static const struct agent_binding *next(const struct fallback *f, bool priced,
     struct bytes type = bytes_until(bytes_of(rest), BYTES_LITERAL(","));
     rest += type.len + (rest[type.len] == ',');
     found = agents_find(f->table, type);
-    if (found && (!found->available || found->wire == WIRE_DEMO || (priced && !is_priced(found))))
+    if (found &&
+        (!found->available || found->wire == WIRE_DEMO || (priced && !agent_is_priced(found))))
       found = NULL;
   }
   *ret_rest = rest;

@@ -157,10 +157,6 @@ static enum status add_judge(struct debate_config *c, const struct seat *seat, b
   return s;
 }
 
-static bool is_priced(const struct agent_binding *b) {
-  return b->price_input_usd_micro >= 0 && b->price_output_usd_micro >= 0;
-}
-
 /* A budget in money that is closed to calls whose price nobody knows: the field that it is named
  * after, or NULL. */
 static const char *closed_to_unpriced(const struct options *o, const struct debate_config *c) {
@@ -180,7 +176,7 @@ static enum status choose_judges(const struct agent_table *agents, const struct 
     struct seat seat = {b, {"", 0}};
     bool outsider = b->available && b->wire != WIRE_DEMO && !in_panel(seats, count, b);
     /* One without a price could never be asked within a budget in money. */
-    if (outsider && (is_priced(b) || !closed_to_unpriced(options, c)))
+    if (outsider && (agent_is_priced(b) || !closed_to_unpriced(options, c)))
       s = add_judge(c, &seat, false);
   }
   for (int i = 0; i < count && count > 2 && c->judge_count < DEBATE_JUDGES_MAX && !s; i++)
@@ -204,7 +200,7 @@ static enum status fill_limits(const struct options *options, const struct debat
     /* Half of the context for other agents' texts, at the cautious two bytes a token. */
     if (b->context_tokens > 0 && b->context_tokens < c->context_bytes)
       c->context_bytes = b->context_tokens;
-    const char *closed = is_priced(b) ? NULL : closed_to_unpriced(options, c);
+    const char *closed = agent_is_priced(b) ? NULL : closed_to_unpriced(options, c);
     if (closed)
       return error_set(
           err, STATUS_INVALID, closed,
