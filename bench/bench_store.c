@@ -104,7 +104,7 @@ static void append_crowd(struct store *store, int generation, uint64_t seq, stru
     char id[32];
     snprintf(id, sizeof id, "%08xcrowd%d", (unsigned)i * 2654435761u, generation);
     bool last = i == CROWD - 1;
-    must(store_append(store, id, &e, 1, seq == 1 ? STORE_ROW_INSERT : STORE_ROW_NONE, &row,
+    must(store_append(store, id, &e, 1, seq == 1 ? STORE_ROW_INSERT : STORE_ROW_NONE, &row, NULL, 0,
                       last ? wait_for_crowd : check, turn),
          NULL);
   }
@@ -141,8 +141,8 @@ static void insert_debates(struct store *store, int from, int to) {
     struct store_debate row = debate(1700000000000 + i);
     snprintf(id, sizeof id, "%08xlist%d", (unsigned)i * 2654435761u, i);
     bool last = i == to - 1 || i % 1000 == 999;
-    must(store_append(store, id, &e, 1, STORE_ROW_INSERT, &row, last ? wait_for_crowd : check,
-                      &turn),
+    must(store_append(store, id, &e, 1, STORE_ROW_INSERT, &row, NULL, 0,
+                      last ? wait_for_crowd : check, &turn),
          NULL);
     if (!last) continue;
     wait_for_writer(&turn);

@@ -97,8 +97,8 @@ enum status budgets_restore(struct budgets *b, int64_t day, const struct princip
   make_day_key(day, day_key);
   if (!principal_key(day_key, who, principal)) return STATUS_INVALID;
   enum status s = open_day(b, day, principal, day_key);
-  if (!s) s = ledger_book_sum(b->ledger, principal, spent, unpriced);
-  if (!s) s = ledger_book_sum(b->ledger, day_key, spent, unpriced);
+  if (!s) s = ledger_book(b->ledger, principal, spent, unpriced);
+  if (!s) s = ledger_book(b->ledger, day_key, spent, unpriced);
   return s;
 }
 
@@ -130,7 +130,7 @@ enum status budget_open(struct budgets *b, const char *debate_id, const struct p
   enum status s = open_day(b, budget.day, budget.principal, budget.day_key);
   if (!s) s = ledger_open(b->ledger, budget.debate, caps, NULL);
   if (s) return s;
-  s = ledger_book_sum(b->ledger, budget.debate, spent, 0);
+  s = ledger_book(b->ledger, budget.debate, spent, 0);
   if (s)
     ledger_drop(b->ledger, budget.debate);
   else
@@ -385,7 +385,7 @@ size_t budgets_principals(struct budgets *b, struct budgets_principal *principal
   prefix[LEDGER_DAY_KEY_SIZE] = '\0';
   struct ledger_view *views = calloc(max ? max : 1, sizeof *views);
   if (!views) return 0;
-  size_t count = ledger_views_under(b->ledger, prefix, views, max);
+  size_t count = ledger_views(b->ledger, prefix, views, max);
   for (size_t i = 0; i < count && i < max; i++) {
     principals[i].view = views[i];
     principals[i].name = principals[i].view.key + strlen(prefix);

@@ -160,17 +160,8 @@ static void commit(struct ledger_view *view, int64_t tokens, int64_t usd_micro) 
     add_capped(&view->committed.usd_micro, usd_micro);
 }
 
-enum status ledger_book(struct ledger *ledger, const char *key, int64_t tokens, int64_t usd_micro) {
-  if (tokens < 0 || usd_micro < -1) return STATUS_INVALID;
-  pthread_mutex_lock(&ledger->lock);
-  struct ledger_account *account = account_find(ledger, key);
-  if (account) commit(&account->view, tokens, usd_micro);
-  pthread_mutex_unlock(&ledger->lock);
-  return account ? STATUS_OK : STATUS_NOT_FOUND;
-}
-
-enum status ledger_book_sum(struct ledger *ledger, const char *key,
-                            const struct ledger_amounts *sum, int64_t unpriced) {
+enum status ledger_book(struct ledger *ledger, const char *key, const struct ledger_amounts *sum,
+                        int64_t unpriced) {
   if (sum->tokens < 0 || sum->usd_micro < 0 || unpriced < 0) return STATUS_INVALID;
   pthread_mutex_lock(&ledger->lock);
   struct ledger_account *account = account_find(ledger, key);
@@ -319,10 +310,6 @@ void ledger_settle(struct ledger_reservation *reservation, int64_t tokens, int64
   end_once(reservation, true, tokens, usd_micro);
 }
 
-void ledger_settle_reserve(struct ledger_reservation *reservation) {
-  end_once(reservation, true, -1, -1);
-}
-
 void ledger_release(struct ledger_reservation *reservation) {
   end_once(reservation, false, 0, 0);
 }
@@ -337,12 +324,8 @@ enum status ledger_view(struct ledger *ledger, const char *key, struct ledger_vi
   return account ? STATUS_OK : STATUS_NOT_FOUND;
 }
 
-size_t ledger_views(struct ledger *ledger, struct ledger_view *views, size_t max) {
-  return ledger_views_under(ledger, "", views, max);
-}
-
-size_t ledger_views_under(struct ledger *ledger, const char *prefix, struct ledger_view *views,
-                          size_t max) {
+size_t ledger_views(struct ledger *ledger, const char *prefix, struct ledger_view *views,
+                    size_t max) {
   size_t count = 0, len = strlen(prefix);
   pthread_mutex_lock(&ledger->lock);
   for (struct ledger_account *a = ledger->accounts; a; a = a->hh.next) {

@@ -107,13 +107,11 @@ MUST_CHECK enum status ledger_open_day(struct ledger *ledger, int64_t wall_ms,
  * reservation ends. Opened again before that, it goes on with its sums. Unknown keys are fine. */
 void ledger_drop(struct ledger *ledger, const char *key);
 
-/* Commits what was spent before (restored from the log after a restart), whatever the cap says.
- * `usd_micro` -1 = nobody knows. STATUS_NOT_FOUND; STATUS_INVALID for less than nothing. */
-MUST_CHECK enum status ledger_book(struct ledger *ledger, const char *key, int64_t tokens,
-                                   int64_t usd_micro);
-/* The same for the sum of many calls, `unpriced` of which are in no sum of money. */
-MUST_CHECK enum status ledger_book_sum(struct ledger *ledger, const char *key,
-                                       const struct ledger_amounts *sum, int64_t unpriced);
+/* Commits what was spent before (restored from the log after a restart), whatever the cap says: the
+ * sum of calls of which `unpriced` are in no sum of money. STATUS_NOT_FOUND; STATUS_INVALID for
+ * less than nothing. */
+MUST_CHECK enum status ledger_book(struct ledger *ledger, const char *key,
+                                   const struct ledger_amounts *sum, int64_t unpriced);
 
 /* Reserves an upper bound in every account of the chain or, on any other answer than STATUS_OK, in
  * none. STATUS_DENIED when one of them refuses: *refusal (may be NULL) says which and why.
@@ -126,23 +124,18 @@ MUST_CHECK enum status ledger_reserve(struct ledger *ledger, const char *const k
 
 /* Each ends a reservation; the first wins, on one that has ended they do nothing. */
 
-/* The call was made and this is what it took. -1 = not known: the reserve is booked. More than the
- * reserve is booked as it is and counted as an overshoot. */
+/* The call was made and this is what it took. -1 = nobody will say (cancelled, or lost in a crash):
+ * the reserve is booked. More than the reserve is booked as it is and counted as an overshoot. */
 void ledger_settle(struct ledger_reservation *reservation, int64_t tokens, int64_t usd_micro);
-/* The request left, and nobody will say what it took (cancelled, or lost in a crash): the reserve
- * is booked. */
-void ledger_settle_reserve(struct ledger_reservation *reservation);
 /* The request was never sent. */
 void ledger_release(struct ledger_reservation *reservation);
 
 /* STATUS_NOT_FOUND. An account that is dropped but not yet forgotten can still be seen. */
 MUST_CHECK enum status ledger_view(struct ledger *ledger, const char *key,
                                    struct ledger_view *ret_view);
-/* All accounts as of one moment, the oldest first, at most `max` of them; returns how many there
- * are. */
-size_t ledger_views(struct ledger *ledger, struct ledger_view *views, size_t max);
-/* The same of those whose keys begin with `prefix`. */
-size_t ledger_views_under(struct ledger *ledger, const char *prefix, struct ledger_view *views,
-                          size_t max);
+/* The accounts whose keys begin with `prefix` as of one moment, the oldest first, at most `max` of
+ * them; returns how many there are. */
+size_t ledger_views(struct ledger *ledger, const char *prefix, struct ledger_view *views,
+                    size_t max);
 
 #endif

@@ -263,9 +263,9 @@ static enum status hand_over(struct delivery *delivery) {
   }
   struct store_event *all = many ? many : few;
   for (size_t i = 0; i < delivery->count; i++) all[i] = delivery->events[i].event;
-  return store_append_spending(live->runner->store, live->row.id, all, delivery->count,
-                               delivery->change, &live->row, delivery->spending,
-                               delivery->spending_count, on_stored, delivery);
+  return store_append(live->runner->store, live->row.id, all, delivery->count, delivery->change,
+                      &live->row, delivery->spending, delivery->spending_count, on_stored,
+                      delivery);
 }
 
 /* Later it may be taken; anything else is for good. */

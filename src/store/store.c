@@ -67,15 +67,8 @@ void store_close(struct store *store) {
 enum status store_append(struct store *store, const char *debate_id,
                          const struct store_event *events, size_t count,
                          enum store_row_change change, const struct store_debate *row,
+                         const struct store_spending *spending, size_t spending_count,
                          store_done_fn *done, void *ctx) {
-  return store_append_spending(store, debate_id, events, count, change, row, NULL, 0, done, ctx);
-}
-
-enum status store_append_spending(struct store *store, const char *debate_id,
-                                  const struct store_event *events, size_t count,
-                                  enum store_row_change change, const struct store_debate *row,
-                                  const struct store_spending *spending, size_t spending_count,
-                                  store_done_fn *done, void *ctx) {
   struct batch *batch;
   enum status status =
       batch_make(debate_id, events, count, change, row, spending, spending_count, &batch);

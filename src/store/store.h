@@ -74,19 +74,6 @@ enum store_row_change { STORE_ROW_NONE, STORE_ROW_INSERT, STORE_ROW_UPDATE };
  * full or failing disk the batch is held and retried instead; see store_writable. */
 typedef void store_done_fn(void *ctx, enum status status);
 
-/* Queues one batch for one debate: its events in order and its row, in one transaction. Copies
- * everything. Batches of one debate commit in the order of the calls. For STORE_ROW_UPDATE only
- * status, outcome, completed_ms, duration_ms, rounds_used, confidence_ppm, cost_usd_micro,
- * consensus_reached and degraded are written. Any thread. STATUS_FULL when the queue is over its
- * limit, STATUS_UNAVAILABLE while it closes, STATUS_INVALID and STATUS_TOO_LARGE for the batch
- * itself: nothing was taken. `done` gets STATUS_CONFLICT when a seq is not the log's next one, when
- * the id to insert is taken or the one to append to unknown, and for what was queued behind such a
- * batch. */
-MUST_CHECK enum status store_append(struct store *store, const char *debate_id,
-                                    const struct store_event *events, size_t count,
-                                    enum store_row_change change, const struct store_debate *row,
-                                    store_done_fn *done, void *ctx);
-
 /* What somebody spent on a UTC day, or by how much that changes: then it may be less than 0. */
 struct store_spending {
   const char *tenant_id, *owner_id;
@@ -94,13 +81,21 @@ struct store_spending {
   int64_t tokens, usd_micro;
   int64_t unpriced; /* attempts whose cost nobody knows */
 };
-/* The same, with what the events change in what was spent: in the same transaction. */
-MUST_CHECK enum status store_append_spending(struct store *store, const char *debate_id,
-                                             const struct store_event *events, size_t count,
-                                             enum store_row_change change,
-                                             const struct store_debate *row,
-                                             const struct store_spending *spending,
-                                             size_t spending_count, store_done_fn *done, void *ctx);
+
+/* Queues one batch for one debate: its events in order and its row, in one transaction. Copies
+ * everything. Batches of one debate commit in the order of the calls. For STORE_ROW_UPDATE only
+ * status, outcome, completed_ms, duration_ms, rounds_used, confidence_ppm, cost_usd_micro,
+ * consensus_reached and degraded are written. Any thread. STATUS_FULL when the queue is over its
+ * limit, STATUS_UNAVAILABLE while it closes, STATUS_INVALID and STATUS_TOO_LARGE for the batch
+ * itself: nothing was taken. `done` gets STATUS_CONFLICT when a seq is not the log's next one, when
+ * the id to insert is taken or the one to append to unknown, and for what was queued behind such a
+ * batch.
+ * `spending` is what the events change in what was spent; in the same transaction, like the row. */
+MUST_CHECK enum status store_append(struct store *store, const char *debate_id,
+                                    const struct store_event *events, size_t count,
+                                    enum store_row_change change, const struct store_debate *row,
+                                    const struct store_spending *spending, size_t spending_count,
+                                    store_done_fn *done, void *ctx);
 
 /* A circuit breaker as it outlives a restart: one row a service, under its name. */
 struct store_breaker {

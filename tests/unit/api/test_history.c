@@ -108,9 +108,9 @@ static void put_log(struct world *w, const char *id, size_t count, size_t pad) {
   }
   struct answers a;
   answers_init(&a);
-  assert_int_equal(
-      store_append(w->store->store, id, events, count, STORE_ROW_INSERT, &row, answers_add, &a),
-      STATUS_OK);
+  assert_int_equal(store_append(w->store->store, id, events, count, STORE_ROW_INSERT, &row, NULL, 0,
+                                answers_add, &a),
+                   STATUS_OK);
   answers_wait(&a, 1);
   assert_int_equal(a.statuses[0], STATUS_OK);
   free(events);

@@ -32,6 +32,12 @@ static void set_caps(struct ledger *ledger, const char *key, int64_t tokens, int
   assert_false(created);
 }
 
+/* One call's; usd_micro -1 = nobody knows what it cost. */
+static enum status book(struct ledger *ledger, const char *key, int64_t tokens, int64_t usd_micro) {
+  const struct ledger_amounts sum = {tokens, usd_micro == -1 ? 0 : usd_micro};
+  return ledger_book(ledger, key, &sum, usd_micro == -1);
+}
+
 static struct ledger_view view_of(struct ledger *ledger, const char *key) {
   struct ledger_view view;
   assert_int_equal(ledger_view(ledger, key, &view), STATUS_OK);
@@ -74,7 +80,7 @@ static void test_ends(void **state) {
   ledger_release(&r);
   assert_sums(ledger, "process", 0, 0, 0, 0);
   assert_int_equal(reserve(ledger, 10, 5, &r, NULL), STATUS_OK);
-  ledger_settle_reserve(&r);
+  ledger_settle(&r, -1, -1);
   assert_sums(ledger, "process", 10, 5, 0, 0);
   assert_int_equal(reserve(ledger, 10, 5, &r, NULL), STATUS_OK);
   ledger_settle(&r, 3, -1); /* tokens told, money not */
@@ -94,7 +100,7 @@ static void test_a_reservation_ends_once(void **state) {
   assert_sums(ledger, "process", 0, 0, 10, 5);
   ledger_settle(&r, 4, 4);
   ledger_settle(&r, 4, 4);
-  ledger_settle_reserve(&r);
+  ledger_settle(&r, -1, -1);
   ledger_release(&r);
   assert_sums(ledger, "process", 4, 4, 0, 0);
   ledger_destroy(ledger);
@@ -117,11 +123,11 @@ static void test_each_account_of_the_chain_can_refuse(void **state) {
       assert_sums(ledger, chain[j], 0, 0, 60, 0);
       assert_int_equal(view_of(ledger, chain[j]).refused, i == j);
     }
-    ledger_settle_reserve(&other);
+    ledger_settle(&other, -1, -1);
     assert_sums(ledger, chain[i], 0, 0, 60, 0);
     assert_int_equal(reserve(ledger, 40, 0, &other, &refusal), STATUS_OK);
-    ledger_settle_reserve(&r);
-    ledger_settle_reserve(&other);
+    ledger_settle(&r, -1, -1);
+    ledger_settle(&other, -1, -1);
     assert_int_equal(reserve(ledger, 1, 0, &r, &refusal), STATUS_DENIED);
     assert_false(refusal.may_fit_later);
     assert_int_equal(refusal.left, 0);
@@ -150,7 +156,7 @@ static void test_an_unknown_price_against_a_cap_in_money(void **state) {
   struct ledger_reservation r = {0};
   struct ledger_refusal refusal;
   set_caps(ledger, "debate:d1", -1, 100, false);
-  assert_int_equal(ledger_book(ledger, "debate:d1", 0, 30), STATUS_OK);
+  assert_int_equal(book(ledger, "debate:d1", 0, 30), STATUS_OK);
   assert_int_equal(reserve(ledger, 1, -1, &r, &refusal), STATUS_DENIED);
   assert_int_equal(refusal.reason, LEDGER_PRICE_UNKNOWN);
   assert_string_equal(refusal.account, "debate:d1");
@@ -179,7 +185,7 @@ static void test_an_unknown_price_without_a_cap_in_money(void **state) {
   set_caps(ledger, "process", 100, -1, false);
   assert_int_equal(reserve(ledger, 50, -1, &r, NULL), STATUS_OK);
   assert_sums(ledger, "process", 0, 0, 50, 0);
-  ledger_settle_reserve(&r);
+  ledger_settle(&r, -1, -1);
   assert_sums(ledger, "process", 50, 0, 0, 0);
   assert_int_equal(view_of(ledger, "process").unpriced, 1);
   assert_int_equal(reserve(ledger, 50, -1, &r, NULL), STATUS_OK);
@@ -219,17 +225,17 @@ static void test_restoring_books_over_a_cap(void **state) {
   struct ledger *ledger = ledger_of_chain();
   struct ledger_reservation r = {0};
   set_caps(ledger, "process", 100, 100, false);
-  assert_int_equal(ledger_book(ledger, "process", 60, 130), STATUS_OK);
-  assert_int_equal(ledger_book(ledger, "process", 30, -1), STATUS_OK);
+  assert_int_equal(book(ledger, "process", 60, 130), STATUS_OK);
+  assert_int_equal(book(ledger, "process", 30, -1), STATUS_OK);
   assert_sums(ledger, "process", 90, 130, 0, 0);
   assert_int_equal(view_of(ledger, "process").unpriced, 1);
   assert_int_equal(view_of(ledger, "process").overshoots, 0);
   assert_int_equal(reserve(ledger, 10, 0, &r, NULL), STATUS_DENIED);
   set_caps(ledger, "process", 100, 130, false);
   assert_int_equal(reserve(ledger, 10, 0, &r, NULL), STATUS_OK);
-  assert_int_equal(ledger_book(ledger, "nobody", 1, 1), STATUS_NOT_FOUND);
-  assert_int_equal(ledger_book(ledger, "process", -1, 1), STATUS_INVALID);
-  assert_int_equal(ledger_book(ledger, "process", 1, -2), STATUS_INVALID);
+  assert_int_equal(book(ledger, "nobody", 1, 1), STATUS_NOT_FOUND);
+  assert_int_equal(book(ledger, "process", -1, 1), STATUS_INVALID);
+  assert_int_equal(book(ledger, "process", 1, -2), STATUS_INVALID);
   ledger_destroy(ledger);
 }
 
@@ -240,9 +246,9 @@ static void test_sums_do_not_overflow(void **state) {
   assert_int_equal(reserve(ledger, INT64_MAX, INT64_MAX, &a, NULL), STATUS_OK);
   assert_int_equal(reserve(ledger, 1, 0, &b, &refusal), STATUS_DENIED); /* no cap, but no room */
   assert_int_equal(refusal.left, 0);
-  assert_int_equal(ledger_book(ledger, "process", INT64_MAX, INT64_MAX), STATUS_OK);
+  assert_int_equal(book(ledger, "process", INT64_MAX, INT64_MAX), STATUS_OK);
   assert_int_equal(reserve(ledger, INT64_MAX, 0, &b, &refusal), STATUS_DENIED);
-  ledger_settle_reserve(&a);
+  ledger_settle(&a, -1, -1);
   assert_sums(ledger, "process", INT64_MAX, INT64_MAX, 0, 0);
   assert_int_equal(reserve(ledger, 0, 0, &a, NULL), STATUS_OK);
   ledger_settle(&a, INT64_MAX, INT64_MAX);
@@ -286,7 +292,7 @@ static void test_dropped_at_once_when_nothing_is_held(void **state) {
   struct ledger *ledger = ledger_of_chain();
   struct ledger_view view;
   bool created = false;
-  assert_int_equal(ledger_book(ledger, "debate:d1", 10, 10), STATUS_OK);
+  assert_int_equal(book(ledger, "debate:d1", 10, 10), STATUS_OK);
   ledger_drop(ledger, "debate:d1");
   ledger_drop(ledger, "debate:d1");
   assert_int_equal(ledger_view(ledger, "debate:d1", &view), STATUS_NOT_FOUND);
@@ -318,7 +324,7 @@ static void test_opened_again_before_it_left(void **state) {
   assert_int_equal(reserve(ledger, 10, 10, &a, NULL), STATUS_OK);
   ledger_drop(ledger, "debate:d1");
   set_caps(ledger, "debate:d1", 50, -1, false);
-  ledger_settle_reserve(&a);
+  ledger_settle(&a, -1, -1);
   assert_sums(ledger, "debate:d1", 10, 10, 0, 0);
   assert_int_equal(reserve(ledger, 41, 0, &a, NULL), STATUS_DENIED);
   assert_int_equal(reserve(ledger, 40, 0, &a, NULL), STATUS_OK);
@@ -336,13 +342,13 @@ static void test_bounded(void **state) {
   assert_int_equal(ledger_open(ledger, "process", &no_caps, NULL), STATUS_FULL);
   assert_int_equal(ledger_open(ledger, "debate:1", &no_caps, NULL), STATUS_OK);
   struct ledger_view views[4];
-  assert_int_equal(ledger_views(ledger, views, 2), 3);
-  assert_int_equal(ledger_views(ledger, views, 4), 3);
+  assert_int_equal(ledger_views(ledger, "", views, 2), 3);
+  assert_int_equal(ledger_views(ledger, "", views, 4), 3);
   assert_string_equal(views[0].key, "debate:0");
   assert_string_equal(views[2].key, "debate:2");
   ledger_drop(ledger, "debate:1");
   assert_int_equal(ledger_open(ledger, "process", &no_caps, NULL), STATUS_OK);
-  assert_int_equal(ledger_views(ledger, views, 4), 3);
+  assert_int_equal(ledger_views(ledger, "", views, 4), 3);
   assert_string_equal(views[1].key, "debate:2");
   ledger_destroy(ledger);
 }
@@ -389,11 +395,11 @@ static void test_days_gone_by_are_dropped(void **state) {
         STATUS_OK);
   const char *const keys[] = {days[0]};
   assert_int_equal(ledger_reserve(ledger, keys, 1, 5, 5, &held, NULL), STATUS_OK);
-  assert_int_equal(ledger_book(ledger, days[1], 7, 7), STATUS_OK);
+  assert_int_equal(book(ledger, days[1], 7, 7), STATUS_OK);
   assert_int_equal(ledger_open_day(ledger, MIDNIGHT + 2LL * DAY_MS, &no_caps, days[2], NULL),
                    STATUS_OK);
   assert_sums(ledger, days[0], 0, 0, 5, 5); /* until its last reservation has ended */
-  ledger_settle_reserve(&held);
+  ledger_settle(&held, -1, -1);
   assert_int_equal(ledger_view(ledger, days[0], &view), STATUS_NOT_FOUND);
   view_of(ledger, "dawn");
   /* A clock set back over midnight finds what yesterday spent. */

@@ -124,7 +124,7 @@ static void model_end(struct model *m, int call, enum end end) {
 static void end_call(struct ledger_reservation *r, const struct call_spec *spec, enum end end) {
   switch (end) {
     case END_BELOW: ledger_settle(r, spec->actual_tokens, spec->actual_usd_micro); break;
-    case END_RESERVE: ledger_settle_reserve(r); break;
+    case END_RESERVE: ledger_settle(r, -1, -1); break;
     case END_UNKNOWN: ledger_settle(r, -1, -1); break;
     case END_RELEASE: ledger_release(r); break;
   }

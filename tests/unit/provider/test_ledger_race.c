@@ -60,7 +60,7 @@ static bool within(const struct ledger_view *v) {
 
 static void sample(struct race *race) {
   struct ledger_view views[DEBATES + PRINCIPALS + 2];
-  size_t count = ledger_views(race->ledger, views, sizeof views / sizeof *views);
+  size_t count = ledger_views(race->ledger, "", views, sizeof views / sizeof *views);
   for (size_t i = 0; i < count; i++)
     if (!within(&views[i])) race->faults++;
   race->samples++;
@@ -95,7 +95,7 @@ static void end_hedge(struct race *race, struct held_call *call) {
     return;
   }
   book(race, COST_TOKENS, COST_USD_MICRO);
-  ledger_settle_reserve(&call->hedge);
+  ledger_settle(&call->hedge, -1, -1);
 }
 
 static void end_mixed(struct race *race, struct held_call *call) {
@@ -106,7 +106,7 @@ static void end_mixed(struct race *race, struct held_call *call) {
       break;
     case 1: /* cancelled */
       book(race, COST_TOKENS, COST_USD_MICRO);
-      ledger_settle_reserve(&call->reservation);
+      ledger_settle(&call->reservation, -1, -1);
       break;
     case 2: /* the vendor did not say */
       book(race, COST_TOKENS, COST_USD_MICRO);
@@ -205,7 +205,7 @@ static void assert_settled(struct race *race) {
   assert_int_equal(race->faults, 0);
   assert_true(race->samples > 1);
   assert_int_equal(race->made, race->sent + race->released);
-  size_t count = ledger_views(race->ledger, views, sizeof views / sizeof *views);
+  size_t count = ledger_views(race->ledger, "", views, sizeof views / sizeof *views);
   assert_int_equal(count, DEBATES + PRINCIPALS + 2);
   for (size_t i = 0; i < count; i++) {
     assert_int_equal(views[i].reserved.tokens, 0);

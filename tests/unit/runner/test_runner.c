@@ -703,8 +703,9 @@ static void refused_for_good(void **state) {
   struct watch *watch = begin(w, "Should we adopt it?");
   signal_wait(&f.all_sent);
   struct store_event rogue = {.seq = 5, .type = "resumed", .round = -1, .data = bytes_of("{}")};
-  assert_int_equal(store_append(w->store, watch->id, &rogue, 1, STORE_ROW_NONE, NULL, NULL, NULL),
-                   STATUS_OK);
+  assert_int_equal(
+      store_append(w->store, watch->id, &rogue, 1, STORE_ROW_NONE, NULL, NULL, 0, NULL, NULL),
+      STATUS_OK);
   world_on_loop(w, scripted_release, NULL);
   world_drain(w);
   assert_int_equal(runner_stats(w->runner).running, 0);

@@ -137,7 +137,8 @@ static enum status put(struct fixture *f, const char *id, uint64_t seq,
   struct answers a;
   answers_init(&a);
   struct store_event e = make_event(seq, "{\"content\":\"text\"}");
-  assert_int_equal(store_append(f->store, id, &e, 1, change, row, answers_add, &a), STATUS_OK);
+  assert_int_equal(store_append(f->store, id, &e, 1, change, row, NULL, 0, answers_add, &a),
+                   STATUS_OK);
   answers_wait(&a, 1);
   return a.statuses[0];
 }

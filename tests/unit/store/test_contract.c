@@ -35,8 +35,9 @@ static void events_come_back_as_they_were(void **state) {
                               make_event(3, NULL), make_event(4, "{\"b\":4}")};
   in[3].data.len = 3; /* the length counts, not a NUL */
   struct store_debate row = make_debate("task", 1);
-  assert_int_equal(store_append(f->store, "d1", in, 4, STORE_ROW_INSERT, &row, answers_add, &a),
-                   STATUS_OK);
+  assert_int_equal(
+      store_append(f->store, "d1", in, 4, STORE_ROW_INSERT, &row, NULL, 0, answers_add, &a),
+      STATUS_OK);
   answers_wait(&a, 1);
   assert_int_equal(a.statuses[0], STATUS_OK);
   struct store_event out[5] = {0};
@@ -142,8 +143,9 @@ static void an_update_writes_the_progress_only(void **state) {
   end.consensus_reached = end.degraded = true;
   struct answers a;
   answers_init(&a);
-  assert_int_equal(store_append(f->store, "d1", NULL, 0, STORE_ROW_UPDATE, &end, answers_add, &a),
-                   STATUS_OK);
+  assert_int_equal(
+      store_append(f->store, "d1", NULL, 0, STORE_ROW_UPDATE, &end, NULL, 0, answers_add, &a),
+      STATUS_OK);
   answers_wait(&a, 1);
   assert_int_equal(a.statuses[0], STATUS_OK);
   assert_int_equal(store_get_debate(f->store, &PRINCIPAL_LOCAL, "d1", &out, NULL), STATUS_OK);
@@ -165,14 +167,14 @@ static void what_is_incomplete_is_refused(void **state) {
   struct fixture *f = *state;
   struct store_debate row = make_debate("task", 1);
   struct store_event e = make_event(1, "{}");
-  assert_int_equal(store_append(f->store, "d1", NULL, 0, STORE_ROW_NONE, NULL, NULL, NULL),
+  assert_int_equal(store_append(f->store, "d1", NULL, 0, STORE_ROW_NONE, NULL, NULL, 0, NULL, NULL),
                    STATUS_INVALID);
-  assert_int_equal(store_append(f->store, "", &e, 1, STORE_ROW_NONE, NULL, NULL, NULL),
+  assert_int_equal(store_append(f->store, "", &e, 1, STORE_ROW_NONE, NULL, NULL, 0, NULL, NULL),
                    STATUS_INVALID);
-  assert_int_equal(store_append(f->store, "d1", &e, 1, STORE_ROW_INSERT, NULL, NULL, NULL),
+  assert_int_equal(store_append(f->store, "d1", &e, 1, STORE_ROW_INSERT, NULL, NULL, 0, NULL, NULL),
                    STATUS_INVALID);
   row.task = NULL;
-  assert_int_equal(store_append(f->store, "d1", &e, 1, STORE_ROW_INSERT, &row, NULL, NULL),
+  assert_int_equal(store_append(f->store, "d1", &e, 1, STORE_ROW_INSERT, &row, NULL, 0, NULL, NULL),
                    STATUS_INVALID);
 }
 
@@ -199,15 +201,17 @@ static void a_crowd_is_one_commit(void **state) {
   answers_init(&a);
   struct store_debate row = make_debate("task", 1);
   struct store_event e = make_event(1, "{}");
-  assert_int_equal(store_append(f->store, "d0", &e, 1, STORE_ROW_INSERT, &row, gate_hold, &gate),
-                   STATUS_OK);
+  assert_int_equal(
+      store_append(f->store, "d0", &e, 1, STORE_ROW_INSERT, &row, NULL, 0, gate_hold, &gate),
+      STATUS_OK);
   gate_wait_entered(&gate);
   int64_t before = metric_get(METRIC_STORE_COMMITS, NULL);
   for (int i = 1; i <= 100; i++) {
     char id[8];
     snprintf(id, sizeof id, "d%d", i);
-    assert_int_equal(store_append(f->store, id, &e, 1, STORE_ROW_INSERT, &row, answers_add, &a),
-                     STATUS_OK);
+    assert_int_equal(
+        store_append(f->store, id, &e, 1, STORE_ROW_INSERT, &row, NULL, 0, answers_add, &a),
+        STATUS_OK);
   }
   gate_release(&gate);
   answers_wait(&a, 100);
@@ -226,8 +230,9 @@ static void a_wrong_batch_fails_alone(void **state) {
   struct store_debate row = make_debate("task", 1);
   struct store_event one = make_event(1, "{}"), two = make_event(2, "{}");
   assert_int_equal(put_debate(f, "taken", &row), STATUS_OK);
-  assert_int_equal(store_append(f->store, "d0", &one, 1, STORE_ROW_INSERT, &row, gate_hold, &gate),
-                   STATUS_OK);
+  assert_int_equal(
+      store_append(f->store, "d0", &one, 1, STORE_ROW_INSERT, &row, NULL, 0, gate_hold, &gate),
+      STATUS_OK);
   gate_wait_entered(&gate);
   struct {
     const char *id;
@@ -245,7 +250,7 @@ static void a_wrong_batch_fails_alone(void **state) {
   size_t count = sizeof calls / sizeof *calls;
   for (size_t i = 0; i < count; i++)
     assert_int_equal(store_append(f->store, calls[i].id, calls[i].event, 1, calls[i].change, &row,
-                                  answers_add, &a),
+                                  NULL, 0, answers_add, &a),
                      STATUS_OK);
   gate_release(&gate);
   answers_wait(&a, count);
@@ -271,15 +276,18 @@ static void a_full_queue_takes_nothing(void **state) {
   static char big[8192];
   memset(big, 'x', sizeof big - 1);
   struct store_event e = make_event(1, "{}");
-  assert_int_equal(store_append(f->store, "d1", &e, 1, STORE_ROW_INSERT, &row, gate_hold, &gate),
-                   STATUS_OK);
+  assert_int_equal(
+      store_append(f->store, "d1", &e, 1, STORE_ROW_INSERT, &row, NULL, 0, gate_hold, &gate),
+      STATUS_OK);
   gate_wait_entered(&gate);
   e = make_event(2, big); /* larger than the limit, but the queue is empty */
-  assert_int_equal(store_append(f->store, "d1", &e, 1, STORE_ROW_NONE, NULL, answers_add, &a),
-                   STATUS_OK);
+  assert_int_equal(
+      store_append(f->store, "d1", &e, 1, STORE_ROW_NONE, NULL, NULL, 0, answers_add, &a),
+      STATUS_OK);
   e = make_event(3, "{}");
-  assert_int_equal(store_append(f->store, "d1", &e, 1, STORE_ROW_NONE, NULL, answers_add, &a),
-                   STATUS_FULL);
+  assert_int_equal(
+      store_append(f->store, "d1", &e, 1, STORE_ROW_NONE, NULL, NULL, 0, answers_add, &a),
+      STATUS_FULL);
   gate_release(&gate);
   answers_wait(&a, 1);
   assert_int_equal(put_event(f, "d1", 3), STATUS_OK);
@@ -293,9 +301,9 @@ static void closing_commits_what_is_queued(void **state) {
   struct store_debate row = make_debate("task", 1);
   for (uint64_t seq = 1; seq <= 200; seq++) {
     struct store_event e = make_event(seq, "{}");
-    assert_int_equal(
-        store_append(f->store, "d1", &e, 1, seq == 1 ? STORE_ROW_INSERT : 0, &row, answers_add, &a),
-        STATUS_OK);
+    assert_int_equal(store_append(f->store, "d1", &e, 1, seq == 1 ? STORE_ROW_INSERT : 0, &row,
+                                  NULL, 0, answers_add, &a),
+                     STATUS_OK);
   }
   fixture_close(f);
   assert_int_equal(a.count, 200);
@@ -364,8 +372,9 @@ static void set_status(struct fixture *f, const char *id, const char *status) {
   struct answers a;
   answers_init(&a);
   row.status = (char *)status;
-  assert_int_equal(store_append(f->store, id, NULL, 0, STORE_ROW_UPDATE, &row, answers_add, &a),
-                   STATUS_OK);
+  assert_int_equal(
+      store_append(f->store, id, NULL, 0, STORE_ROW_UPDATE, &row, NULL, 0, answers_add, &a),
+      STATUS_OK);
   answers_wait(&a, 1);
   assert_int_equal(a.statuses[0], STATUS_OK);
 }
@@ -644,10 +653,12 @@ static void a_wrong_batch_does_not_take_a_breaker_along(void **state) {
   struct store_event first = make_event(1, "{}"), hole = make_event(9, "{}");
   struct store_breaker breaker = make_breaker("acme/m-1", 2);
   assert_int_equal(
-      store_append(f->store, "d1", &first, 1, STORE_ROW_INSERT, &row, gate_hold, &gate), STATUS_OK);
+      store_append(f->store, "d1", &first, 1, STORE_ROW_INSERT, &row, NULL, 0, gate_hold, &gate),
+      STATUS_OK);
   gate_wait_entered(&gate);
-  assert_int_equal(store_append(f->store, "d1", &hole, 1, STORE_ROW_NONE, NULL, answers_add, &a),
-                   STATUS_OK);
+  assert_int_equal(
+      store_append(f->store, "d1", &hole, 1, STORE_ROW_NONE, NULL, NULL, 0, answers_add, &a),
+      STATUS_OK);
   assert_int_equal(store_put_breaker(f->store, &breaker), STATUS_OK);
   gate_release(&gate);
   answers_wait(&a, 1);
@@ -726,10 +737,9 @@ static void append_spending(struct fixture *f, struct answers *a, const char *id
                             const struct store_spending *spending, size_t count) {
   struct store_event e = make_event(seq, "{}");
   struct store_debate row = make_debate("task", 1);
-  assert_int_equal(
-      store_append_spending(f->store, id, &e, 1, seq == 1 ? STORE_ROW_INSERT : STORE_ROW_NONE, &row,
-                            spending, count, answers_add, a),
-      STATUS_OK);
+  assert_int_equal(store_append(f->store, id, &e, 1, seq == 1 ? STORE_ROW_INSERT : STORE_ROW_NONE,
+                                &row, spending, count, answers_add, a),
+                   STATUS_OK);
 }
 
 static void spending_is_kept_with_its_events(void **state) {
@@ -768,8 +778,9 @@ static void spending_fails_with_its_batch(void **state) {
   const struct store_spending ten[] = {{"acme", "alice", 10, 10, 1, 0}};
   struct store_event e = make_event(1, "{}");
   struct store_debate row = make_debate("task", 1);
-  assert_int_equal(store_append(f->store, "d1", &e, 1, STORE_ROW_INSERT, &row, gate_hold, &gate),
-                   STATUS_OK);
+  assert_int_equal(
+      store_append(f->store, "d1", &e, 1, STORE_ROW_INSERT, &row, NULL, 0, gate_hold, &gate),
+      STATUS_OK);
   gate_wait_entered(&gate);
   append_spending(f, &a, "d1", 2, ten, 1);
   append_spending(f, &a, "d1", 7, ten, 1); /* not the log's next one */

@@ -80,7 +80,7 @@ static void append_for_ever(struct fixture *f, int fd) {
       enum status status = STATUS_FULL;
       while (status == STATUS_FULL)
         status = store_append(f->store, id, &e, 1, seq == 1 ? STORE_ROW_INSERT : STORE_ROW_NONE,
-                              &row, report, r);
+                              &row, NULL, 0, report, r);
       if (status) _exit(1);
     }
 }
@@ -140,8 +140,9 @@ static void hold_and_recover(struct fixture *f, void (*refuse)(struct fixture *f
   refuse(f);
   for (uint64_t seq = 2; seq <= 5; seq++) {
     struct store_event e = make_event(seq, "{}");
-    assert_int_equal(store_append(f->store, "d1", &e, 1, STORE_ROW_NONE, NULL, answers_add, &a),
-                     STATUS_OK);
+    assert_int_equal(
+        store_append(f->store, "d1", &e, 1, STORE_ROW_NONE, NULL, NULL, 0, answers_add, &a),
+        STATUS_OK);
   }
   wait_writable(f, false);
   bool told = a.count > 0;
@@ -205,8 +206,9 @@ static void closing_on_a_refusing_disk_tells_why(void **state) {
   struct store_debate row = make_debate("task", 1);
   struct store_event e = make_event(1, "{}");
   lock_file(f);
-  assert_int_equal(store_append(f->store, "d1", &e, 1, STORE_ROW_INSERT, &row, answers_add, &a),
-                   STATUS_OK);
+  assert_int_equal(
+      store_append(f->store, "d1", &e, 1, STORE_ROW_INSERT, &row, NULL, 0, answers_add, &a),
+      STATUS_OK);
   fixture_close(f);
   unlock_file(f);
   assert_int_equal(a.count, 1);
@@ -502,8 +504,9 @@ static void a_foreign_rule_fails_one_batch(void **state) {
   gate_init(&gate);
   struct store_debate row = make_debate("task", 1);
   struct store_event e = make_event(1, "{}"), bad[12];
-  assert_int_equal(store_append(f->store, "d0", &e, 1, STORE_ROW_INSERT, &row, gate_hold, &gate),
-                   STATUS_OK);
+  assert_int_equal(
+      store_append(f->store, "d0", &e, 1, STORE_ROW_INSERT, &row, NULL, 0, gate_hold, &gate),
+      STATUS_OK);
   gate_wait_entered(&gate);
   for (int i = 0; i < 12; i++) {
     bad[i] = make_event((uint64_t)i + 1, "{}");
@@ -513,9 +516,9 @@ static void a_foreign_rule_fails_one_batch(void **state) {
   for (int i = 0; i < 3; i++) {
     const struct store_spending spent = {"local", ids[i], 1, 10, 0, 0};
     if (i == 2) bad[10].type = "good";
-    assert_int_equal(store_append_spending(f->store, ids[i], bad, 12, STORE_ROW_INSERT, &row,
-                                           &spent, 1, answers_add, &a),
-                     STATUS_OK);
+    assert_int_equal(
+        store_append(f->store, ids[i], bad, 12, STORE_ROW_INSERT, &row, &spent, 1, answers_add, &a),
+        STATUS_OK);
   }
   gate_release(&gate);
   answers_wait(&a, 3);
@@ -542,7 +545,8 @@ static void the_wal_stays_small(void **state) {
   for (uint64_t seq = 1; seq <= COUNT; seq++) {
     struct store_event e = make_event(seq, data);
     enum store_row_change change = seq == 1 ? STORE_ROW_INSERT : STORE_ROW_NONE;
-    assert_int_equal(store_append(f->store, "d1", &e, 1, change, &row, answers_add, &a), STATUS_OK);
+    assert_int_equal(store_append(f->store, "d1", &e, 1, change, &row, NULL, 0, answers_add, &a),
+                     STATUS_OK);
     answers_wait(&a, seq > 32 ? seq - 32 : 0);
   }
   free(data);
