@@ -102,7 +102,7 @@ enum status debate_fail_turn(const struct debate *d, int turn, enum outcome outc
 }
 
 static enum status close_unknown(const struct debate *d, const struct turn *t,
-                                 const struct open_hedge *open, struct drafts *drafts) {
+                                 const struct open_attempt *open, struct drafts *drafts) {
   const struct debate_agent *agent = debate_turn_agent(d, t);
   const struct attempt_result r = {.attempt = open->number,
                                    .outcome = OUTCOME_UNKNOWN,
@@ -127,7 +127,7 @@ enum status debate_close_unknown(const struct debate *d, struct drafts *drafts) 
     const struct turn *t = &d->turns[i];
     enum status s = STATUS_OK;
     if (t->hedge.number) s = close_unknown(d, t, &t->hedge, drafts);
-    const struct open_hedge open = {t->open_number, t->reserved_tokens, t->reserved_usd_micro};
+    const struct open_attempt open = {t->open_number, t->reserved_tokens, t->reserved_usd_micro};
     if (!s && t->attempt_open) s = close_unknown(d, t, &open, drafts);
     if (s) {
       drafts_done(drafts);

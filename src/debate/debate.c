@@ -378,7 +378,7 @@ static enum status apply_attempt_start(struct debate *d, const struct event *ev,
   if (usd_micro > 0) d->committed_usd_micro += usd_micro;
   if (hedge) {
     t->hedges++;
-    t->hedge = (struct open_hedge){t->attempts, tokens, usd_micro};
+    t->hedge = (struct open_attempt){t->attempts, tokens, usd_micro};
     return STATUS_OK;
   }
   t->attempt_open = true;
@@ -396,7 +396,7 @@ static void add_known(int64_t *sum, int64_t value) {
 /* What an attempt used, into its turn and the debate, in place of what it had reserved; an unknown
  * price makes the sum unknown. */
 static void book_usage(struct debate *d, struct turn *t, const json_t *data,
-                       const struct open_hedge *ended) {
+                       const struct open_attempt *ended) {
   const json_t *usage = json_object_get(data, "usage");
   int64_t in = -1;
   add_known(&in, json_get_int(usage, "input", -1));
@@ -416,27 +416,27 @@ static void book_usage(struct debate *d, struct turn *t, const json_t *data,
 }
 
 /* Takes the attempt of that number out of the turn. False when it has none. */
-static bool close_attempt(struct turn *t, int64_t number, struct open_hedge *ret_ended) {
+static bool close_attempt(struct turn *t, int64_t number, struct open_attempt *ret_ended) {
   if (!t->attempt_open || !number || (number != t->open_number && number != t->hedge.number))
     return false;
   if (number == t->hedge.number) {
     *ret_ended = t->hedge;
-    t->hedge = (struct open_hedge){0};
+    t->hedge = (struct open_attempt){0};
     return true;
   }
-  *ret_ended = (struct open_hedge){t->open_number, t->reserved_tokens, t->reserved_usd_micro};
+  *ret_ended = (struct open_attempt){t->open_number, t->reserved_tokens, t->reserved_usd_micro};
   t->attempt_open = t->hedge.number;
   if (!t->attempt_open) return true;
   t->open_number = t->hedge.number;
   t->reserved_tokens = t->hedge.reserved_tokens;
   t->reserved_usd_micro = t->hedge.reserved_usd_micro;
-  t->hedge = (struct open_hedge){0};
+  t->hedge = (struct open_attempt){0};
   return true;
 }
 
 static enum status apply_attempt_end(struct debate *d, const struct event *ev, struct error *err) {
   struct turn *t = find_turn(d, ev);
-  struct open_hedge ended;
+  struct open_attempt ended;
   bool beside = t && t->hedge.number;
   if (!t || !close_attempt(t, json_get_int(ev->data, "attempt", 0), &ended))
     return corrupt(ev, err, "no such open attempt");

@@ -54,8 +54,8 @@ extern const char *const stop_reason_names[];
 enum { TURN_ID_SIZE = 64, ITEM_ID_SIZE = 24, TURN_UNKNOWN_MAX = 5 };
 enum { ITEM_SEVERITY_ASK_PPM = 300000 }; /* an open item from here on asks for a revision */
 
-/* An attempt under way beside the open one. When that ends first, this is the open one. */
-struct open_hedge {
+/* An attempt between its start and its end in the log. */
+struct open_attempt {
   int number; /* 0 = there is none */
   int64_t reserved_tokens, reserved_usd_micro;
 };
@@ -77,7 +77,7 @@ struct turn {
   bool attempt_open;                           /* an attempt_start without its end */
   int open_number;                             /* of the open attempt */
   int64_t reserved_tokens, reserved_usd_micro; /* of the open attempt */
-  struct open_hedge hedge;                     /* never without an open attempt */
+  struct open_attempt hedge; /* beside that; where that ends first, it takes its place */
   /* who answered, as logged by attempt_end; owned */
   char *provider, *model, *detail;
   int upstream_status;

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-struct open_attempt { /* begun and not ended */
+struct begun_attempt { /* and not ended */
   char turn[TURN_ID_SIZE];
   char provider[HABITS_NAME_SIZE], model[HABITS_NAME_SIZE];
   int64_t prompt_bytes;
@@ -21,7 +21,7 @@ struct habits_log {
   struct debate_config config;
   bool started, ended;
   struct course_habit course;
-  struct open_attempt open[DEBATE_MEMBERS_MAX];
+  struct begun_attempt open[DEBATE_MEMBERS_MAX];
   struct answered answered;
 };
 
@@ -86,7 +86,7 @@ static void start(struct habits_log *log, const json_t *data) {
 }
 
 static void begin_attempt(struct habits_log *log, const json_t *data) {
-  struct open_attempt *a = NULL;
+  struct begun_attempt *a = NULL;
   for (int i = 0; i < DEBATE_MEMBERS_MAX && !a; i++)
     if (!log->open[i].turn[0]) a = &log->open[i];
   if (!a) return;
@@ -103,7 +103,7 @@ static int64_t known(const json_t *usage, const char *name) {
   return value > 0 ? value : 0;
 }
 
-static void note_end(struct habits_log *log, const struct open_attempt *a, const json_t *data) {
+static void note_end(struct habits_log *log, const struct begun_attempt *a, const json_t *data) {
   const json_t *usage = json_object_get(data, "usage");
   int64_t in = known(usage, "input") + known(usage, "cache_read") + known(usage, "cache_write");
   int64_t out = known(usage, "output");
