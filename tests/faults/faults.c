@@ -230,18 +230,24 @@ static void start_all(void *arg) {
 
 /* Between which times a turn of this kind ends: the parts that it consists of, and the slack. */
 static bool lasts_so(const struct scenario *s, const struct expectation *e, uint64_t took_ms) {
-  int64_t least = 0, most = 0, took = (int64_t)took_ms;
+  int64_t least = 0, most = s->work_ms, took = (int64_t)took_ms;
   /* A resolver that does not answer is given up like a connection. */
   if (s->where == AT_NO_NAME) most = (int64_t)FAULTS_CONNECT_MS * e->attempts;
   switch (e->lasts) {
     case LASTS_ONCE: break;
     case LASTS_RETRY: most += FAULTS_DELAY_MS; break;
-    case LASTS_1_S: least = most = 1000; break;
+    case LASTS_1_S:
+      least = 1000;
+      most += 1000;
+      break;
     case LASTS_IDLE:
       least = (int64_t)FAULTS_IDLE_MS * e->attempts;
-      most = least + FAULTS_DELAY_MS;
+      most += least + FAULTS_DELAY_MS;
       break;
-    case LASTS_DEADLINE: least = most = turn_ms(s); break;
+    case LASTS_DEADLINE:
+      least = turn_ms(s);
+      most += least;
+      break;
   }
   /* The clock of the loop is read once a turn: a few milliseconds either way. */
   return took >= least - 20 && took <= most + FAULTS_SLACK_MS;

@@ -77,6 +77,7 @@ struct scenario {
   enum where where;
   enum elsewhere elsewhere; /* where the agent falls back to */
   int64_t turn_ms;          /* 0 = FAULTS_TURN_MS */
+  int64_t work_ms;          /* what the wire itself costs a busy machine, beside the slack */
   int turns;                /* one after another, the last one counts; 0 = 1 */
   int agents;               /* at once; 0 = 1 */
   bool others_well;         /* only the first agent has the fault */
