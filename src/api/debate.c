@@ -1,4 +1,5 @@
 /* One debate: the whole object, its messages, cancelling it. */
+#include "api/deleted.h"
 #include "api/handlers.h"
 #include "api/loaded_debate.h"
 #include "api/params.h"
@@ -9,23 +10,22 @@
 
 enum { MESSAGES_LIMIT = 50, MESSAGES_LIMIT_MAX = 200, REASON_BYTES_MAX = 500 };
 
-static enum status load(struct http_request *request, struct api *api,
-                        struct loaded_debate *ret_loaded, struct error *err) {
+/* False when there is nothing to show: then the request has its answer. */
+static bool load(struct http_request *request, struct api *api, struct loaded_debate *ret_loaded) {
+  struct error err = {0};
   const char *id;
   struct principal who = api_principal(request);
-  enum status s = params_debate_id(request, &id, err);
-  return s ? s : loaded_debate_read(api->parts.store, &who, id, ret_loaded, err);
+  enum status s = params_debate_id(request, &id, &err);
+  if (!s) s = loaded_debate_read(api->parts.store, &who, id, ret_loaded, &err);
+  if (s == STATUS_NOT_FOUND && deleted_reply(request, api, id)) return false;
+  if (s) reply_failure(request, s, &err, NULL);
+  return !s;
 }
 
 /* GET /api/debates/{id}, by id or slug */
 void handle_debate_show(struct http_request *request, void *app) {
   struct loaded_debate loaded;
-  struct error err = {0};
-  enum status s = load(request, app, &loaded, &err);
-  if (s) {
-    reply_failure(request, s, &err, NULL);
-    return;
-  }
+  if (!load(request, app, &loaded)) return;
   json_t *body = loaded_debate_view(&loaded);
   loaded_debate_done(&loaded);
   reply_json(request, 200, body, NULL);
@@ -34,12 +34,7 @@ void handle_debate_show(struct http_request *request, void *app) {
 /* GET /api/debates/{id}/messages?limit&offset */
 void handle_debate_messages(struct http_request *request, void *app) {
   struct loaded_debate loaded;
-  struct error err = {0};
-  enum status s = load(request, app, &loaded, &err);
-  if (s) {
-    reply_failure(request, s, &err, NULL);
-    return;
-  }
+  if (!load(request, app, &loaded)) return;
   int64_t limit = params_int(request, "limit", MESSAGES_LIMIT, 1, MESSAGES_LIMIT_MAX);
   int64_t offset = params_int(request, "offset", 0, 0, INT64_MAX);
   json_t *body = view_messages(loaded.debate, loaded.row.id, (size_t)limit, (size_t)offset);
@@ -71,20 +66,6 @@ static void on_cancelled(void *ctx, enum status status) {
   free(c);
 }
 
-/* The caller's reason: {"reason": "..."} or no body at all. */
-static enum status read_reason(const struct http_request *request, json_t **ret_body,
-                               const char **ret_reason, struct error *err) {
-  struct bytes body = http_request_body(request);
-  *ret_reason = NULL;
-  if (body.len == 0) return STATUS_OK;
-  enum status s = json_parse(body, ret_body, err);
-  if (s) return s;
-  *ret_reason = json_get_text(*ret_body, "reason", NULL);
-  if (*ret_reason && strlen(*ret_reason) > REASON_BYTES_MAX)
-    return error_set(err, STATUS_INVALID, "reason", "must be at most %d bytes", REASON_BYTES_MAX);
-  return STATUS_OK;
-}
-
 /* POST /api/debates/{id}/cancel */
 void handle_debate_cancel(struct http_request *request, void *app) {
   struct api *api = app;
@@ -95,7 +76,7 @@ void handle_debate_cancel(struct http_request *request, void *app) {
   const char *id;
   const char *reason;
   enum status s = params_debate_id(request, &id, &err);
-  if (!s) s = read_reason(request, &body, &reason, &err);
+  if (!s) s = params_reason(request, REASON_BYTES_MAX, &body, &reason, &err);
   if (!s) s = store_get_debate(api->parts.store, &who, id, &row, &err);
   struct cancelling *c = s ? NULL : calloc(1, sizeof *c);
   if (!s && !c) s = STATUS_NOMEM;

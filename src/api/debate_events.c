@@ -1,5 +1,6 @@
 /* GET /api/debates/{id}/events (alias /stream): the log as an event stream, resumable at any seq,
  * or as a page with the chain's fields for a client that accepts JSON only. */
+#include "api/deleted.h"
 #include "api/handlers.h"
 #include "api/history.h"
 #include "api/params.h"
@@ -43,13 +44,15 @@ static bool add_event(void *ctx, const struct store_event *stored) {
   return page->status == STATUS_OK;
 }
 
-static void reply_page(struct http_request *request, struct api *api,
-                       const struct store_debate *row, uint64_t since) {
+/* `tombstone` NULL = the debate was not deleted. */
+static void reply_page(struct http_request *request, struct api *api, const char *debate_id,
+                       const char *status, const struct store_tombstone *tombstone,
+                       uint64_t since) {
   struct error err = {0};
   struct principal who = api_principal(request);
   int64_t limit = params_int(request, "limit", PAGE_EVENTS, 1, PAGE_EVENTS_MAX);
   struct page page = {json_array(), (size_t)limit, 0, since, false, STATUS_OK, &err};
-  enum status s = store_read_events(api->parts.store, &who, row->id, since, (size_t)limit + 1,
+  enum status s = store_read_events(api->parts.store, &who, debate_id, since, (size_t)limit + 1,
                                     add_event, &page, &err);
   if (!s) s = page.status;
   if (s) {
@@ -58,11 +61,11 @@ static void reply_page(struct http_request *request, struct api *api,
     return;
   }
   json_int_t count = (json_int_t)json_array_size(page.events);
-  reply_json(request, 200,
-             json_pack("{s:s, s:s, s:o, s:I, s:b, s:I}", "debate_id", row->id, "status",
-                       row->status, "events", page.events, "count", count, "has_more", page.more,
-                       "next_since", (json_int_t)page.last),
-             NULL);
+  json_t *body = json_pack("{s:s, s:s, s:o, s:I, s:b, s:I}", "debate_id", debate_id, "status",
+                           status, "events", page.events, "count", count, "has_more", page.more,
+                           "next_since", (json_int_t)page.last);
+  if (body && tombstone) json_object_set_new(body, "tombstone", deleted_object(tombstone));
+  reply_json(request, 200, body, NULL);
 }
 
 static void reply_stream(struct http_request *request, struct api *api,
@@ -75,6 +78,19 @@ static void reply_stream(struct http_request *request, struct api *api,
     http_respond_events(request, source);
 }
 
+/* Of a deleted debate the chain can still be had, for whoever verifies it; there is no stream. */
+static bool reply_deleted(struct http_request *request, struct api *api, const char *id,
+                          uint64_t since) {
+  struct principal who = api_principal(request);
+  struct store_tombstone tombstone;
+  struct error err;
+  if (!params_only_json(request)) return deleted_reply(request, api, id);
+  if (store_get_tombstone(api->parts.store, &who, id, &tombstone, &err)) return false;
+  reply_page(request, api, id, tombstone.status, &tombstone, since);
+  store_tombstone_done(&tombstone);
+  return true;
+}
+
 void handle_debate_events(struct http_request *request, void *app) {
   struct api *api = app;
   struct error err = {0};
@@ -85,13 +101,14 @@ void handle_debate_events(struct http_request *request, void *app) {
   uint64_t since = params_since(request, &given);
   enum status s = params_debate_id(request, &id, &err);
   if (!s) s = store_get_debate(api->parts.store, &who, id, &row, &err);
+  if (s == STATUS_NOT_FOUND && reply_deleted(request, api, id, since)) return;
   if (s) {
     reply_failure(request, s, &err, NULL);
     return;
   }
   if (since > row.last_seq) since = row.last_seq; /* nobody can have seen what is not there yet */
   if (params_only_json(request))
-    reply_page(request, api, &row, since);
+    reply_page(request, api, row.id, row.status, NULL, since);
   else if (given && row.completed_ms >= 0 && since == row.last_seq)
     /* 204 makes an EventSource stop reconnecting; any other answer would make it ask for ever. */
     http_respond(request, 204, NULL, (struct bytes){NULL, 0}, NULL);

@@ -16,6 +16,8 @@ void handle_debate_messages(struct http_request *request, void *app);
 void handle_debate_cancel(struct http_request *request, void *app);
 /* debate_events.c; pool */
 void handle_debate_events(struct http_request *request, void *app);
+/* deletion.c; pool */
+void handle_debate_delete(struct http_request *request, void *app);
 /* agents.c */
 void handle_agents_list(struct http_request *request, void *app);
 /* breakers.c */

@@ -1,6 +1,7 @@
 #include "api/params.h"
 
 #include "base/id.h"
+#include "base/json.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -55,4 +56,20 @@ bool params_only_json(const struct http_request *request) {
   accept += strspn(accept, " \t");
   struct bytes first = {accept, strcspn(accept, "; \t")};
   return bytes_equal_nocase(first, BYTES_LITERAL("application/json")) && !strchr(accept, ',');
+}
+
+enum status params_reason(const struct http_request *request, size_t max, json_t **ret_body,
+                          const char **ret_reason, struct error *err) {
+  struct bytes body = http_request_body(request);
+  *ret_reason = NULL;
+  if (body.len == 0) return STATUS_OK;
+  enum status s = json_parse(body, ret_body, err);
+  if (s) return s;
+  const json_t *reason = json_object_get(*ret_body, "reason");
+  if (!json_is_object(*ret_body) || (reason && !json_is_string(reason) && !json_is_null(reason)))
+    return error_set(err, STATUS_INVALID, "reason", "must be a text");
+  *ret_reason = json_string_value(reason);
+  if (*ret_reason && json_string_length(reason) > max)
+    return error_set(err, STATUS_INVALID, "reason", "must be at most %zu bytes", max);
+  return STATUS_OK;
 }

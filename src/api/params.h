@@ -19,6 +19,12 @@ MUST_CHECK enum status params_debate_id(const struct http_request *request, cons
  * no number counts as absent. *ret_given tells whether it asked. */
 uint64_t params_since(const struct http_request *request, bool *ret_given);
 
+/* The caller's reason out of the body {"reason": "..."}, NULL when there is no body or none in it;
+ * it lives as long as *ret_body, which is the caller's. STATUS_INVALID for what is no JSON object,
+ * no text or longer than `max` bytes. */
+MUST_CHECK enum status params_reason(const struct http_request *request, size_t max,
+                                     json_t **ret_body, const char **ret_reason, struct error *err);
+
 /* True when Accept asks for JSON and for nothing else. */
 bool params_only_json(const struct http_request *request);
 

@@ -10,6 +10,8 @@ const struct http_route api_routes[] = {
     {"GET", "/api/debates", handle_debates_list, true, false, "user", "List debates, newest first"},
     {"GET", "/api/debates/{id}", handle_debate_show, true, false, "user",
      "One debate whole, by id or slug"},
+    {"DELETE", "/api/debates/{id}", handle_debate_delete, true, false, "user",
+     "Delete a debate's content; its chain and a tombstone stay"},
     {"GET", "/api/debates/slug/{id}", handle_debate_show, true, false, "user", "The same, by slug"},
     {"GET", "/api/debates/{id}/messages", handle_debate_messages, true, false, "user",
      "What was said, a page at a time"},

@@ -11,14 +11,25 @@ static bool feed_event(void *ctx, const struct store_event *event) {
   return check_feed(ctx, &line);
 }
 
+static enum status read_tombstone(struct store *store, const struct principal *who, const char *id,
+                                  struct archive *a, struct error *err) {
+  enum status s = store_get_tombstone(store, who, id, &a->tombstone, err);
+  if (s) return s;
+  a->row.id = bytes_dup(bytes_of(a->tombstone.debate_id));
+  a->row.status = bytes_dup(bytes_of(a->tombstone.status));
+  return a->row.id && a->row.status ? STATUS_OK
+                                    : error_set(err, STATUS_NOMEM, NULL, "out of memory");
+}
+
 enum status archive_read(struct store *store, const char *id_or_slug, struct archive *ret_archive,
                          struct error *err) {
   const struct principal who = PRINCIPAL_LOCAL;
   struct archive a = {.check = check_create()};
   if (!a.check) return error_set(err, STATUS_NOMEM, NULL, "out of memory");
   enum status s = store_get_debate(store, &who, id_or_slug, &a.row, err);
+  if (s == STATUS_NOT_FOUND) s = read_tombstone(store, &who, id_or_slug, &a, err);
   if (s) {
-    check_destroy(a.check);
+    archive_done(&a);
     if (s == STATUS_NOT_FOUND)
       return error_set(err, s, NULL, "there is no debate \"%.128s\"", id_or_slug);
     return s;
@@ -36,6 +47,7 @@ enum status archive_read(struct store *store, const char *id_or_slug, struct arc
 void archive_done(struct archive *archive) {
   check_destroy(archive->check);
   store_debate_done(&archive->row);
+  store_tombstone_done(&archive->tombstone);
 }
 
 json_t *archive_view(const struct archive *a) {

@@ -24,7 +24,7 @@ enum { CALL_MS = 30000, TABLE_MAX = 4 << 20, LIST_DEFAULT = 20 };
 enum { ID_COLUMNS = 26, WHEN_COLUMNS = 11, OUTCOME_COLUMNS = 13 };
 
 struct debates_values {
-  const char *server, *status;
+  const char *server, *status, *reason;
   int64_t limit;
   bool json, jsonl, quiet, verbose, no_colour;
 };
@@ -36,6 +36,7 @@ const struct flag debates_flags[] = {
     {"--limit", 'n', FLAG_COUNT, AT(limit), 1, 100, "N", "list: how many, newest first (20)"},
     {"--status", 0, FLAG_TEXT, AT(status), 0, 0, "STATUS",
      "list: pending, running, completed, failed, cancelled"},
+    {"--reason", 0, FLAG_TEXT, AT(reason), 0, 0, "TEXT", "delete: why, for the tombstone"},
     {"--json", 0, FLAG_SWITCH, AT(json), 0, 0, NULL, "print one JSON object"},
     {"--jsonl", 0, FLAG_SWITCH, AT(jsonl), 0, 0, NULL,
      "show, watch: print every event, one JSON object a line"},
@@ -225,12 +226,32 @@ static int one_there(const struct debates_values *v, struct remote *remote, cons
   return output_json(STDOUT_FILENO, now) ? CLI_OK : CLI_ERROR;
 }
 
+/* ---- deleting ---- */
+
+/* A server that runs is the one who writes its database. */
+static int delete_there(const struct debates_values *v, struct remote *remote, const char *name) {
+  struct error err = {0};
+  JSON_LATER json_t *answer = NULL;
+  JSON_LATER json_t *body = v->reason ? json_pack("{s:s}", "reason", v->reason) : NULL;
+  BUFFER_LATER struct buffer path;
+  buffer_init(&path, 4096);
+  buffer_printf(&path, "/api/debates/%s", name);
+  enum status s = v->reason && !body
+                      ? error_set(&err, STATUS_INVALID, "--reason", "is no UTF-8 text")
+                      : remote_delete(remote, path.ptr, body, CALL_MS, &answer, &err);
+  if (s) return remote_error(&err);
+  if (v->json) return output_json(STDOUT_FILENO, answer) ? CLI_OK : CLI_ERROR;
+  printf("Deleted %s: its words are gone, the chain of its log stays.\n",
+         json_get_text(answer, "id", name));
+  return CLI_OK;
+}
+
 /* ---- the command ---- */
 
-enum action { ACTION_LIST, ACTION_SHOW, ACTION_WATCH, ACTION_NONE };
+enum action { ACTION_LIST, ACTION_SHOW, ACTION_WATCH, ACTION_DELETE, ACTION_NONE };
 
 static enum action action_of(const struct arguments *a) {
-  static const char *const names[] = {"list", "show", "watch"};
+  static const char *const names[] = {"list", "show", "watch", "delete"};
   if (a->count == 0) return ACTION_LIST;
   for (int i = 0; i < ACTION_NONE; i++)
     if (strcmp(a->positional[0], names[i]) == 0) return (enum action)i;
@@ -242,8 +263,9 @@ static int run_there(const struct debates_values *v, enum action action, const c
   struct error err = {0};
   struct remote remote;
   if (remote_open(url, &remote, &err)) return remote_error(&err);
-  int code = action == ACTION_LIST ? list_there(v, &remote)
-                                   : one_there(v, &remote, id, action == ACTION_WATCH);
+  int code = action == ACTION_LIST     ? list_there(v, &remote)
+             : action == ACTION_DELETE ? delete_there(v, &remote, id)
+                                       : one_there(v, &remote, id, action == ACTION_WATCH);
   remote_close(&remote);
   return code;
 }
@@ -269,7 +291,7 @@ static int run(const struct debates_values *v, const struct arguments *a, struct
   const char *url = remote_url(v->server);
   const char *id = a->count > 1 ? a->positional[1] : NULL;
   if (action == ACTION_NONE)
-    return arguments_wrong(self(), "there is no \"%.64s\" here; list, show or watch",
+    return arguments_wrong(self(), "there is no \"%.64s\" here; list, show, watch or delete",
                            a->positional[0]);
   if (action != ACTION_LIST && a->count != 2)
     return arguments_wrong(self(), "%s needs the id of one debate", a->positional[0]);
@@ -278,6 +300,8 @@ static int run(const struct debates_values *v, const struct arguments *a, struct
     return arguments_wrong(self(), "\"%.64s\" is no id of a debate", id);
   if (v->status && !id_valid(bytes_of(v->status), 32))
     return arguments_wrong(self(), "\"%.64s\" is no status", v->status);
+  if (action == ACTION_DELETE && !url)
+    return arguments_wrong(self(), "delete needs --server: the server that has the database");
   if (action == ACTION_WATCH) interrupt_catch(2);
   return url ? run_there(v, action, id, url) : run_here(v, action, id, options);
 }

@@ -72,7 +72,8 @@ static enum status status_of(long http_status) {
     case 422: return STATUS_INVALID;
     case 401:
     case 403: return STATUS_DENIED;
-    case 404: return STATUS_NOT_FOUND;
+    case 404:
+    case 410: return STATUS_NOT_FOUND;
     case 409: return STATUS_CONFLICT;
     case 413: return STATUS_TOO_LARGE;
     case 429:
@@ -113,8 +114,10 @@ static enum status answer_of(const struct remote *r, CURL *curl, CURLcode code, 
   return STATUS_OK;
 }
 
-enum status remote_call(const struct remote *r, const char *path, const json_t *body,
-                        int64_t timeout_ms, json_t **ret_answer, struct error *err) {
+/* `method` NULL = what the body asks for. */
+static enum status call(const struct remote *r, const char *method, const char *path,
+                        const json_t *body, int64_t timeout_ms, json_t **ret_answer,
+                        struct error *err) {
   BUFFER_LATER struct buffer url, answer;
   char detail[CURL_ERROR_SIZE] = "";
   buffer_init(&url, 16384);
@@ -138,8 +141,19 @@ enum status remote_call(const struct remote *r, const char *path, const json_t *
     curl_easy_setopt(curl, CURLOPT_POSTFIELDS, text);
     curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE, (long)strlen(text));
   }
+  if (method) curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
   CURLcode code = curl_easy_perform(curl);
   enum status s = answer_of(r, curl, code, detail, &answer, ret_answer, err);
   curl_easy_cleanup(curl);
   return s;
+}
+
+enum status remote_call(const struct remote *r, const char *path, const json_t *body,
+                        int64_t timeout_ms, json_t **ret_answer, struct error *err) {
+  return call(r, NULL, path, body, timeout_ms, ret_answer, err);
+}
+
+enum status remote_delete(const struct remote *r, const char *path, const json_t *body,
+                          int64_t timeout_ms, json_t **ret_answer, struct error *err) {
+  return call(r, "DELETE", path, body, timeout_ms, ret_answer, err);
 }

@@ -31,6 +31,11 @@ MUST_CHECK enum status remote_call(const struct remote *remote, const char *path
                                    const json_t *body, int64_t timeout_ms, json_t **ret_answer,
                                    struct error *err);
 
+/* The same for DELETE. */
+MUST_CHECK enum status remote_delete(const struct remote *remote, const char *path,
+                                     const json_t *body, int64_t timeout_ms, json_t **ret_answer,
+                                     struct error *err);
+
 /* Fills *err for an answer that is not 2xx. */
 enum status remote_refusal(const struct remote *remote, long http_status, struct bytes body,
                            struct error *err);

@@ -1,4 +1,5 @@
 /* `aragora replay`: a debate again from its log, and whether the log is what it was. */
+#include "base/clock.h"
 #include "base/log.h"
 #include "cli/archive.h"
 #include "cli/arguments.h"
@@ -46,6 +47,15 @@ static json_t *check_json(const struct check_result *r, const char *id) {
                    "state_hash", json_text_or_null(*r->state_hash ? r->state_hash : NULL));
 }
 
+static void print_tombstone(const struct store_tombstone *t) {
+  char at[CLOCK_ISO_SIZE];
+  clock_format_iso(t->deleted_ms, at);
+  FREE_LATER char *by = text_clean(bytes_of(t->deleted_by));
+  FREE_LATER char *reason = text_clean(bytes_of(t->reason));
+  printf("deleted at %s by %s%s%s\n", at, by ? by : "", t->reason[0] ? ": " : "",
+         reason ? reason : "");
+}
+
 static void print_check(const struct check_result *r) {
   unsigned long long events = (unsigned long long)r->events;
   if (!r->ok) {
@@ -67,10 +77,12 @@ static int check(const struct replay_values *v, const struct archive *archive) {
   const struct check_result *r = &archive->result;
   JSON_LATER json_t *object = v->json ? check_json(r, archive->row.id) : NULL;
   bool ok = true;
-  if (object)
+  if (object) {
     ok = output_json(STDOUT_FILENO, object);
-  else
+  } else {
     print_check(r);
+    if (archive->tombstone.debate_id) print_tombstone(&archive->tombstone);
+  }
   if (!ok) return CLI_ERROR;
   return r->ok ? CLI_OK : CLI_CHECK_FAILED;
 }
@@ -105,7 +117,8 @@ static int run(const struct replay_values *v, const char *name, struct options *
   if (!s) s = archive_read(engine.store, name, &archive, &err);
   int code = s ? output_error(&err) : CLI_OK;
   if (!s) {
-    code = v->check ? check(v, &archive) : play(v, engine.store, archive.row.id);
+    code = v->check || archive.tombstone.debate_id ? check(v, &archive)
+                                                   : play(v, engine.store, archive.row.id);
     archive_done(&archive);
   }
   engine_close(&engine);

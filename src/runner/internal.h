@@ -21,9 +21,17 @@
 
 struct delivery;
 
+/* Who waits for a debate's end. */
+struct runner_waiter {
+  struct runner_waiter *next;
+  runner_cancelled_fn *done;
+  void *ctx;
+};
+
 struct runner_entry { /* id -> running or queued debate */
   const char *id;     /* the live's own */
   struct live *live;
+  struct runner_waiter *waiters;
   UT_hash_handle hh;
 };
 

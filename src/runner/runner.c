@@ -73,10 +73,23 @@ void runner_destroy(struct runner *r) {
 
 /* ---- the table of running debates; loop thread ---- */
 
-static struct live *find(const struct runner *r, const char *id) {
+static struct runner_entry *find_entry(const struct runner *r, const char *id) {
   struct runner_entry *entry;
   HASH_FIND_STR(r->table, id, entry);
+  return entry;
+}
+
+static struct live *find(const struct runner *r, const char *id) {
+  struct runner_entry *entry = find_entry(r, id);
   return entry ? entry->live : NULL;
+}
+
+static void tell_waiters(struct runner_waiter *waiters, enum status status) {
+  for (struct runner_waiter *w = waiters, *next; w; w = next) {
+    next = w->next;
+    w->done(w->ctx, status);
+    free(w);
+  }
 }
 
 static enum status enlist(struct runner *r, struct live *live) {
@@ -90,12 +103,13 @@ static enum status enlist(struct runner *r, struct live *live) {
   return STATUS_NOMEM;
 }
 
-static void delist(struct runner *r, struct live *live) {
-  struct runner_entry *entry;
-  HASH_FIND_STR(r->table, live_id(live), entry);
-  if (!entry) return;
+/* Who waits for its end is the caller's to tell. */
+static struct runner_waiter *delist(struct runner *r, struct live *live) {
+  struct runner_entry *entry = find_entry(r, live_id(live));
+  struct runner_waiter *waiters = entry->waiters;
   HASH_DEL(r->table, entry);
   free(entry);
+  return waiters;
 }
 
 static void show_counts(struct runner *r) {
@@ -148,9 +162,11 @@ static void tell_idle(struct runner *r) {
 
 void runner_live_ended(struct runner *r, struct live *live) {
   if (find(r, live_id(live)) != live) return;
-  delist(r, live);
+  struct runner_waiter *waiters = delist(r, live);
+  enum status status = live->broken ? STATUS_UNAVAILABLE : STATUS_OK;
   if (!dequeue(r, live)) r->running--;
   live_unref(live);
+  tell_waiters(waiters, status);
   admit_waiting(r);
   tell_idle(r);
 }
@@ -376,6 +392,49 @@ void runner_cancel(struct runner *r, const struct principal *who, const char *de
   if (!q) done(ctx, STATUS_NOMEM);
 }
 
+struct end_request {
+  struct runner *runner;
+  char id[ID_DEBATE_MAX + 1];
+  char *reason;
+  struct runner_waiter *waiter;
+};
+
+static void end_on_loop(void *arg) {
+  struct end_request *q = arg;
+  struct runner *r = q->runner;
+  struct runner_entry *entry = find_entry(r, q->id);
+  q->waiter->next = entry ? entry->waiters : NULL;
+  if (entry && !r->stopped) {
+    entry->waiters = q->waiter;
+    /* A conflict: its end is on the way. Else it is given up, and the waiter has been told. */
+    enum status s = live_fact(entry->live, EVENT_CANCEL_REQUESTED, q->reason, NULL, NULL);
+    (void)s;
+  } else {
+    q->waiter->next = NULL;
+    tell_waiters(q->waiter, r->stopped ? STATUS_UNAVAILABLE : STATUS_OK);
+  }
+  free(q->reason);
+  free(q);
+}
+
+void runner_end(struct runner *r, const char *debate_id, const char *reason,
+                runner_cancelled_fn *done, void *ctx) {
+  struct end_request *q = calloc(1, sizeof *q);
+  struct runner_waiter *waiter = calloc(1, sizeof *waiter);
+  if (!q || !waiter) {
+    free(q);
+    free(waiter);
+    done(ctx, STATUS_NOMEM);
+    return;
+  }
+  *waiter = (struct runner_waiter){NULL, done, ctx};
+  q->runner = r;
+  q->waiter = waiter;
+  q->reason = reason ? bytes_dup(bytes_of(reason)) : NULL;
+  snprintf(q->id, sizeof q->id, "%s", debate_id);
+  loop_post(r->loop, end_on_loop, q);
+}
+
 /* ---- resuming ---- */
 
 struct unfinished { /* collected first: no read within a read */
@@ -507,7 +566,11 @@ static void stop_on_loop(void *arg) {
   r->idle = NULL;
   struct runner_entry *entry;
   struct runner_entry *next;
-  HASH_ITER(hh, r->table, entry, next) live_leave(entry->live);
+  HASH_ITER(hh, r->table, entry, next) {
+    live_leave(entry->live);
+    tell_waiters(entry->waiters, STATUS_UNAVAILABLE);
+    entry->waiters = NULL;
+  }
   delivery_flush(r);
   loop_timer_cancel(r->token_timer);
   r->token_timer = NULL;

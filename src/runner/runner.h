@@ -54,6 +54,12 @@ typedef void runner_cancelled_fn(void *ctx, enum status status);
 void runner_cancel(struct runner *runner, const struct principal *who, const char *debate_id,
                    const char *reason, runner_cancelled_fn *done, void *ctx);
 
+/* Asks a debate to stop if it still runs, and answers once its end is on disk; at once for one that
+ * has ended or is not this process's. `debate_id` as the store has it. Any thread; answers on the
+ * loop's, or here when memory is short. STATUS_UNAVAILABLE when the process ends first. */
+void runner_end(struct runner *runner, const char *debate_id, const char *reason,
+                runner_cancelled_fn *done, void *ctx);
+
 /* Takes up every unfinished debate of the store from its log, oldest first; once, before serving.
  * Those beyond the limit of running debates wait in the queue, whatever its limit. A debate whose
  * log cannot be read is left alone and named in the server's log. Blocks; not on the loop thread.

@@ -117,6 +117,31 @@ enum status batch_make_breaker(const struct store_breaker *breaker, struct batch
   return STATUS_OK;
 }
 
+enum status batch_make_deletion(const struct deletion *deletion, struct batch **ret_batch) {
+  const struct store_deletion *what = &deletion->what;
+  const struct principal *who = &deletion->who;
+  if (!what->debate_id || !*what->debate_id || !what->reason || !what->deleted_by)
+    return STATUS_INVALID;
+  size_t size = sizeof(struct batch) + sizeof *deletion + text_size(what->debate_id) +
+                text_size(what->reason) + text_size(what->deleted_by) + text_size(who->tenant_id) +
+                text_size(who->owner_id);
+  if (size > BATCH_MAX_BYTES) return STATUS_TOO_LARGE;
+  struct batch *batch = malloc(size);
+  if (!batch) return STATUS_NOMEM;
+  *batch = (struct batch){.size = size};
+  struct deletion *copy = (struct deletion *)(batch + 1);
+  char *at = (char *)(copy + 1);
+  *copy = *deletion;
+  copy->what.debate_id = batch->debate_id = put_text(&at, what->debate_id);
+  copy->what.reason = put_text(&at, what->reason);
+  copy->what.deleted_by = put_text(&at, what->deleted_by);
+  copy->who.tenant_id = put_text(&at, who->tenant_id);
+  copy->who.owner_id = put_text(&at, who->owner_id);
+  batch->deletion = copy;
+  *ret_batch = batch;
+  return STATUS_OK;
+}
+
 void batch_free(struct batch *batch) {
   free(batch);
 }

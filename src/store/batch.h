@@ -1,11 +1,12 @@
-/* One call of store_append or store_put_breaker as it waits in the writer's queue: a copy of
- * everything in one block.
+/* One call of store_append, store_put_breaker or store_delete_debate as it waits in the writer's
+ * queue: a copy of everything in one block.
  *
  * Made on the caller's thread, owned by the writer from then on.
  */
 #ifndef ARAGORA_STORE_BATCH_H
 #define ARAGORA_STORE_BATCH_H
 
+#include "store/deletion.h"
 #include "store/store.h"
 
 struct batch {
@@ -19,6 +20,7 @@ struct batch {
   enum store_row_change change;
   struct store_debate row;             /* its texts lie in the block */
   const struct store_breaker *breaker; /* in the block; NULL = it is a debate's batch */
+  const struct deletion *deletion;     /* likewise */
   store_done_fn *done;
   void *ctx;
   enum status result; /* STATUS_OK until it has failed for good */
@@ -33,6 +35,9 @@ MUST_CHECK enum status batch_make(const char *debate_id, const struct store_even
 /* STATUS_INVALID without a name, STATUS_TOO_LARGE, STATUS_NOMEM. */
 MUST_CHECK enum status batch_make_breaker(const struct store_breaker *breaker,
                                           struct batch **ret_batch);
+/* STATUS_INVALID without an id, STATUS_TOO_LARGE, STATUS_NOMEM. */
+MUST_CHECK enum status batch_make_deletion(const struct deletion *deletion,
+                                           struct batch **ret_batch);
 void batch_free(struct batch *batch);
 
 #endif

@@ -270,9 +270,18 @@ static int put_spending(struct commit *commit, const struct store_spending *more
   return rc;
 }
 
+/* What was put off may be the debate's own. */
+static int write_deletion(struct commit *commit, const struct deletion *deletion) {
+  int rc = flush_events(commit);
+  if (rc == SQLITE_OK) rc = deletion_write(commit->db, deletion);
+  known_forget(&commit->known);
+  return rc;
+}
+
 /* A log has no holes: an event that is not the next one would hide a lost one for ever. */
 static int write_batch(struct commit *commit, const struct batch *batch) {
   if (batch->breaker) return write_breaker(commit, batch->breaker);
+  if (batch->deletion) return write_deletion(commit, batch->deletion);
   struct known_debate unkept = {0}, *debate = known_place(&commit->known, batch->debate_id);
   if (!debate) debate = &unkept;
   int rc = find_debate(commit, batch, debate);

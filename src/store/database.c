@@ -93,7 +93,8 @@ static enum status check(sqlite3 *db, const struct schema *schema, const char *p
 }
 
 /* The pragmas of the one that writes. 4 MiB of cache hold the pages that a hundred debates at once
- * append to; a -wal that grew is cut back to 16 MiB when it starts over. */
+ * append to; a -wal that grew is cut back to 16 MiB when it starts over. What is deleted is
+ * overwritten: it is somebody's words. */
 static enum status prepare_for_writing(sqlite3 *db, const char *path, struct error *err) {
   sqlite3_stmt *mode;
   enum status status = sqlite_prepare(db, "PRAGMA journal_mode = WAL", &mode, err);
@@ -109,7 +110,7 @@ static enum status prepare_for_writing(sqlite3 *db, const char *path, struct err
   return sqlite_run(db,
                     "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;"
                     "PRAGMA journal_size_limit = 16777216; PRAGMA cache_size = -4096;"
-                    "PRAGMA temp_store = MEMORY",
+                    "PRAGMA temp_store = MEMORY; PRAGMA secure_delete = ON",
                     err);
 }
 

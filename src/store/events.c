@@ -1,4 +1,5 @@
 #include "store/handle.h"
+#include "store/tombstone.h"
 
 static enum status get_digest(sqlite3_stmt *row, int column, uint8_t out[32]) {
   const void *blob = sqlite3_column_blob(row, column);
@@ -49,16 +50,10 @@ static enum status find(struct reader *reader, const struct principal *who, cons
   return status;
 }
 
-static enum status walk(struct reader *reader, int64_t num, uint64_t after, size_t limit,
+/* `s` has its ?1. */
+static enum status walk(struct reader *reader, sqlite3_stmt *s, uint64_t after, size_t limit,
                         store_event_fn *each, void *ctx, struct error *err) {
-  sqlite3_stmt *s;
-  enum status status =
-      reader_prepare(reader, READER_EVENTS,
-                     "SELECT seq, type, ts_ms, round, agent, digest, hash, salt, data FROM events"
-                     " WHERE debate = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3",
-                     &s, err);
-  if (status) return status;
-  sqlite3_bind_int64(s, 1, num);
+  enum status status = STATUS_OK;
   sqlite3_bind_int64(s, 2, after > INT64_MAX ? INT64_MAX : (int64_t)after);
   sqlite3_bind_int64(s, 3, limit ? (int64_t)limit : -1);
   int rc = SQLITE_DONE;
@@ -76,6 +71,41 @@ static enum status walk(struct reader *reader, int64_t num, uint64_t after, size
   return status;
 }
 
+static enum status walk_debate(struct reader *reader, int64_t num, uint64_t after, size_t limit,
+                               store_event_fn *each, void *ctx, struct error *err) {
+  sqlite3_stmt *s;
+  enum status status =
+      reader_prepare(reader, READER_EVENTS,
+                     "SELECT seq, type, ts_ms, round, agent, digest, hash, salt, data FROM events"
+                     " WHERE debate = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3",
+                     &s, err);
+  if (status) return status;
+  sqlite3_bind_int64(s, 1, num);
+  return walk(reader, s, after, limit, each, ctx, err);
+}
+
+/* The chain of a deleted debate. STATUS_NOT_FOUND, with the words of `err` as they are, when the
+ * principal may see none. */
+static enum status walk_tombstone(struct reader *reader, const struct principal *who,
+                                  const char *debate_id, uint64_t after, size_t limit,
+                                  store_event_fn *each, void *ctx, struct error *err) {
+  sqlite3_stmt *s;
+  enum status status = tombstone_find(reader, who, debate_id, &s, err);
+  if (status) return status;
+  int rc = sqlite3_step(s);
+  sqlite3_reset(s);
+  if (rc == SQLITE_DONE) return STATUS_NOT_FOUND;
+  if (rc != SQLITE_ROW) return sqlite_error(reader->db, rc, err);
+  status = reader_prepare(reader, READER_TOMBSTONE_EVENTS,
+                          "SELECT seq, type, ts_ms, round, agent, digest, hash, NULL, NULL"
+                          " FROM tombstone_events WHERE debate_id = ?1 AND seq > ?2"
+                          " ORDER BY seq LIMIT ?3",
+                          &s, err);
+  if (status) return status;
+  sqlite3_bind_text(s, 1, debate_id, -1, SQLITE_STATIC);
+  return walk(reader, s, after, limit, each, ctx, err);
+}
+
 enum status store_read_events(struct store *store, const struct principal *who,
                               const char *debate_id, uint64_t after, size_t limit,
                               store_event_fn *each, void *ctx, struct error *err) {
@@ -86,7 +116,10 @@ enum status store_read_events(struct store *store, const struct principal *who,
   if (!status) {
     int64_t num = 0;
     status = find(reader, who, debate_id, &num, err);
-    if (!status) status = walk(reader, num, after, limit, each, ctx, err);
+    if (!status)
+      status = walk_debate(reader, num, after, limit, each, ctx, err);
+    else if (status == STATUS_NOT_FOUND)
+      status = walk_tombstone(reader, who, debate_id, after, limit, each, ctx, err);
     reader_end(reader);
   }
   reader_give(store->readers, reader);

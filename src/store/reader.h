@@ -16,7 +16,10 @@ enum reader_statement {
   READER_GET_BY_SLUG,
   READER_FIND,
   READER_EVENTS,
+  READER_FIND_TOMBSTONE,
+  READER_TOMBSTONE_EVENTS,
   READER_UNFINISHED,
+  READER_EXPIRED,
   READER_BREAKERS,
   READER_SPENDING,
   READER_TOTALS,                    /* two for each scope: any status, one status */

@@ -97,6 +97,23 @@ MUST_CHECK enum status store_append(struct store *store, const char *debate_id,
                                     const struct store_spending *spending, size_t spending_count,
                                     store_done_fn *done, void *ctx);
 
+/* Why a debate's content goes. */
+struct store_deletion {
+  const char *debate_id;
+  const char *reason;     /* the caller's words, or "" */
+  const char *deleted_by; /* who asked for it */
+  int64_t deleted_ms;
+};
+
+/* Queues the deletion of a debate that has ended and that the principal may see: its row, its texts
+ * and its salts go, in one transaction with the tombstone that takes their place. The freed pages
+ * are overwritten; copies in the write-ahead log, archives and backups go with those. Copies
+ * everything; any thread; answers as store_append. `done` gets STATUS_CONFLICT when there is no
+ * such debate or it has not ended. */
+MUST_CHECK enum status store_delete_debate(struct store *store, const struct principal *who,
+                                           const struct store_deletion *deletion,
+                                           store_done_fn *done, void *ctx);
+
 /* A circuit breaker as it outlives a restart: one row a service, under its name. */
 struct store_breaker {
   const char *name;
@@ -134,6 +151,30 @@ MUST_CHECK enum status store_read_events(struct store *store, const struct princ
                                          const char *debate_id, uint64_t after, size_t limit,
                                          store_event_fn *each, void *ctx, struct error *err);
 
+/* What is left of a deleted debate. store_read_events reads its chain, without the content. */
+struct store_tombstone {
+  char *debate_id, *tenant_id, *owner_id;
+  char *status;              /* with which the debate had ended */
+  char *deleted_by, *reason; /* reason "" = none was given */
+  int64_t created_ms, deleted_ms;
+  uint64_t last_seq;
+};
+void store_tombstone_done(struct store_tombstone *tombstone); /* frees the texts */
+
+/* By id alone: a slug is made of the question. The result is the caller's. */
+MUST_CHECK enum status store_get_tombstone(struct store *store, const struct principal *who,
+                                           const char *debate_id,
+                                           struct store_tombstone *ret_tombstone,
+                                           struct error *err);
+
+typedef void store_id_fn(void *ctx, const char *id, const struct principal *owner);
+
+/* Ids of ended debates that were created before `before_ms`, oldest first, at most `limit`; the
+ * system's. `status` and `demo` pick the class that a term is for. */
+MUST_CHECK enum status store_expired(struct store *store, const char *status, bool demo,
+                                     int64_t before_ms, size_t limit, store_id_fn *each, void *ctx,
+                                     struct error *err);
+
 struct store_list_query {
   const char *status;        /* NULL = any */
   size_t limit;              /* 1..1000 */
@@ -151,7 +192,6 @@ MUST_CHECK enum status store_list_debates(struct store *store, const struct prin
 void store_list_free(struct store_debate *rows, size_t count);
 
 /* Ids of debates that have not ended, oldest first, for resuming; system principal only. */
-typedef void store_id_fn(void *ctx, const char *id, const struct principal *owner);
 MUST_CHECK enum status store_unfinished(struct store *store, store_id_fn *each, void *ctx,
                                         struct error *err);
 
