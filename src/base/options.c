@@ -122,6 +122,13 @@ const struct option option_table[] = {
     INT_ROW("--estimate-debates", "ARAGORA_ESTIMATE_DEBATES", "25", estimate_debates, 0, 200,
             "last debates that an estimate (dry run) learns from"),
 
+    INT_ROW("--retain-debates-days", "ARAGORA_RETAIN_DEBATES_DAYS", "0", retain_debates_days, 0,
+            36500, "days after which an ended debate is deleted; 0 = never"),
+    INT_ROW("--retain-failed-days", "ARAGORA_RETAIN_FAILED_DAYS", "0", retain_failed_days, 0, 36500,
+            "the same for debates that failed"),
+    INT_ROW("--retain-demo-days", "ARAGORA_RETAIN_DEMO_DAYS", "0", retain_demo_days, 0, 36500,
+            "the same for debates of the demo agents"),
+
     USD_ROW("--debate-budget-usd", "ARAGORA_DEBATE_BUDGET_USD", "0", debate_budget_usd_micro,
             "dollars for a debate that names none; 0 = none"),
     INT_ROW("--debate-budget-tokens", "ARAGORA_DEBATE_BUDGET_TOKENS", "0", debate_budget_tokens, 0,
