@@ -25,6 +25,8 @@ struct options {
   char *data_dir; /* --data-dir, ARAGORA_DATA_DIR; NULL = see options_place_files */
   char *db_path;  /* --db-path, ARAGORA_DB_PATH */
   char *elo_path; /* --elo-path, ARAGORA_ELO_PATH */
+  bool migrate;   /* --migrate, ARAGORA_MIGRATE: pending migrations are applied at start */
+  int64_t migration_copies; /* of a database, from before its last migrations */
   char *agents_file;
   char *log_level;
   char *log_file;

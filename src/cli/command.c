@@ -16,6 +16,8 @@ static const char *const ask_options[] = {"--data-dir",
                                           "--max-answer-bytes",
                                           "--default-agents",
                                           NULL};
+static const char *const migrate_options[] = {"--data-dir",   "--db-path",          "--elo-path",
+                                              "--db-timeout", "--migration-copies", NULL};
 static const char *const agents_options[] = {"--agents-file", NULL};
 
 const struct command command_table[] = {
@@ -79,6 +81,17 @@ const struct command command_table[] = {
      .example = "aragora healthcheck --server http://localhost:8080",
      .run = cli_healthcheck,
      .flags = healthcheck_flags},
+    {.name = "migrate",
+     .usage = "migrate [status | apply | rollback] [--to N] [--dry-run] [flags]",
+     .summary = "the schema of the databases: show, bring up to date, take back",
+     .example = "aragora migrate status\n"
+                "aragora migrate apply --dry-run\n"
+                "aragora migrate apply\n"
+                "aragora migrate rollback\n"
+                "aragora migrate rollback --database elo --to 1",
+     .run = cli_migrate,
+     .flags = migrate_flags,
+     .options = migrate_options},
     {.name = "fake-provider",
      .usage = "fake-provider [flags]",
      .summary = "a scripted stand-in for providers, for tests and exercises",

@@ -7,13 +7,14 @@
 #include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #ifdef HAVE_SYSTEMD
 #include <systemd/sd-daemon.h>
 #endif
 
-enum { COMMAND_LINE_MAX = 65536, PATH_SIZE = 4096 };
+enum { COMMAND_LINE_MAX = 65536, PATH_SIZE = 4096, CLAIMS_MAX = 4 };
 
 /* True when "aragora.server" as a regular expression is found in it. */
 static bool says_server(const char *line, size_t len) {
@@ -76,14 +77,35 @@ void process_raise_descriptors(void) {
   setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+/* What this process has claimed: a lock of flock(2) belongs to one opening of the file, so that the
+ * second one would be refused by the first. */
+static struct {
+  dev_t device;
+  ino_t file;
+} claims[CLAIMS_MAX];
+static size_t claim_count;
+
+static bool is_claimed(const struct stat *st) {
+  for (size_t i = 0; i < claim_count; i++)
+    if (claims[i].device == st->st_dev && claims[i].file == st->st_ino) return true;
+  return false;
+}
+
 enum status process_claim(const char *db_path, struct error *err) {
+  struct stat st;
+  if (stat(db_path, &st) == 0 && is_claimed(&st)) return STATUS_OK;
   /* flock, which SQLite does not use: its fcntl locks are another kind. The descriptor stays open
    * on purpose; closing it would also drop SQLite's own locks on the file (fcntl(2)). */
   int fd = open(db_path, O_RDONLY | O_CLOEXEC);
   if (fd < 0)
     return error_set(err, STATUS_IO, NULL, "cannot open %s: %s", db_path, strerror(errno));
-  if (flock(fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return STATUS_OK;
-  return error_set(err, STATUS_CONFLICT, NULL, "another server uses the database %s", db_path);
+  if (flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK)
+    return error_set(err, STATUS_CONFLICT, NULL, "another server uses the database %s", db_path);
+  if (fstat(fd, &st) == 0 && claim_count < CLAIMS_MAX) {
+    claims[claim_count].device = st.st_dev;
+    claims[claim_count++].file = st.st_ino;
+  }
+  return STATUS_OK;
 }
 
 void process_notify(const char *state) {

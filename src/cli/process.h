@@ -21,8 +21,9 @@ void process_allow_dumps(void);
 /* As many descriptors as the system allows; every connection is one. */
 void process_raise_descriptors(void);
 
-/* Marks the database as this server's until the process ends: two would both take up the debates
- * that a crash left. STATUS_CONFLICT when another server holds it. Leaves no file behind. */
+/* Marks the database as this process's until it ends: two servers would both take up the debates
+ * that a crash left, and nobody may migrate under a running one. A second time is fine.
+ * STATUS_CONFLICT when another process holds it. Leaves no file behind. */
 MUST_CHECK enum status process_claim(const char *db_path, struct error *err);
 
 /* Tells systemd (Type=notify), where it asks for it and the build has its library: "READY=1". */

@@ -1,14 +1,16 @@
 /* `aragora server`: puts the parts together, serves, and takes them apart again.
  *
- * Starting: limits -> log -> store -> engine -> API -> listen -> resume what a crash left -> ready.
- * Stopping: the first signal drains (new debates are refused, running ones end), the second leaves
- * at once with the debates resumable; a third ends the process wherever it is.
+ * Starting: limits -> log -> migrations, with --migrate -> store -> engine -> API -> listen ->
+ * resume what a crash left -> ready. Stopping: the first signal drains (new debates are refused,
+ * running ones end), the second leaves at once with the debates resumable; a third ends the process
+ * wherever it is.
  */
 #include "api/app.h"
 #include "base/log.h"
 #include "cli/arguments.h"
 #include "cli/engine.h"
 #include "cli/interrupt.h"
+#include "cli/migrate.h"
 #include "cli/output.h"
 #include "cli/process.h"
 #include "io/pool.h"
@@ -143,7 +145,8 @@ static enum status open_http(struct server *s, struct error *err) {
 static enum status start(struct server *s, struct options *options, struct error *err) {
   size_t resumed = 0;
   s->idle_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  enum status status = engine_open(&s->engine, options, err);
+  enum status status = options->migrate ? migrate_at_start(options, err) : STATUS_OK;
+  if (!status) status = engine_open(&s->engine, options, err);
   if (!status) status = open_api(s, err);
   if (!status) status = open_http(s, err);
   if (!status) status = engine_start(&s->engine, err);
@@ -151,6 +154,7 @@ static enum status start(struct server *s, struct options *options, struct error
    * first. Who subscribes to a debate before it is taken up waits for it in the hub. */
   if (!status) status = http_server_start(s->http, err);
   if (!status) status = process_claim(s->engine.options.db_path, err);
+  if (!status) status = process_claim(s->engine.options.elo_path, err);
   if (!status) status = runner_resume(s->engine.runner, &resumed, err);
   if (!status) say_ready(s, resumed);
   return status;

@@ -131,11 +131,38 @@ enum status database_open(const char *path, const struct schema *schema, int64_t
   return STATUS_OK;
 }
 
+enum status database_configure(sqlite3 *db, const char *path, struct error *err) {
+  sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
+  return prepare_for_writing(db, path, err);
+}
+
 enum status database_prepare(sqlite3 *db, const struct schema *schema, const char *path,
                              struct error *err) {
-  sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
-  enum status status = prepare_for_writing(db, path, err);
-  return status ? status : schema_migrate(db, schema, err);
+  struct schema_state state;
+  enum status status = database_configure(db, path, err);
+  if (!status) status = schema_read(db, schema, path, &state, err);
+  if (status || state.version) return status;
+  return schema_create(db, schema, (int64_t)*schema->count, err);
+}
+
+enum status database_open_any(const char *path, const struct schema *schema, int flags,
+                              int64_t busy_ms, sqlite3 **ret_db, struct error *err) {
+  sqlite3 *db;
+  int64_t size;
+  if (access(path, F_OK) < 0 && errno == ENOENT)
+    return error_set(err, STATUS_NOT_FOUND, NULL, "there is no database %s", path);
+  enum status status = sqlite_open(path, flags, busy_ms, &db, err);
+  if (status) return status;
+  sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+  if ((flags & SQLITE_OPEN_READWRITE) && sqlite3_db_readonly(db, "main") == 1)
+    status = error_set(err, STATUS_IO, NULL, "%s: cannot be written", path);
+  if (!status) status = check_header(db, schema, path, &size, err);
+  if (status) {
+    sqlite_close(db);
+    return status;
+  }
+  *ret_db = db;
+  return STATUS_OK;
 }
 
 enum status database_open_reader(const char *path, int64_t busy_ms, sqlite3 **ret_db,

@@ -13,10 +13,19 @@
 MUST_CHECK enum status database_open(const char *path, const struct schema *schema, int64_t busy_ms,
                                      sqlite3 **ret_db, struct error *err);
 
-/* Makes it what the store needs: WAL, synchronous=FULL, the schema up to date, no automatic
- * checkpoint (the writer decides when). The connection stays open when this fails. */
+/* Makes it what the store needs: WAL, synchronous=FULL, no automatic checkpoint (the writer decides
+ * when), and the schema where there is none; one that is behind stays so. The connection stays open
+ * when this fails. */
 MUST_CHECK enum status database_prepare(sqlite3 *db, const struct schema *schema, const char *path,
                                         struct error *err);
+
+/* Opens a file of ours whatever its schema, for work on the file itself; `flags` as in sqlite_open.
+ * Its pages are not checked, and closing it moves no -wal unless database_configure was called.
+ * STATUS_NOT_FOUND when there is none; else as database_open. */
+MUST_CHECK enum status database_open_any(const char *path, const struct schema *schema, int flags,
+                                         int64_t busy_ms, sqlite3 **ret_db, struct error *err);
+/* The settings that database_prepare makes, without the schema. */
+MUST_CHECK enum status database_configure(sqlite3 *db, const char *path, struct error *err);
 
 /* A read connection to a file that database_open has accepted. */
 MUST_CHECK enum status database_open_reader(const char *path, int64_t busy_ms, sqlite3 **ret_db,

@@ -10,6 +10,20 @@
  * and tried again, and nobody is kept from stopping it. */
 enum { WRITER_BUSY_MS = 1000 };
 
+/* Migrating is the operator's decision: the file is copied first, and the way back may lose data.
+ */
+static enum status refuse_behind(sqlite3 *db, const struct schema *schema, const char *path,
+                                 const struct store_options *o, struct error *err) {
+  struct schema_state state;
+  int64_t ours = (int64_t)*schema->count;
+  enum status status = schema_read(db, schema, path, &state, err);
+  if (status || state.version == 0 || state.version >= ours) return status;
+  return error_set(err, STATUS_UNSUPPORTED, NULL,
+                   "%s: has schema %lld and this program %lld; run: aragora migrate apply"
+                   " --db-path %s --elo-path %s",
+                   path, (long long)state.version, (long long)ours, o->memory_path, o->elo_path);
+}
+
 /* Both files are checked before either is changed. */
 static enum status open_files(struct store *store, const struct store_options *o, sqlite3 **ret_db,
                               struct error *err) {
@@ -18,6 +32,8 @@ static enum status open_files(struct store *store, const struct store_options *o
   enum status status = database_open(o->memory_path, &schema_memory, busy_ms, &db, err);
   if (status) return status;
   status = database_open(o->elo_path, &schema_elo, o->timeout_ms, &store->elo, err);
+  if (!status) status = refuse_behind(db, &schema_memory, o->memory_path, o, err);
+  if (!status) status = refuse_behind(store->elo, &schema_elo, o->elo_path, o, err);
   if (!status) status = database_prepare(db, &schema_memory, o->memory_path, err);
   if (!status) status = database_prepare(store->elo, &schema_elo, o->elo_path, err);
   if (status) {

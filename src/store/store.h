@@ -21,9 +21,10 @@ struct store_options {
   size_t max_queued_bytes; /* of the writer's queue; beyond it store_append answers STATUS_FULL */
 };
 
-/* Opens both databases and checks that they are ours and not newer; makes the schema by the
- * numbered migrations when they are empty. STATUS_CORRUPT / STATUS_UNSUPPORTED / STATUS_IO with a
- * one-line reason that names the file; nothing is touched then. Starts the writer. */
+/* Opens both databases and checks that they are ours, not newer and not behind; makes the schema by
+ * the numbered migrations when they are empty. STATUS_CORRUPT / STATUS_UNSUPPORTED / STATUS_IO with
+ * a one-line reason that names the file, and the command to run where one helps; nothing is touched
+ * then. Starts the writer. */
 MUST_CHECK enum status store_open(const struct store_options *options, struct store **ret_store,
                                   struct error *err);
 /* Commits what is queued, checkpoints, joins the writer. NULL is fine. */
