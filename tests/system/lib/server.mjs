@@ -45,10 +45,10 @@ process.on('exit', () => {
 
 export class Process {
   // `under`: a command that runs the program, as its arguments: ['nice', '-n', '5'].
-  constructor(args, { env = {}, dir, under = [] }) {
+  constructor(args, { env = {}, dir, under = [], program: binary = BINARY }) {
     this.lines = [];
     this.dir = dir;
-    const [program, ...rest] = [...under, BINARY, ...args];
+    const [program, ...rest] = [...under, binary, ...args];
     this.child = spawn(program, rest, {
       cwd: dir,
       env: cleanEnvironment(dir, env),
@@ -125,11 +125,11 @@ export class Process {
 }
 
 // A server that answers. Stops, and must have left cleanly, when the test or the file ends.
-export async function startServer(t, { args = [], env = {}, dir, wsPort = 0, under } = {}) {
+export async function startServer(t, { args = [], env = {}, dir, wsPort = 0, under, program } = {}) {
   dir ??= temporaryDirectory(t);
   const server = new Process(
     ['server', '--port', '0', '--ws-port', String(wsPort), ...args],
-    { env: { ARAGORA_DEMO_TOKEN_RATE: '0', ...env }, dir, under },
+    { env: { ARAGORA_DEMO_TOKEN_RATE: '0', ...env }, dir, under, program },
   );
   t?.after(async () => {
     const end = await server.stop();
