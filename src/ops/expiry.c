@@ -1,4 +1,4 @@
-#include "ops/retention.h"
+#include "ops/expiry.h"
 
 #include "base/id.h"
 
@@ -8,8 +8,8 @@
 
 enum { AT_ONCE = 64, DAY_MS = 24 * 60 * 60 * 1000 };
 
-struct retention retention_of(const struct options *o) {
-  return (struct retention){o->retain_debates_days, o->retain_failed_days, o->retain_demo_days};
+struct expiry_terms expiry_terms_of(const struct options *o) {
+  return (struct expiry_terms){o->retain_debates_days, o->retain_failed_days, o->retain_demo_days};
 }
 
 struct expired { /* collected first: no deletion within a read */
@@ -78,8 +78,8 @@ static enum status enforce(struct store *store, const char *status_name, bool de
   return s;
 }
 
-enum status retention_enforce(struct store *store, const struct retention *terms, int64_t now_ms,
-                              size_t limit, size_t *ret_deleted, struct error *err) {
+enum status expiry_enforce(struct store *store, const struct expiry_terms *terms, int64_t now_ms,
+                           size_t limit, size_t *ret_deleted, struct error *err) {
   const struct {
     const char *status;
     bool demo;

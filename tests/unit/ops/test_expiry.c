@@ -1,7 +1,7 @@
 /* Which debates are deleted when their term is over, and that no others are. */
 #include "../store/fixture.h"
 #include "base/bytes.h"
-#include "ops/retention.h"
+#include "ops/expiry.h"
 
 #include <stdio.h>
 
@@ -36,19 +36,19 @@ static void each_class_has_its_term(void **state) {
   int64_t now = 1700000000000;
   size_t deleted;
   put_one_of_each(f, now);
-  const struct retention none = {0, 0, 0};
-  assert_int_equal(retention_enforce(f->store, &none, now, 100, &deleted, NULL), STATUS_OK);
+  const struct expiry_terms none = {0, 0, 0};
+  assert_int_equal(expiry_enforce(f->store, &none, now, 100, &deleted, NULL), STATUS_OK);
   assert_int_equal(deleted, 0);
-  const struct retention failed = {0, 7, 0};
-  assert_int_equal(retention_enforce(f->store, &failed, now, 100, &deleted, NULL), STATUS_OK);
+  const struct expiry_terms failed = {0, 7, 0};
+  assert_int_equal(expiry_enforce(f->store, &failed, now, 100, &deleted, NULL), STATUS_OK);
   assert_int_equal(deleted, 1);
   assert_false(is_there(f, "failed"));
-  const struct retention demo = {11, 11, 7};
-  assert_int_equal(retention_enforce(f->store, &demo, now, 100, &deleted, NULL), STATUS_OK);
+  const struct expiry_terms demo = {11, 11, 7};
+  assert_int_equal(expiry_enforce(f->store, &demo, now, 100, &deleted, NULL), STATUS_OK);
   assert_int_equal(deleted, 1);
   assert_false(is_there(f, "demo"));
-  const struct retention all = {7, 7, 7};
-  assert_int_equal(retention_enforce(f->store, &all, now, 100, &deleted, NULL), STATUS_OK);
+  const struct expiry_terms all = {7, 7, 7};
+  assert_int_equal(expiry_enforce(f->store, &all, now, 100, &deleted, NULL), STATUS_OK);
   assert_int_equal(deleted, 2);
   assert_true(is_there(f, "running") && is_there(f, "young"));
   struct store_tombstone t;
@@ -68,12 +68,12 @@ static void a_run_is_bounded(void **state) {
     snprintf(id, sizeof id, "d%03d", i);
     put(f, id, "completed", false, now - (300 - i) * (int64_t)DAY_MS);
   }
-  const struct retention terms = {7, 0, 0};
-  assert_int_equal(retention_enforce(f->store, &terms, now, 100, &deleted, NULL), STATUS_OK);
+  const struct expiry_terms terms = {7, 0, 0};
+  assert_int_equal(expiry_enforce(f->store, &terms, now, 100, &deleted, NULL), STATUS_OK);
   assert_int_equal(deleted, 100);
   assert_false(is_there(f, "d099")); /* the oldest go first */
   assert_true(is_there(f, "d100"));
-  assert_int_equal(retention_enforce(f->store, &terms, now, 100, &deleted, NULL), STATUS_OK);
+  assert_int_equal(expiry_enforce(f->store, &terms, now, 100, &deleted, NULL), STATUS_OK);
   assert_int_equal(deleted, 50);
 }
 
