@@ -242,23 +242,28 @@ void wire_decoder_destroy(struct wire_decoder *d) {
   free(d);
 }
 
+static struct bytes after_white_space(struct bytes piece) {
+  while (piece.len && strchr(" \t\r\n", *piece.ptr) && *piece.ptr)
+    piece = (struct bytes){piece.ptr + 1, piece.len - 1};
+  return piece;
+}
+
 /* Some servers answer a request for a stream with one body, after blank lines while they were busy
  * (DeepSeek); no event stream begins with a bracket. White space is JSON's (RFC 8259 section 2): a
  * form feed before a body makes it malformed, wherever the pieces were cut. */
 static enum framing framing_of(const struct wire_decoder *d, struct bytes piece) {
   if (d->wire->ndjson) return FRAMING_STREAM;
-  for (size_t i = 0; i < piece.len; i++)
-    if (!strchr(" \t\r\n", piece.ptr[i]) || !piece.ptr[i])
-      return piece.ptr[i] == '{' || piece.ptr[i] == '[' ? FRAMING_WHOLE : FRAMING_STREAM;
-  return FRAMING_UNKNOWN;
+  struct bytes text = after_white_space(piece);
+  if (!text.len) return FRAMING_UNKNOWN;
+  return *text.ptr == '{' || *text.ptr == '[' ? FRAMING_WHOLE : FRAMING_STREAM;
 }
 
 bool wire_decoder_feed(struct wire_decoder *d, struct bytes piece) {
   if (d->failed) return false;
   if (d->framing == FRAMING_UNKNOWN) d->framing = framing_of(d, piece);
   bool ok = true;
-  if (d->framing == FRAMING_WHOLE)
-    ok = buffer_append_bytes(&d->whole, piece);
+  if (d->framing == FRAMING_WHOLE) /* begins with its bracket, in whichever piece that came */
+    ok = buffer_append_bytes(&d->whole, d->whole.len ? piece : after_white_space(piece));
   else /* white space too: a space is part of its line, wherever the pieces were cut */
     ok = d->wire->ndjson ? ndjson_decoder_feed(&d->lines, piece) : sse_decoder_feed(&d->sse, piece);
   d->failed = !ok;
