@@ -452,13 +452,18 @@ static char *path_in(const char *directory, const char *name) {
   return buffer_steal(&path);
 }
 
-enum status options_place_files(struct options *o, struct error *err) {
+enum status options_name_files(struct options *o, struct error *err) {
   if (!o->data_dir) o->data_dir = choose_data_dir(o->db_path);
   if (o->data_dir && !o->db_path) o->db_path = path_in(o->data_dir, "aragora_memory.db");
   if (o->data_dir && !o->elo_path) o->elo_path = path_in(o->data_dir, "aragora_elo.db");
   if (!o->data_dir || !o->db_path || !o->elo_path)
     return error_set(err, STATUS_NOMEM, NULL, "out of memory");
-  enum status status = require_directory(o->data_dir, err);
+  return STATUS_OK;
+}
+
+enum status options_place_files(struct options *o, struct error *err) {
+  enum status status = options_name_files(o, err);
+  if (status == STATUS_OK) status = require_directory(o->data_dir, err);
   if (status == STATUS_OK) status = require_directory_of(o->db_path, err);
   if (status == STATUS_OK) status = require_directory_of(o->elo_path, err);
   return status;

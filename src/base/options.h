@@ -115,8 +115,10 @@ MUST_CHECK enum status options_set_flag(struct options *o, int argc, char **argv
                                         struct error *err);
 
 /* Fills data_dir, db_path and elo_path where they are unset: the directory of db_path, else /data
- * when it exists and is writable, else $STATE_DIRECTORY, else ./data. A missing directory is made
- * with mode 0750, its parents are not. STATUS_IO with the path when it cannot be written. */
+ * when it exists and is writable, else $STATE_DIRECTORY, else ./data. Makes nothing. */
+MUST_CHECK enum status options_name_files(struct options *o, struct error *err);
+/* The same, and makes a missing directory with mode 0750, its parents not. STATUS_IO with the path
+ * when it cannot be written. */
 MUST_CHECK enum status options_place_files(struct options *o, struct error *err);
 
 #endif

@@ -16,6 +16,8 @@ static const char *const ask_options[] = {"--data-dir",
                                           "--max-answer-bytes",
                                           "--default-agents",
                                           NULL};
+static const char *const db_options[] = {"--data-dir", "--db-path", "--elo-path", "--db-timeout",
+                                         NULL};
 static const char *const migrate_options[] = {"--data-dir",   "--db-path",          "--elo-path",
                                               "--db-timeout", "--migration-copies", NULL};
 static const char *const agents_options[] = {"--agents-file", NULL};
@@ -81,6 +83,16 @@ const struct command command_table[] = {
      .example = "aragora healthcheck --server http://localhost:8080",
      .run = cli_healthcheck,
      .flags = healthcheck_flags},
+    {.name = "db",
+     .usage = "db check | checkpoint | analyze | vacuum [flags]",
+     .summary = "upkeep of the database files; beside a server but vacuum",
+     .example = "aragora db check\n"
+                "aragora db checkpoint\n"
+                "aragora db analyze --database memory\n"
+                "aragora db vacuum --json",
+     .run = cli_db,
+     .flags = db_flags,
+     .options = db_options},
     {.name = "migrate",
      .usage = "migrate [status | apply | rollback] [--to N] [--dry-run] [flags]",
      .summary = "the schema of the databases: show, bring up to date, take back",

@@ -47,6 +47,17 @@ void figure_append_money(struct buffer *out, int64_t usd_micro) {
     buffer_printf(out, "$0.%04lld", (long long)(usd_micro / 100));
 }
 
+void figure_append_bytes(struct buffer *out, int64_t bytes) {
+  if (bytes < 1024)
+    buffer_printf(out, "%lld bytes", (long long)bytes);
+  else if (bytes < 1024 * 1024)
+    buffer_printf(out, "%lld KiB", (long long)(bytes / 1024));
+  else if (bytes < 1024LL * 1024 * 1024)
+    buffer_printf(out, "%.1f MiB", (double)bytes / (1 << 20));
+  else
+    buffer_printf(out, "%.1f GiB", (double)bytes / (1 << 30));
+}
+
 void figure_append_duration(struct buffer *out, int64_t ms) {
   if (ms < 1000)
     buffer_printf(out, "%lld ms", (long long)ms);

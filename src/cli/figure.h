@@ -19,6 +19,8 @@ void figure_append_share(struct buffer *out, int64_t ppm);
 void figure_append_count(struct buffer *out, int64_t count);
 /* "$0.0123", "$1.20", "$0"; "price unknown" when negative. */
 void figure_append_money(struct buffer *out, int64_t usd_micro);
+/* "812 bytes", "84 KiB", "1.2 MiB", "3.4 GiB" */
+void figure_append_bytes(struct buffer *out, int64_t bytes);
 /* "340 ms", "12.3 s", "4 min 05 s" */
 void figure_append_duration(struct buffer *out, int64_t ms);
 /* "just now", "5 min ago", "3 h ago", "2 days ago" */

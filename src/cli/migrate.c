@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "cli/arguments.h"
+#include "cli/figure.h"
 #include "cli/output.h"
 #include "cli/process.h"
 #include "cli/text.h"
@@ -41,7 +42,7 @@ static const struct command *self(void) {
 
 /* Only what is going to be changed: nothing to do is fine beside a running server. */
 static enum status claim(const struct migrate_plan *plan, struct error *err) {
-  for (int i = 0; i < MIGRATOR_DATABASES; i++) {
+  for (int i = 0; i < DATABASES; i++) {
     const struct migrate_part *part = &plan->parts[i];
     if (!part->before.exists || !migrate_part_steps(part)) continue;
     enum status status = process_claim(part->path, err);
@@ -77,13 +78,14 @@ static void append_steps(struct buffer *out, const struct migrate_part *part, co
 
 static void append_copy(struct buffer *out, const struct migrate_part *part, const char *name) {
   if (!part->copy[0]) return;
-  buffer_printf(out, "%s: kept a checked copy of schema %" PRId64 ", %.1f MiB: %s\n", name,
-                part->before.version, (double)part->copy_bytes / 1048576, part->copy);
+  buffer_printf(out, "%s: kept a checked copy of schema %" PRId64 ", ", name, part->before.version);
+  figure_append_bytes(out, part->copy_bytes);
+  buffer_printf(out, ": %s\n", part->copy);
 }
 
 static void append_part(struct buffer *out, const struct migrate_plan *plan, int i, bool dry_run) {
   const struct migrate_part *part = &plan->parts[i];
-  const char *name = migrator_database_name((enum migrator_database)i);
+  const char *name = databases_name((enum database)i);
   bool up = plan->request.direction == MIGRATE_UP;
   if (part->target == part->before.version) {
     buffer_printf(out, "%s: %s (schema %" PRId64 ")\n", name,
@@ -179,9 +181,9 @@ static const char *const action_names[] = {"status", "apply", "rollback"};
 static int show_json(const struct migrate_plan *plan, enum action action, bool dry_run,
                      const struct error *failure) {
   json_t *list = json_array();
-  for (int i = 0; i < MIGRATOR_DATABASES; i++) {
+  for (int i = 0; i < DATABASES; i++) {
     const struct migrate_part *part = &plan->parts[i];
-    const char *name = migrator_database_name((enum migrator_database)i);
+    const char *name = databases_name((enum database)i);
     if (!part->path) continue;
     json_array_append_new(list, action == ACTION_STATUS ? status_object(part, name)
                                                         : result_object(part, name, dry_run));
@@ -196,11 +198,11 @@ static int show_json(const struct migrate_plan *plan, enum action action, bool d
 static int show_text(const struct migrate_plan *plan, enum action action, bool dry_run) {
   BUFFER_LATER struct buffer out;
   buffer_init(&out, PAGE_MAX);
-  for (int i = 0; i < MIGRATOR_DATABASES; i++) {
+  for (int i = 0; i < DATABASES; i++) {
     const struct migrate_part *part = &plan->parts[i];
     if (!part->path) continue;
     if (action == ACTION_STATUS)
-      append_status(&out, part, migrator_database_name((enum migrator_database)i));
+      append_status(&out, part, databases_name((enum database)i));
     else
       append_part(&out, plan, i, dry_run);
   }
@@ -230,21 +232,21 @@ static enum action action_of(const struct arguments *a) {
 
 /* Whether the command is about this database: both, unless a flag or the way down names one. */
 static bool is_meant(const struct migrate_values *v, enum action action, int database) {
-  const char *name = migrator_database_name((enum migrator_database)database);
+  const char *name = databases_name((enum database)database);
   if (v->database) return strcmp(v->database, name) == 0;
-  return database == MIGRATOR_MEMORY || (action != ACTION_ROLLBACK && v->to < 0);
+  return database == DATABASE_MEMORY || (action != ACTION_ROLLBACK && v->to < 0);
 }
 
 static struct migrate_request request_of(const struct migrate_values *v, enum action action,
                                          const struct options *o) {
-  const char *paths[MIGRATOR_DATABASES] = {o->db_path, o->elo_path};
+  const char *paths[DATABASES] = {o->db_path, o->elo_path};
   struct migrate_request r = {
       .direction = action == ACTION_ROLLBACK ? MIGRATE_DOWN : MIGRATE_UP,
       .to = v->to,
       .timeout_ms = o->db_timeout_s * 1000,
       .copies_max = (size_t)o->migration_copies,
   };
-  for (int i = 0; i < MIGRATOR_DATABASES; i++)
+  for (int i = 0; i < DATABASES; i++)
     if (is_meant(v, action, i)) r.paths[i] = paths[i];
   return r;
 }
@@ -253,11 +255,11 @@ static enum status look(const struct migrate_request *r, struct migrate_plan *pl
                         struct error *err) {
   enum status status = STATUS_OK;
   *plan = (struct migrate_plan){.request = *r};
-  for (int i = 0; !status && i < MIGRATOR_DATABASES; i++) {
+  for (int i = 0; !status && i < DATABASES; i++) {
     plan->parts[i].path = r->paths[i];
     if (r->paths[i])
-      status = migrator_look((enum migrator_database)i, r->paths[i], r->timeout_ms,
-                             &plan->parts[i].before, err);
+      status =
+          migrator_look((enum database)i, r->paths[i], r->timeout_ms, &plan->parts[i].before, err);
   }
   return status;
 }
@@ -265,7 +267,9 @@ static enum status look(const struct migrate_request *r, struct migrate_plan *pl
 static int run(const struct migrate_values *v, enum action action, struct options *options) {
   struct error err = {0};
   struct migrate_plan plan = {0};
-  enum status status = options_place_files(options, &err);
+  bool makes = action == ACTION_APPLY && !v->dry_run; /* databases that are not there yet */
+  enum status status =
+      makes ? options_place_files(options, &err) : options_name_files(options, &err);
   if (status) return output_error(&err);
   struct migrate_request request = request_of(v, action, options);
   if (action == ACTION_STATUS)
@@ -330,8 +334,7 @@ enum status migrate_at_start(struct options *options, struct error *err) {
   if (status) return status;
   status = claim(&plan, err);
   if (!status) status = migrate_run(&plan, err);
-  for (int i = 0; i < MIGRATOR_DATABASES; i++)
-    log_part(&plan.parts[i], migrator_database_name((enum migrator_database)i));
+  for (int i = 0; i < DATABASES; i++) log_part(&plan.parts[i], databases_name((enum database)i));
   migrate_plan_done(&plan);
   return status;
 }

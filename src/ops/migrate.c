@@ -55,9 +55,9 @@ static enum status aim_down(const struct migrate_request *r, const char *name,
   return STATUS_OK;
 }
 
-static enum status aim(const struct migrate_request *r, enum migrator_database database,
+static enum status aim(const struct migrate_request *r, enum database database,
                        struct migrate_part *part, struct error *err) {
-  const char *name = migrator_database_name(database);
+  const char *name = databases_name(database);
   part->path = r->paths[database];
   if (!part->path) return STATUS_OK;
   enum status status = migrator_look(database, part->path, r->timeout_ms, &part->before, err);
@@ -70,8 +70,8 @@ enum status migrate_plan_make(const struct migrate_request *request, struct migr
                               struct error *err) {
   struct migrate_plan plan = {.request = *request};
   enum status status = STATUS_OK;
-  for (int i = 0; !status && i < MIGRATOR_DATABASES; i++)
-    status = aim(request, (enum migrator_database)i, &plan.parts[i], err);
+  for (int i = 0; !status && i < DATABASES; i++)
+    status = aim(request, (enum database)i, &plan.parts[i], err);
   if (status)
     migrate_plan_done(&plan);
   else
@@ -80,7 +80,7 @@ enum status migrate_plan_make(const struct migrate_request *request, struct migr
 }
 
 void migrate_plan_done(struct migrate_plan *plan) {
-  for (int i = 0; i < MIGRATOR_DATABASES; i++) migrator_state_done(&plan->parts[i].before);
+  for (int i = 0; i < DATABASES; i++) migrator_state_done(&plan->parts[i].before);
 }
 
 static void count_one(void *ctx, const struct migrator_entry *entry) {
@@ -143,10 +143,10 @@ static enum status step_on(struct migrate_part *part, struct migrator *m, struct
 static enum status prepare(struct migrate_plan *plan, struct migrator *open[], struct error *err) {
   const struct migrate_request *r = &plan->request;
   enum status status = STATUS_OK;
-  for (int i = 0; !status && i < MIGRATOR_DATABASES; i++) {
+  for (int i = 0; !status && i < DATABASES; i++) {
     struct migrate_part *part = &plan->parts[i];
     if (!migrate_part_steps(part)) continue;
-    status = migrator_open((enum migrator_database)i, part->path, r->timeout_ms, &open[i], err);
+    status = migrator_open((enum database)i, part->path, r->timeout_ms, &open[i], err);
     if (!status) status = check_unchanged(part, open[i], err);
     if (!status) status = copy(part, open[i], r->copies_max, err);
   }
@@ -154,10 +154,10 @@ static enum status prepare(struct migrate_plan *plan, struct migrator *open[], s
 }
 
 enum status migrate_run(struct migrate_plan *plan, struct error *err) {
-  struct migrator *open[MIGRATOR_DATABASES] = {NULL};
+  struct migrator *open[DATABASES] = {NULL};
   enum status status = prepare(plan, open, err);
-  for (int i = 0; !status && i < MIGRATOR_DATABASES; i++)
+  for (int i = 0; !status && i < DATABASES; i++)
     if (open[i]) status = step_on(&plan->parts[i], open[i], err);
-  for (int i = 0; i < MIGRATOR_DATABASES; i++) migrator_close(open[i]);
+  for (int i = 0; i < DATABASES; i++) migrator_close(open[i]);
   return status;
 }

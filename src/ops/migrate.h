@@ -16,7 +16,7 @@ enum migrate_direction { MIGRATE_UP, MIGRATE_DOWN };
 
 struct migrate_request {
   enum migrate_direction direction;
-  const char *paths[MIGRATOR_DATABASES]; /* NULL = not this one */
+  const char *paths[DATABASES]; /* NULL = not this one */
   int64_t to;                            /* of one database; -1 = the newest, or one step down */
   int64_t timeout_ms;                    /* for other programs to close the file */
   size_t copies_max;                     /* of a database; older ones are removed */
@@ -33,7 +33,7 @@ struct migrate_part { /* of one database */
 
 struct migrate_plan {
   struct migrate_request request;
-  struct migrate_part parts[MIGRATOR_DATABASES];
+  struct migrate_part parts[DATABASES];
 };
 
 /* Looks at the databases; the paths are borrowed until migrate_plan_done. STATUS_INVALID names

@@ -15,12 +15,6 @@ struct migrator {
   char path[];
 };
 
-static const struct schema *const schemas[MIGRATOR_DATABASES] = {&schema_memory, &schema_elo};
-
-const char *migrator_database_name(enum migrator_database database) {
-  return schemas[database]->name;
-}
-
 /* ---- looking ---- */
 
 static void add_known(struct migrator_state *state, const struct schema *schema) {
@@ -82,9 +76,9 @@ static enum status look(sqlite3 *db, const struct schema *schema, const char *pa
   return status ? status : make_entries(db, schema, state, err);
 }
 
-enum status migrator_look(enum migrator_database database, const char *path, int64_t timeout_ms,
+enum status migrator_look(enum database database, const char *path, int64_t timeout_ms,
                           struct migrator_state *ret_state, struct error *err) {
-  const struct schema *schema = schemas[database];
+  const struct schema *schema = schema_of(database);
   struct migrator_state state = {.latest = (int64_t)*schema->count};
   sqlite3 *db = NULL;
   enum status status = database_open_any(path, schema, SQLITE_OPEN_READONLY, timeout_ms, &db, err);
@@ -129,11 +123,11 @@ static enum status open_file(struct migrator *m, int64_t timeout_ms, struct erro
   return status ? status : schema_read(m->db, schema, m->path, &m->state, err);
 }
 
-enum status migrator_open(enum migrator_database database, const char *path, int64_t timeout_ms,
+enum status migrator_open(enum database database, const char *path, int64_t timeout_ms,
                           struct migrator **ret_migrator, struct error *err) {
   struct migrator *m = calloc(1, sizeof *m + strlen(path) + 1);
   if (!m) return error_set(err, STATUS_NOMEM, NULL, "out of memory");
-  m->schema = schemas[database];
+  m->schema = schema_of(database);
   memcpy(m->path, path, strlen(path) + 1);
   enum status status = open_file(m, timeout_ms, err);
   if (status)

@@ -7,11 +7,7 @@
 #ifndef ARAGORA_STORE_MIGRATOR_H
 #define ARAGORA_STORE_MIGRATOR_H
 
-#include "base/bytes.h"
-
-enum migrator_database { MIGRATOR_MEMORY, MIGRATOR_ELO };
-enum { MIGRATOR_DATABASES = MIGRATOR_ELO + 1 };
-const char *migrator_database_name(enum migrator_database database); /* "memory", "elo" */
+#include "store/databases.h"
 
 /* One migration: of the database, of this program, or of both. */
 struct migrator_entry {
@@ -35,9 +31,8 @@ struct migrator_state {
 
 /* Fills *ret_state for migrator_state_done. A file that is missing is a state, not an error.
  * STATUS_CORRUPT, STATUS_UNSUPPORTED, STATUS_IO as store_open. */
-MUST_CHECK enum status migrator_look(enum migrator_database database, const char *path,
-                                     int64_t timeout_ms, struct migrator_state *ret_state,
-                                     struct error *err);
+MUST_CHECK enum status migrator_look(enum database database, const char *path, int64_t timeout_ms,
+                                     struct migrator_state *ret_state, struct error *err);
 void migrator_state_done(struct migrator_state *state);
 
 struct migrator;
@@ -45,9 +40,8 @@ struct migrator;
 /* Opens it for changes, making an empty file where there is none, and keeps everybody else out,
  * readers too, until migrator_close: STATUS_TIMEOUT when another program has it open for longer
  * than the timeout. */
-MUST_CHECK enum status migrator_open(enum migrator_database database, const char *path,
-                                     int64_t timeout_ms, struct migrator **ret_migrator,
-                                     struct error *err);
+MUST_CHECK enum status migrator_open(enum database database, const char *path, int64_t timeout_ms,
+                                     struct migrator **ret_migrator, struct error *err);
 /* NULL is fine. */
 void migrator_close(struct migrator *migrator);
 

@@ -13,6 +13,14 @@ const struct schema schema_elo = {"ratings",      0x41656c6f,
                                   migrations_elo, &migrations_elo_count,
                                   "elo",          "--database elo --elo-path"};
 
+const struct schema *schema_of(enum database database) {
+  return database == DATABASE_ELO ? &schema_elo : &schema_memory;
+}
+
+const char *databases_name(enum database database) {
+  return schema_of(database)->name;
+}
+
 /* ---- where it stands ---- */
 
 /* 0 where there is no table of migrations; otherwise 1. */

@@ -6,6 +6,7 @@
 #ifndef ARAGORA_STORE_SCHEMA_H
 #define ARAGORA_STORE_SCHEMA_H
 
+#include "store/databases.h"
 #include "store/sqlite.h"
 
 struct migration {
@@ -36,6 +37,7 @@ struct schema_state {
 
 extern const struct schema schema_memory;
 extern const struct schema schema_elo;
+const struct schema *schema_of(enum database database);
 extern const struct migration migrations_memory[], migrations_elo[];
 extern const size_t migrations_memory_count, migrations_elo_count;
 

@@ -64,7 +64,7 @@ static void up_from_nothing_and_down_and_up(void **state) {
   struct migrate_plan plan;
   struct migrate_request up = request_of(p, MIGRATE_UP, -1);
   carry_out(&up, &plan);
-  struct migrate_part *memory = &plan.parts[MIGRATOR_MEMORY], *elo = &plan.parts[MIGRATOR_ELO];
+  struct migrate_part *memory = &plan.parts[DATABASE_MEMORY], *elo = &plan.parts[DATABASE_ELO];
   int64_t newest = memory->before.latest;
   assert_int_equal(memory->reached, newest);
   assert_int_equal(elo->reached, elo->before.latest);
@@ -73,20 +73,20 @@ static void up_from_nothing_and_down_and_up(void **state) {
   migrate_plan_done(&plan);
 
   carry_out(&up, &plan); /* nothing to do, nothing copied */
-  assert_int_equal(migrate_part_steps(&plan.parts[MIGRATOR_MEMORY]), 0);
+  assert_int_equal(migrate_part_steps(&plan.parts[DATABASE_MEMORY]), 0);
   assert_int_equal(count_files(p, ".before-"), 0);
   migrate_plan_done(&plan);
 
   struct migrate_request down = request_of(p, MIGRATE_DOWN, -1);
-  down.paths[MIGRATOR_ELO] = NULL;
+  down.paths[DATABASE_ELO] = NULL;
   for (int round = 0; round < 4; round++) {
     carry_out(&down, &plan);
-    assert_int_equal(plan.parts[MIGRATOR_MEMORY].reached, newest - 1);
-    assert_int_equal(access(plan.parts[MIGRATOR_MEMORY].copy, F_OK), 0);
-    assert_true(plan.parts[MIGRATOR_MEMORY].copy_bytes > 0);
+    assert_int_equal(plan.parts[DATABASE_MEMORY].reached, newest - 1);
+    assert_int_equal(access(plan.parts[DATABASE_MEMORY].copy, F_OK), 0);
+    assert_true(plan.parts[DATABASE_MEMORY].copy_bytes > 0);
     migrate_plan_done(&plan);
     carry_out(&up, &plan);
-    assert_int_equal(plan.parts[MIGRATOR_MEMORY].reached, newest);
+    assert_int_equal(plan.parts[DATABASE_MEMORY].reached, newest);
     migrate_plan_done(&plan);
   }
   assert_int_equal(count_files(p, "memory.before-"), 2); /* the newest two */
@@ -105,10 +105,10 @@ static void numbers_that_fit_none_are_refused(void **state) {
   struct migrate_plan plan;
   struct migrate_request down = request_of(p, MIGRATE_DOWN, -1), up = request_of(p, MIGRATE_UP, -1);
   expect_refused(&down, STATUS_NOT_FOUND, "there is no database");
-  up.paths[MIGRATOR_ELO] = down.paths[MIGRATOR_ELO] = NULL;
+  up.paths[DATABASE_ELO] = down.paths[DATABASE_ELO] = NULL;
   up.to = 1;
   carry_out(&up, &plan);
-  assert_int_equal(plan.parts[MIGRATOR_MEMORY].reached, 1);
+  assert_int_equal(plan.parts[DATABASE_MEMORY].reached, 1);
   migrate_plan_done(&plan);
   expect_refused(&down, STATUS_INVALID, "say --to 0");
   up.to = 1000;
@@ -119,7 +119,7 @@ static void numbers_that_fit_none_are_refused(void **state) {
   expect_refused(&down, STATUS_INVALID, "aragora migrate apply");
   down.to = 0; /* meant */
   carry_out(&down, &plan);
-  assert_int_equal(plan.parts[MIGRATOR_MEMORY].reached, 0);
+  assert_int_equal(plan.parts[DATABASE_MEMORY].reached, 0);
   assert_int_equal(count_files(p, "memory.before-0-"), 1);
   migrate_plan_done(&plan);
 }
@@ -136,10 +136,10 @@ static void steps_come_in_the_order_of_the_way(void **state) {
   struct migrate_request up = request_of(p, MIGRATE_UP, -1);
   char text[64] = "";
   assert_int_equal(migrate_plan_make(&up, &plan, NULL), STATUS_OK);
-  migrate_part_each(&plan.parts[MIGRATOR_MEMORY], 0, 3, note_version, text);
+  migrate_part_each(&plan.parts[DATABASE_MEMORY], 0, 3, note_version, text);
   assert_string_equal(text, "1 2 3 ");
   text[0] = '\0';
-  migrate_part_each(&plan.parts[MIGRATOR_MEMORY], 3, 1, note_version, text);
+  migrate_part_each(&plan.parts[DATABASE_MEMORY], 3, 1, note_version, text);
   assert_string_equal(text, "3 2 ");
   migrate_plan_done(&plan);
   assert_int_equal(count_files(p, ".db"), 0); /* a plan makes nothing */

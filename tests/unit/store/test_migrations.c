@@ -96,7 +96,16 @@ static void fill_memory(struct fixture *f) {
       store_append(f->store, "d1", &e, 1, STORE_ROW_INSERT, &row, &spent, 1, answers_add, &a),
       STATUS_OK);
   assert_int_equal(store_put_breaker(f->store, &breaker), STATUS_OK);
-  answers_wait(&a, 1);
+  row.status = (char *)"completed";
+  row.slug = (char *)"gone";
+  const struct store_deletion gone = {"d2", "no more", "local", 2};
+  assert_int_equal(
+      store_append(f->store, "d2", &e, 1, STORE_ROW_INSERT, &row, NULL, 0, answers_add, &a),
+      STATUS_OK);
+  assert_int_equal(store_delete_debate(f->store, &PRINCIPAL_LOCAL, &gone, answers_add, &a),
+                   STATUS_OK);
+  answers_wait(&a, 3);
+  for (int i = 0; i < 3; i++) assert_int_equal(a.statuses[i], STATUS_OK);
   fixture_close(f);
 }
 
@@ -349,16 +358,16 @@ static void a_migrator_wants_the_file_for_itself(void **state) {
   struct error err = {0};
   fill_memory(f);
   fixture_open(f);
-  assert_int_equal(migrator_open(MIGRATOR_MEMORY, f->memory_path, 20, &m, &err), STATUS_TIMEOUT);
+  assert_int_equal(migrator_open(DATABASE_MEMORY, f->memory_path, 20, &m, &err), STATUS_TIMEOUT);
   assert_non_null(strstr(err.message, "another program has it open"));
   struct migrator_state look; /* but may be looked at */
-  assert_int_equal(migrator_look(MIGRATOR_MEMORY, f->memory_path, 20, &look, NULL), STATUS_OK);
+  assert_int_equal(migrator_look(DATABASE_MEMORY, f->memory_path, 20, &look, NULL), STATUS_OK);
   assert_true(look.exists);
   assert_int_equal(look.version, migrations_memory_count);
   assert_int_equal(look.count, migrations_memory_count);
   migrator_state_done(&look);
   fixture_close(f);
-  assert_int_equal(migrator_open(MIGRATOR_MEMORY, f->memory_path, 20, &m, &err), STATUS_OK);
+  assert_int_equal(migrator_open(DATABASE_MEMORY, f->memory_path, 20, &m, &err), STATUS_OK);
   sqlite3 *db;
   assert_int_equal(sqlite3_open(f->memory_path, &db), SQLITE_OK);
   assert_int_equal(sqlite3_exec(db, "SELECT * FROM debates", NULL, NULL, NULL), SQLITE_BUSY);
@@ -370,7 +379,7 @@ static void a_look_at_nothing_makes_nothing(void **state) {
   struct fixture *f = *state;
   struct migrator_state look;
   struct stat st;
-  assert_int_equal(migrator_look(MIGRATOR_ELO, f->elo_path, 20, &look, NULL), STATUS_OK);
+  assert_int_equal(migrator_look(DATABASE_ELO, f->elo_path, 20, &look, NULL), STATUS_OK);
   assert_false(look.exists);
   assert_int_equal(look.version, 0);
   assert_int_equal(look.entries[0].applied_ms, -1);

@@ -391,7 +391,7 @@ static void migrate_by_hand(struct fixture *f) {
   assert_refused(f, f->memory_path, STATUS_UNSUPPORTED);
   assert_int_equal(store_open(&f->options, &f->store, &err), STATUS_UNSUPPORTED);
   assert_non_null(strstr(err.message, "run: aragora migrate apply --db-path /tmp/"));
-  assert_int_equal(migrator_open(MIGRATOR_MEMORY, f->memory_path, 100, &m, NULL), STATUS_OK);
+  assert_int_equal(migrator_open(DATABASE_MEMORY, f->memory_path, 100, &m, NULL), STATUS_OK);
   while (migrator_version(m) < (int64_t)migrations_memory_count)
     assert_int_equal(migrator_apply(m, (int64_t)migrations_memory_count, NULL), STATUS_OK);
   migrator_close(m);
