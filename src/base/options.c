@@ -349,22 +349,34 @@ static enum status read_variable(struct options *o, const struct option *row, st
   return status;
 }
 
-static enum status read_environment(struct options *o, struct error *err) {
-  /* Backwards, so that the first of several rows of one field has the last word. */
+/* Backwards, so that the first of several rows of one field has the last word. */
+static enum status read_environment(struct options *o, options_bad_fn *bad, void *ctx,
+                                    struct error *err) {
+  struct error why;
   for (size_t i = option_table_size; i-- > 0;) {
     const struct option *row = &option_table[i];
-    enum status status = row->variable ? read_variable(o, row, err) : STATUS_OK;
-    if (status != STATUS_OK) return status;
+    enum status status = row->variable ? read_variable(o, row, &why) : STATUS_OK;
+    if (status == STATUS_OK) continue;
+    if (!bad || status == STATUS_NOMEM) {
+      if (err) *err = why;
+      return status;
+    }
+    bad(ctx, row, &why);
   }
   return STATUS_OK;
 }
 
-enum status options_init(struct options *o, struct error *err) {
+enum status options_init_leniently(struct options *o, options_bad_fn *bad, void *ctx,
+                                   struct error *err) {
   *o = (struct options){0};
   enum status status = read_defaults(o, err);
-  if (status == STATUS_OK) status = read_environment(o, err);
+  if (status == STATUS_OK) status = read_environment(o, bad, ctx, err);
   if (status != STATUS_OK) options_done(o);
   return status;
+}
+
+enum status options_init(struct options *o, struct error *err) {
+  return options_init_leniently(o, NULL, NULL, err);
 }
 
 void options_done(struct options *o) {

@@ -108,6 +108,11 @@ extern const size_t option_table_size;
 MUST_CHECK enum status options_init(struct options *o, struct error *err);
 void options_done(struct options *o);
 
+/* The same, but a variable with a bad value is told to `bad` and has its default. */
+typedef void options_bad_fn(void *ctx, const struct option *row, const struct error *err);
+MUST_CHECK enum status options_init_leniently(struct options *o, options_bad_fn *bad, void *ctx,
+                                              struct error *err);
+
 /* Sets what `argv[*index]` ("--port", "--port=80") says, leaving *index on the last argument used.
  * A flag without a value is true ("--dev", or "--dev=false"). STATUS_NOT_FOUND when it is no flag
  * of the table (nothing changed), STATUS_INVALID when its value is bad or missing. */

@@ -33,29 +33,28 @@ static void add(struct check *c, const struct agent_binding *agent, bool needed)
   c->needed[c->count++] = needed;
 }
 
-static int choose_named(struct check *c, const char *const *names, int count) {
+static enum status choose_named(struct check *c, const char *const *names, int count,
+                                struct error *err) {
   for (int i = 0; i < count; i++) {
     const struct agent_binding *agent = agents_find(c->table, bytes_of(names[i]));
-    if (!agent) {
-      fprintf(stderr, "aragora agents: there is no agent \"%.64s\"\n", names[i]);
-      return CLI_NOT_FOUND;
-    }
+    if (!agent)
+      return error_set(err, STATUS_NOT_FOUND, NULL, "there is no agent \"%.64s\"", names[i]);
     add(c, agent, true);
   }
-  return CLI_OK;
+  return STATUS_OK;
 }
 
-static int choose_usual(struct check *c, const struct options *options) {
+static enum status choose_usual(struct check *c, const struct options *options, struct error *err) {
   const struct agent_binding *panel[DEBATE_AGENTS_MAX];
-  struct error err = {0};
   int seats = 0;
-  if (panel_default(c->table, options, panel, &seats, &err)) return output_error(&err);
+  enum status s = panel_default(c->table, options, panel, &seats, err);
+  if (s) return s;
   for (int i = 0; i < seats; i++) add(c, panel[i], true);
   for (size_t i = 0; i < c->table->count; i++) {
     const struct agent_binding *agent = &c->table->agents[i];
     if (agent->available && agent->wire != WIRE_DEMO) add(c, agent, false);
   }
-  return CLI_OK;
+  return STATUS_OK;
 }
 
 /* ---- what to do about it ---- */
@@ -138,7 +137,6 @@ static int print(const struct check *c) {
 
 static int show(const struct check *c, bool json) {
   int code;
-  if (!c->list) return CLI_ERROR;
   if (json) {
     JSON_LATER json_t *body = json_pack("{s:b, s:O}", "ok", !c->failed, "agents", c->list);
     code = body && output_json(STDOUT_FILENO, body) ? CLI_OK : CLI_ERROR;
@@ -148,33 +146,54 @@ static int show(const struct check *c, bool json) {
   return code == CLI_OK && c->failed ? CLI_CHECK_FAILED : code;
 }
 
-/* ---- the command ---- */
+/* ---- asking ---- */
 
-static int run(struct check *c, const struct options *options, bool json) {
-  struct error err = {0};
+static enum status ask(struct check *c, const struct options *options, struct error *err) {
   struct probe *probe = NULL;
   struct probe_limits limits = {options->provider_connect_timeout_ms, TOTAL_TIMEOUT_MS};
-  if (loop_create(&c->loop, &err)) return output_error(&err);
-  enum status s = probe_start(c->loop, &limits, c->agents, c->count, on_checked, c, &probe, &err);
+  enum status s = loop_create(&c->loop, err);
+  if (s) return s;
+  s = probe_start(c->loop, &limits, c->agents, c->count, on_checked, c, &probe, err);
   if (!s) loop_run(c->loop);
   loop_destroy(c->loop);
-  return s ? output_error(&err) : show(c, json);
+  if (!s && !c->list) s = error_set(err, STATUS_NOMEM, NULL, "out of memory");
+  return s;
 }
+
+/* No names: the usual ones. */
+static enum status choose_and_ask(struct check *c, const struct options *options,
+                                  const char *const *names, int count, struct error *err) {
+  enum status s = agents_load(options->agents_file, &c->table, err);
+  if (s) return s;
+  c->agents = calloc(c->table->count + 1, sizeof *c->agents);
+  c->needed = calloc(c->table->count + 1, sizeof *c->needed);
+  if (!c->agents || !c->needed) return error_set(err, STATUS_NOMEM, NULL, "out of memory");
+  s = count ? choose_named(c, names, count, err) : choose_usual(c, options, err);
+  return s ? s : ask(c, options, err);
+}
+
+static void check_done(struct check *c) {
+  json_decref(c->list);
+  free(c->agents);
+  free(c->needed);
+  agents_free(c->table);
+}
+
+enum status agents_check_ask(const struct options *options, json_t **ret_rows, struct error *err) {
+  struct check c = {0};
+  enum status s = choose_and_ask(&c, options, NULL, 0, err);
+  if (!s) *ret_rows = json_incref(c.list);
+  check_done(&c);
+  return s;
+}
+
+/* ---- the command ---- */
 
 int agents_check(const struct options *options, const char *const *names, int count, bool json) {
   struct check c = {0};
   struct error err = {0};
   if (log_open(LOG_LEVEL_ERROR, NULL, true, &err)) return output_error(&err);
-  if (agents_load(options->agents_file, &c.table, &err)) return output_error(&err);
-  c.agents = calloc(c.table->count + 1, sizeof *c.agents);
-  c.needed = calloc(c.table->count + 1, sizeof *c.needed);
-  int code = CLI_ERROR;
-  if (c.agents && c.needed)
-    code = count ? choose_named(&c, names, count) : choose_usual(&c, options);
-  if (code == CLI_OK) code = run(&c, options, json);
-  json_decref(c.list);
-  free(c.agents);
-  free(c.needed);
-  agents_free(c.table);
+  int code = choose_and_ask(&c, options, names, count, &err) ? output_error(&err) : show(&c, json);
+  check_done(&c);
   return code;
 }

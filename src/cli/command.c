@@ -83,6 +83,15 @@ const struct command command_table[] = {
      .example = "aragora healthcheck --server http://localhost:8080",
      .run = cli_healthcheck,
      .flags = healthcheck_flags},
+    {.name = "doctor",
+     .usage = "doctor [--offline] [--json] [flags]",
+     .summary = "look for what may keep a server from working, with the fix",
+     .example = "aragora doctor\n"
+                "aragora doctor --offline --data-dir /data\n"
+                "aragora doctor --json | jq '.checks[] | select(.status == \"fail\")'",
+     .run = cli_doctor,
+     .flags = doctor_flags,
+     .options = command_all_options},
     {.name = "db",
      .usage = "db check | checkpoint | analyze | vacuum [flags]",
      .summary = "upkeep of the database files; beside a server but vacuum",

@@ -18,7 +18,7 @@ static const struct {
   const char *meaning;
 } exit_table[] = {
     {CLI_OK, "it worked"},
-    {CLI_ERROR, "it did not; the reason is on standard error"},
+    {CLI_ERROR, "it did not; the reason is on standard error; doctor: something fails"},
     {CLI_USAGE, "wrong arguments, or a value that the debate cannot have"},
     {CLI_NO_KEY, "an agent's API key is missing"},
     {CLI_NETWORK, "the server, or every provider, cannot be reached"},

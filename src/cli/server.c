@@ -9,13 +9,13 @@
 #include "base/log.h"
 #include "cli/arguments.h"
 #include "cli/engine.h"
+#include "cli/exposure.h"
 #include "cli/interrupt.h"
 #include "cli/migrate.h"
 #include "cli/output.h"
 #include "cli/process.h"
 #include "io/pool.h"
 
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -34,24 +34,6 @@ struct server {
 };
 
 /* ---- what it may do ---- */
-
-static bool is_loopback(const char *host) {
-  struct in_addr four;
-  struct in6_addr six;
-  if (strcmp(host, "localhost") == 0) return true;
-  if (inet_pton(AF_INET, host, &four) == 1) return (ntohl(four.s_addr) >> 24) == 127;
-  return inet_pton(AF_INET6, host, &six) == 1 && IN6_IS_ADDR_LOOPBACK(&six);
-}
-
-/* Whoever reaches an open port spends the operator's money. */
-static enum status check_exposure(const struct options *o, struct error *err) {
-  if (!o->host || is_loopback(o->host) || o->api_token || o->allow_unauthenticated)
-    return STATUS_OK;
-  return error_set(err, STATUS_DENIED, NULL,
-                   "--host %s is reachable from outside: set ARAGORA_API_TOKEN, or say "
-                   "--allow-unauthenticated",
-                   o->host);
-}
 
 static enum status open_log(const struct options *o, struct error *err) {
   enum log_level level = LOG_LEVEL_INFO;
@@ -96,7 +78,7 @@ static void say_ready(const struct server *s, size_t resumed) {
   int ws_port = http_server_ws_port(s->http);
   if (ws_port) print_address("ws", o->host, ws_port, ws_url, sizeof ws_url);
   warn_about_agents(&s->engine);
-  if (!o->api_token && o->host && !is_loopback(o->host))
+  if (!o->api_token && o->host && !exposure_is_loopback(o->host))
     log_warning("server", NULL, "auth=none whoever reaches %s may start debates", url);
   if (resumed) log_info("server", NULL, "resumed=%zu unfinished debates go on", resumed);
   log_info("server", NULL, "ready version=%s url=%s ws_url=%s health=%s/api/health db=%s pid=%d",
@@ -229,7 +211,7 @@ int cli_server(int argc, char **argv) {
     /* said already */
   } else if (arguments.count) {
     arguments_wrong(self, "it takes no \"%.64s\"", arguments.positional[0]);
-  } else if (check_exposure(&options, &err) || open_log(&options, &err)) {
+  } else if (exposure_check(&options, &err) || open_log(&options, &err)) {
     output_error(&err);
     code = CLI_ERROR;
   } else {

@@ -17,9 +17,9 @@ enum migrate_direction { MIGRATE_UP, MIGRATE_DOWN };
 struct migrate_request {
   enum migrate_direction direction;
   const char *paths[DATABASES]; /* NULL = not this one */
-  int64_t to;                            /* of one database; -1 = the newest, or one step down */
-  int64_t timeout_ms;                    /* for other programs to close the file */
-  size_t copies_max;                     /* of a database; older ones are removed */
+  int64_t to;                   /* of one database; -1 = the newest, or one step down */
+  int64_t timeout_ms;           /* for other programs to close the file */
+  size_t copies_max;            /* of a database; older ones are removed */
 };
 
 struct migrate_part { /* of one database */

@@ -150,3 +150,18 @@ enum status upkeep_vacuum(enum database database, const char *path, int64_t time
   if (!status) status = sqlite_run(u.db, "VACUUM; PRAGMA wal_checkpoint(TRUNCATE)", err);
   return end(&u, status, ret_result, err);
 }
+
+enum status upkeep_newest_event(const char *path, int64_t timeout_ms, int64_t *ret_ts_ms,
+                                struct error *err) {
+  sqlite3 *db;
+  int64_t newest;
+  enum status status =
+      database_open_any(path, &schema_memory, SQLITE_OPEN_READONLY, timeout_ms, &db, err);
+  if (status) return status;
+  /* Rows are appended: the last of them is the last that was written. */
+  status =
+      sqlite_get_int(db, "SELECT ts_ms FROM events ORDER BY rowid DESC LIMIT 1", -1, &newest, err);
+  sqlite_close(db);
+  if (!status) *ret_ts_ms = newest;
+  return status;
+}

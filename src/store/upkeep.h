@@ -46,4 +46,9 @@ MUST_CHECK enum status upkeep_analyze(enum database database, const char *path, 
 MUST_CHECK enum status upkeep_vacuum(enum database database, const char *path, int64_t timeout_ms,
                                      struct upkeep_result *ret_result, struct error *err);
 
+/* When the last event was written, Unix milliseconds; -1 = there is none. Of the main database;
+ * errors as above, and STATUS_INTERNAL for a schema without events. */
+MUST_CHECK enum status upkeep_newest_event(const char *path, int64_t timeout_ms, int64_t *ret_ts_ms,
+                                           struct error *err);
+
 #endif

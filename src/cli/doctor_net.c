@@ -1,0 +1,111 @@
+#include "cli/agents_check.h"
+#include "cli/doctor.h"
+#include "cli/remote.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { CALL_MS = 3000, FIX_SIZE = 160, URL_BYTES_MAX = 512 };
+
+/* ---- ports ---- */
+
+/* 0, or why nobody can listen there. */
+static int try_port(const char *host, int64_t port) {
+  struct addrinfo hints = {
+      .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
+  struct addrinfo *address = NULL;
+  char service[16];
+  snprintf(service, sizeof service, "%lld", (long long)port);
+  if (getaddrinfo(host ? host : "127.0.0.1", service, &hints, &address)) return EADDRNOTAVAIL;
+  int fd = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  int yes = 1, why = fd < 0 ? errno : 0;
+  if (!why) setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+  if (!why && bind(fd, address->ai_addr, address->ai_addrlen) < 0) why = errno;
+  if (fd >= 0) close(fd);
+  freeaddrinfo(address);
+  return why;
+}
+
+/* Whether what listens there answers as this program does; its version, where it tells. */
+static bool is_ours(const struct options *options, int64_t port, char *version, size_t size) {
+  struct options at = *options; /* borrowed */
+  struct error err = {0};
+  struct remote remote;
+  BUFFER_LATER struct buffer url;
+  JSON_LATER json_t *alive = NULL;
+  JSON_LATER json_t *health = NULL;
+  buffer_init(&url, URL_BYTES_MAX);
+  at.port = port;
+  remote_append_own_url(&url, &at);
+  if (url.overflow || remote_open(url.ptr, &remote, &err)) return false;
+  bool ours = !remote_call(&remote, "/healthz", NULL, CALL_MS, &alive, &err) &&
+              strcmp(json_get_text(alive, "status", ""), "ok") == 0;
+  if (ours && !remote_call(&remote, "/api/health", NULL, CALL_MS, &health, &err))
+    snprintf(version, size, " %.32s", json_get_text(health, "version", ""));
+  remote_close(&remote);
+  return ours;
+}
+
+static void check_port(const struct options *options, int64_t port, const char *variable,
+                       const struct findings *to) {
+  char fix[FIX_SIZE], version[40] = "";
+  const char *host = options->host ? options->host : "127.0.0.1";
+  int why = port ? try_port(options->host, port) : 0;
+  if (!why) {
+    finding_tell(to, FINDING_OK, "port", NULL, "%lld %s", (long long)port,
+                 port ? "is free" : "is any free one");
+    return;
+  }
+  if (why == EADDRINUSE && is_ours(options, port, version, sizeof version)) {
+    finding_tell(to, FINDING_OK, "port", NULL, "%lld is served by aragora%s", (long long)port,
+                 version);
+    return;
+  }
+  snprintf(fix, sizeof fix, "%sset %s to another one",
+           why == EADDRINUSE ? "stop the program that has it (ss -ltnp), or " : "", variable);
+  if (why == EADDRNOTAVAIL) snprintf(fix, sizeof fix, "set ARAGORA_HOST to an address of this one");
+  finding_tell(to, FINDING_FAIL, "port", fix, "%lld on %s: %s", (long long)port, host,
+               why == EADDRINUSE ? "another program has it" : strerror(why));
+}
+
+void doctor_check_ports(const struct options *options, const struct findings *to) {
+  check_port(options, options->port, "ARAGORA_PORT", to);
+  if (options->ws_port) check_port(options, options->ws_port, "ARAGORA_WS_PORT", to);
+}
+
+/* ---- providers ---- */
+
+static void tell_row(const json_t *row, const struct findings *to) {
+  const char *agent = json_get_text(row, "agent", "?"), *result = json_get_text(row, "result", "?");
+  const char *detail = json_get_text(row, "detail", ""), *fix = json_get_text(row, "fix", "");
+  bool good = strcmp(result, "ok") == 0, unknown = strcmp(result, "not_checked") == 0;
+  bool needed = json_get_bool(row, "needed", false);
+  enum finding_level level = FINDING_OK;
+  if (!good && !unknown) level = needed ? FINDING_FAIL : FINDING_WARN;
+  int64_t ms = json_get_int(row, "latency_ms", -1);
+  char latency[32] = "";
+  if (good && ms >= 0) snprintf(latency, sizeof latency, ", %lld ms", (long long)ms);
+  finding_tell(to, level, "provider", *fix ? fix : NULL, "%s (%s %s): %s%s%s%s", agent,
+               json_get_text(row, "provider", "?"), json_get_text(row, "model", "?"), result,
+               latency, *detail ? ": " : "", detail);
+}
+
+void doctor_check_providers(const struct options *options, const struct findings *to) {
+  JSON_LATER json_t *rows = NULL;
+  struct error err = {0};
+  const json_t *row;
+  size_t i, told = 0;
+  if (agents_check_ask(options, &rows, &err)) {
+    finding_tell(to, FINDING_FAIL, "provider", NULL, "%s", err.message);
+    return;
+  }
+  json_array_foreach(rows, i, row) {
+    if (strcmp(json_get_text(row, "provider", ""), "demo") == 0) continue;
+    tell_row(row, to);
+    told++;
+  }
+  if (!told) finding_tell(to, FINDING_OK, "provider", NULL, "without a key there is nobody to ask");
+}

@@ -1,0 +1,14 @@
+/* Where a server may listen. Pure. */
+#ifndef ARAGORA_CLI_EXPOSURE_H
+#define ARAGORA_CLI_EXPOSURE_H
+
+#include "base/options.h"
+
+/* True for an address or name that only this machine reaches. */
+bool exposure_is_loopback(const char *host);
+
+/* Whoever reaches an open port spends the operator's money: STATUS_DENIED for an address that is
+ * reachable from outside, without a token and without the operator's word. */
+MUST_CHECK enum status exposure_check(const struct options *options, struct error *err);
+
+#endif

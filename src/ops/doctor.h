@@ -1,0 +1,32 @@
+/* What may be wrong with the files and the machine under a server: each check tells what it found,
+ * with the fix. Changes nothing; beside a running server or without one. Blocks; main thread.
+ *
+ * What is about options, keys, ports and providers is the command's (src/cli/doctor.c).
+ */
+#ifndef ARAGORA_OPS_DOCTOR_H
+#define ARAGORA_OPS_DOCTOR_H
+
+#include "base/clock.h"
+#include "ops/finding.h"
+#include "store/databases.h"
+
+struct doctor_place {
+  const char *data_dir;
+  const char *paths[DATABASES];
+  const char *log_file;    /* NULL = none */
+  const char *backups_dir; /* need not be there */
+  int64_t timeout_ms;      /* for a lock of another program */
+  int64_t max_connections; /* that the server may have, each a descriptor */
+  const struct clock *clock;
+};
+
+/* "data", "permissions", "log": directories that can be used, files that nobody else can read. */
+void doctor_check_files(const struct doctor_place *place, const struct findings *to);
+/* "memory", "elo": schema and integrity of each database. */
+void doctor_check_databases(const struct doctor_place *place, const struct findings *to);
+/* "disk", "clock", "descriptors". */
+void doctor_check_machine(const struct doctor_place *place, const struct findings *to);
+/* "backup": how old the last one is. */
+void doctor_check_backup(const struct doctor_place *place, const struct findings *to);
+
+#endif

@@ -1,0 +1,77 @@
+#include "ops/doctor.h"
+#include "store/migrator.h"
+#include "store/upkeep.h"
+
+#include <stdio.h>
+
+enum { FIX_SIZE = 512 };
+
+/* What is wrong with the schema, or false. */
+static bool tell_schema(const char *name, const char *path, const struct migrator_state *s,
+                        const struct findings *to) {
+  char fix[FIX_SIZE];
+  if (s->version > 0 && s->version < s->latest) {
+    finding_tell(to, FINDING_FAIL, name, "stop the server; aragora migrate apply",
+                 "%s has schema %lld and this program %lld", path, (long long)s->version,
+                 (long long)s->latest);
+  } else if (s->needs > s->latest) {
+    snprintf(fix, sizeof fix, "start the newer version, or: aragora migrate rollback%s --to %lld",
+             strcmp(name, "elo") == 0 ? " --database elo" : "", (long long)s->back_to);
+    finding_tell(to, FINDING_FAIL, name, fix,
+                 "%s was made by a newer version: schema %lld, this one has %lld", path,
+                 (long long)s->version, (long long)s->latest);
+  } else {
+    return false;
+  }
+  return true;
+}
+
+struct problems {
+  char first[256];
+};
+
+static void take_first(void *ctx, const char *text) {
+  struct problems *p = ctx;
+  if (!p->first[0]) snprintf(p->first, sizeof p->first, "%s", text);
+}
+
+static void check_pages(const struct doctor_place *place, enum database database, int64_t version,
+                        const struct findings *to) {
+  const char *name = databases_name(database), *path = place->paths[database];
+  struct upkeep_result r;
+  struct problems problems = {""};
+  struct error err = {0};
+  enum status status =
+      upkeep_check(database, path, place->timeout_ms, take_first, &problems, &r, &err);
+  if (status)
+    finding_tell(to, FINDING_FAIL, name, NULL, "%s", err.message);
+  else if (r.problems)
+    finding_tell(to, FINDING_FAIL, name, "stop the server and restore the last backup",
+                 "%s is damaged: %s", path, problems.first);
+  else
+    finding_tell(to, FINDING_OK, name, NULL, "%s: schema %lld, %lld pages without damage", path,
+                 (long long)version, (long long)r.pages);
+}
+
+static void check_database(const struct doctor_place *place, enum database database,
+                           const struct findings *to) {
+  const char *name = databases_name(database), *path = place->paths[database];
+  struct migrator_state state;
+  struct error err = {0};
+  enum status status = migrator_look(database, path, place->timeout_ms, &state, &err);
+  if (status) {
+    finding_tell(to, FINDING_FAIL, name,
+                 status == STATUS_CORRUPT ? "stop the server and restore the last backup" : NULL,
+                 "%s", err.message);
+    return;
+  }
+  if (!state.exists)
+    finding_tell(to, FINDING_OK, name, NULL, "%s is not there yet; a start makes it", path);
+  else if (!tell_schema(name, path, &state, to))
+    check_pages(place, database, state.version, to);
+  migrator_state_done(&state);
+}
+
+void doctor_check_databases(const struct doctor_place *place, const struct findings *to) {
+  for (int i = 0; i < DATABASES; i++) check_database(place, (enum database)i, to);
+}

@@ -1,0 +1,90 @@
+// `aragora doctor`: what it finds, with the fix; never a key.
+
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { chmodSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+
+import { freePort, Process, startFakeProvider, startServer, temporaryDirectory } from './lib/server.mjs';
+
+async function run(t, { dir = temporaryDirectory(t), args = ['--offline'], env = {}, ports } = {}) {
+  const [port, wsPort] = ports ?? [await freePort(), 0];
+  const child = new Process(['doctor', '--json', '--port', String(port), '--ws-port', String(wsPort), ...args], { dir, env });
+  const { code } = await child.end();
+  const body = JSON.parse(child.lines.join('\n'));
+  const of = (check) => body.checks.filter((row) => row.check === check);
+  assert.equal(code, body.ok ? 0 : 1);
+  return { code, body, of, text: child.lines.join('\n') };
+}
+
+describe('aragora doctor', () => {
+  test('has nothing to put right in an empty directory', async (t) => {
+    const { code, body, of } = await run(t);
+    assert.equal(code, 0);
+    for (const check of ['configuration', 'environment', 'keys', 'agents', 'data', 'memory', 'elo', 'disk', 'clock', 'descriptors', 'backup', 'port', 'provider'])
+      assert.ok(of(check).length > 0, check);
+    assert.equal(of('keys')[0].status, 'warn');
+    assert.equal(body.failures, 0);
+  });
+
+  test('names every option that is wrong and every variable that nothing reads', async (t) => {
+    const { code, of } = await run(t, { env: { ARAGORA_WORKERS: 'many', ARAGORA_HEDGE: 'perhaps', ARAGORA_WORKRES: '4', ARAGORA_API_URL: 'http://x' } });
+    assert.equal(code, 1);
+    assert.deepEqual(of('configuration').map((row) => [row.status, row.fix]),
+      [['fail', 'correct ARAGORA_WORKERS, or unset it'], ['fail', 'correct ARAGORA_HEDGE, or unset it']]);
+    assert.deepEqual(of('environment').map((row) => row.message), ['ARAGORA_WORKRES is set, and nothing reads it']);
+    assert.equal(of('environment')[0].fix, 'did you mean ARAGORA_WORKERS?');
+  });
+
+  test('says which keys are there, and never what they are', async (t) => {
+    const dir = temporaryDirectory(t);
+    const key = 'sk-a-secret-that-nobody-may-see';
+    writeFileSync(join(dir, 'good'), key, { mode: 0o600 });
+    writeFileSync(join(dir, 'bad'), key);
+    chmodSync(join(dir, 'bad'), 0o644);
+    const good = await run(t, { env: { OPENAI_API_KEY_FILE: join(dir, 'good'), XAI_API_KEY: key, ARAGORA_API_TOKEN: key } });
+    assert.equal(good.of('keys')[0].status, 'ok');
+    assert.match(good.of('keys')[0].message, /OPENAI_API_KEY, XAI_API_KEY/);
+    const bad = await run(t, { env: { OPENAI_API_KEY_FILE: join(dir, 'bad') } });
+    assert.equal(bad.code, 1);
+    assert.match(bad.of('keys')[0].message, /mode 0644/);
+    for (const { text } of [good, bad]) assert.doesNotMatch(text, /sk-a-secret/);
+  });
+
+  test('knows its own server on a port from another program', async (t) => {
+    const server = await startServer(t);
+    const other = createServer((socket) => socket.end('nothing for you\r\n')).listen(0, '127.0.0.1');
+    await once(other, 'listening');
+    t.after(() => other.close());
+    const { code, of } = await run(t, { dir: server.dir, ports: [server.port, other.address().port] });
+    assert.equal(code, 1);
+    assert.deepEqual(of('port').map((row) => row.status), ['ok', 'fail']);
+    assert.match(of('port')[0].message, /is served by aragora 1\.0\.0/);
+    assert.match(of('port')[1].fix, /ARAGORA_WS_PORT/);
+    assert.equal(of('memory')[0].status, 'ok'); // while the server has it open
+  });
+
+  test('asks the providers unless told not to', async (t) => {
+    const fake = await startFakeProvider(t);
+    const env = { ANTHROPIC_API_KEY: 'k', ANTHROPIC_BASE_URL: fake.url };
+    const asked = await run(t, { args: [], env });
+    assert.ok(asked.of('provider').length > 0);
+    for (const row of asked.of('provider')) assert.match(row.message, /: (ok|model_unknown)/);
+    const silent = await run(t, { args: [], env: { ...env, ANTHROPIC_BASE_URL: 'http://127.0.0.1:1' } });
+    assert.equal(silent.code, 1);
+    assert.match(silent.of('provider')[0].message, /unreachable/);
+    const before = (await (await fetch(`${fake.url}/_fake/stats`)).json()).requests;
+    const offline = await run(t, { env });
+    assert.match(offline.of('provider')[0].message, /--offline/);
+    assert.equal((await (await fetch(`${fake.url}/_fake/stats`)).json()).requests, before);
+  });
+
+  test('is a line each without a terminal', async (t) => {
+    const child = new Process(['doctor', '--offline', '--port', '0', '--ws-port', '0'], { dir: temporaryDirectory(t) });
+    assert.equal((await child.end()).code, 0);
+    for (const line of child.lines.slice(0, -1)) assert.match(line, /^(ok|warn) {1,4}[a-z]+ +\S/);
+    assert.match(child.lines.at(-1), /^\d+ ok, \d+ to look at, 0 to put right$/);
+  });
+});
