@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 enum { NAME_SIZE = 128, LIST_MAX = 4096 };
-static const char file_suffix[] = "_FILE";
 
 /* Variables that no row of the option table has; what reads them says so in its help. */
 static const char *const other_variables[] = {"ARAGORA_API_URL"};
@@ -19,8 +18,9 @@ enum { OTHER_VARIABLES = sizeof other_variables / sizeof *other_variables };
 
 static bool is_known(const char *name) {
   struct bytes stem = bytes_of(name);
-  bool file = bytes_ends_with(stem, BYTES_LITERAL("_FILE"));
-  if (file) stem.len -= sizeof file_suffix - 1;
+  const struct bytes suffix = BYTES_LITERAL("_FILE");
+  bool file = bytes_ends_with(stem, suffix);
+  if (file) stem.len -= suffix.len;
   for (size_t i = 0; i < option_table_size; i++) {
     const struct option *row = &option_table[i];
     if (!row->variable) continue;

@@ -40,7 +40,7 @@ bool copies_name(const char *database, int64_t version, int64_t wall_ms, char *o
 
 struct copy {
   char *name;
-  const char *stamp; /* in the name */
+  size_t stamp_at; /* in the name */
 };
 
 struct copies {
@@ -74,14 +74,16 @@ static bool add(struct copies *copies, const char *name, const char *stamp) {
   struct copy *more = realloc(copies->list, (copies->count + 1) * sizeof *more);
   if (!more) return false;
   copies->list = more;
-  char *kept = strdup(name);
-  if (!kept) return false;
-  copies->list[copies->count++] = (struct copy){kept, kept + (stamp - name)};
+  struct copy *copy = &copies->list[copies->count];
+  *copy = (struct copy){strdup(name), (size_t)(stamp - name)};
+  if (!copy->name) return false;
+  copies->count++;
   return true;
 }
 
 static int newest_first(const void *a, const void *b) {
-  return strcmp(((const struct copy *)b)->stamp, ((const struct copy *)a)->stamp);
+  const struct copy *x = a, *y = b;
+  return strcmp(y->name + y->stamp_at, x->name + x->stamp_at);
 }
 
 static void copies_done(struct copies *copies) {

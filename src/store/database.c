@@ -138,7 +138,7 @@ enum status database_configure(sqlite3 *db, const char *path, struct error *err)
 
 enum status database_prepare(sqlite3 *db, const struct schema *schema, const char *path,
                              struct error *err) {
-  struct schema_state state;
+  struct schema_state state = {0};
   enum status status = database_configure(db, path, err);
   if (!status) status = schema_read(db, schema, path, &state, err);
   if (status || state.version) return status;

@@ -144,7 +144,7 @@ static enum status check_references(sqlite3 *db, int64_t version, struct error *
 /* ---- up ---- */
 
 static enum status make_table(sqlite3 *db, struct error *err) {
-  int64_t columns;
+  int64_t columns = 0;
   enum status status =
       sqlite_run(db,
                  "CREATE TABLE IF NOT EXISTS _aragora_migrations ("
