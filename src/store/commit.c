@@ -75,7 +75,10 @@ enum status commit_init(struct commit *commit, sqlite3 *db, struct error *err) {
 void commit_done(struct commit *commit) {
   for (int i = 0; i < COMMIT_STATEMENTS; i++) sqlite3_finalize(commit->statements[i]);
   known_done(&commit->known);
-  sqlite_close(commit->db); /* the last connection to close checkpoints and removes the -wal */
+  /* The last connection to close does this too; but another program may have the file open. */
+  if (commit->db)
+    sqlite3_wal_checkpoint_v2(commit->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+  sqlite_close(commit->db);
   *commit = (struct commit){0};
 }
 

@@ -51,7 +51,8 @@ struct commit {
 
 /* Takes over `db`, also when it fails. */
 MUST_CHECK enum status commit_init(struct commit *commit, sqlite3 *db, struct error *err);
-/* Checkpoints and closes the connection. */
+/* Moves all of the write-ahead log into the database, waiting a moment for readers that are in the
+ * way, and closes the connection. */
 void commit_done(struct commit *commit);
 
 /* Writes every batch of the chain that has not failed yet, in one transaction. STATUS_OK: what can

@@ -559,6 +559,26 @@ static void the_wal_stays_small(void **state) {
   assert_true(st.st_size < 64 * 1024 * 1024);
 }
 
+/* The last connection to close would remove the -wal; with another program's open, ours is not. */
+static void closing_empties_the_wal_beside_others(void **state) {
+  struct fixture *f = *state;
+  fixture_open(f);
+  struct store_debate row = make_debate("task", 1);
+  assert_int_equal(put_debate(f, "d1", &row), STATUS_OK);
+  sqlite3 *other = NULL;
+  char path[128];
+  struct stat st;
+  assert_int_equal(sqlite3_open(f->memory_path, &other), SQLITE_OK);
+  assert_int_equal(sqlite3_exec(other, "SELECT * FROM debates", NULL, NULL, NULL), SQLITE_OK);
+  snprintf(path, sizeof path, "%s-wal", f->memory_path);
+  assert_int_equal(stat(path, &st), 0);
+  assert_true(st.st_size > 0);
+  fixture_close(f);
+  assert_int_equal(stat(path, &st), 0);
+  assert_int_equal(st.st_size, 0);
+  sqlite3_close(other);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup_closed, fixture_teardown)
 
 int main(void) {
@@ -585,6 +605,7 @@ int main(void) {
       TEST(a_deleted_debate_is_gone),
       TEST(a_foreign_rule_fails_one_batch),
       TEST(the_wal_stays_small),
+      TEST(closing_empties_the_wal_beside_others),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
