@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+enum { RETRY_AFTER_STOP_S = 5 }; /* about what a supervisor takes to start the next process */
+
 struct spending_load {
   struct budgets *budgets;
   enum status status;
@@ -143,8 +145,9 @@ static bool dequeue(struct runner *r, struct live *live) {
   return false;
 }
 
+/* Not while the process stops: what waits has cost nothing yet, and would hold it for hours. */
 static void admit_waiting(struct runner *r) {
-  while (r->queue_first && r->running < r->options->max_concurrent_debates) {
+  while (r->accepting && r->queue_first && r->running < r->options->max_concurrent_debates) {
     struct live *live = r->queue_first;
     dequeue(r, live);
     r->running++;
@@ -154,7 +157,7 @@ static void admit_waiting(struct runner *r) {
 }
 
 static void tell_idle(struct runner *r) {
-  if (!r->idle || r->running || r->queued || r->deliveries) return;
+  if (!r->idle || r->running || r->deliveries) return;
   void (*idle)(void *) = r->idle;
   r->idle = NULL;
   idle(r->idle_ctx);
@@ -261,7 +264,10 @@ static enum status make_row(struct start_request *q, const struct debate_config 
 
 /* Why no new debate may start now; STATUS_OK when one may. */
 static enum status admission(const struct runner *r, struct error *err) {
-  if (!r->accepting) return error_set(err, STATUS_UNAVAILABLE, NULL, "the server is shutting down");
+  if (!r->accepting) {
+    err->retry_after_s = RETRY_AFTER_STOP_S;
+    return error_set(err, STATUS_UNAVAILABLE, NULL, "the server is shutting down");
+  }
   if (!store_writable(r->store))
     return error_set(err, STATUS_IO, NULL, "the database cannot be written");
   if (r->running >= r->options->max_concurrent_debates &&
@@ -480,7 +486,7 @@ static void take_up(void *arg) {
     live_unref(live);
     return;
   }
-  bool queued = r->running >= r->options->max_concurrent_debates;
+  bool queued = !r->accepting || r->running >= r->options->max_concurrent_debates;
   if (queued)
     enqueue(r, live);
   else

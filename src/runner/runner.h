@@ -66,8 +66,9 @@ void runner_end(struct runner *runner, const char *debate_id, const char *reason
  */
 MUST_CHECK enum status runner_resume(struct runner *runner, size_t *ret_count, struct error *err);
 
-/* No new debates from here on. `idle(ctx)` (may be NULL) is called on the loop, once, when none
- * runs or waits and everything is on disk; it must not destroy anything itself. */
+/* No new debates from here on, and none of those that wait for admission begins: they are taken up
+ * at the next start. `idle(ctx)` (may be NULL) is called on the loop, once, when none runs and
+ * everything is on disk; it must not destroy anything itself. */
 void runner_drain(struct runner *runner, void (*idle)(void *ctx), void *ctx);
 
 /* Leaves every debate where it stands, to be taken up at the next start: closes their sockets, and

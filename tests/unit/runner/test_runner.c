@@ -428,6 +428,35 @@ static void admission(void **state) {
   assert_int_equal(late->status, STATUS_UNAVAILABLE);
 }
 
+/* What waits for admission does not hold a stop: it is taken up at the next start. */
+static void a_stop_leaves_the_queue(void **state) {
+  struct world *w = *state;
+  struct order o = {.count = 0};
+  struct scripted_rules rules = {silent_until_told, NULL, &o};
+  scripted_set(&rules);
+  w->options.max_concurrent_debates = 1;
+  world_open(w);
+  struct watch *runs = begin(w, "task A");
+  struct watch *waits = begin(w, "task C");
+  assert_text(waits->shown, "pending");
+  struct signal_flag idle;
+  signal_init(&idle);
+  runner_drain(w->runner, signal_raise, &idle);
+  assert_int_equal(world_cancel(w, runs->id), STATUS_OK);
+  signal_wait(&idle);
+  assert_int_equal(runner_stats(w->runner).running, 0);
+  assert_int_equal(runner_stats(w->runner).queued, 1);
+  assert_text(world_row_status(w, waits->id), "pending");
+  world_leave(w, WORLD_IN_ORDER);
+  world_open(w);
+  size_t count = 0;
+  struct error err;
+  assert_int_equal(runner_resume(w->runner, &count, &err), STATUS_OK);
+  assert_int_equal(count, 1);
+  world_drain(w);
+  assert_ended(w, waits->id, "completed", NULL);
+}
+
 /* ---- ending the process and going on ---- */
 
 struct crash {
@@ -751,6 +780,7 @@ int main(void) {
       CASE(store_held),
       CASE(refused_for_good),
       CASE(idle_without_debates),
+      CASE(a_stop_leaves_the_queue),
   };
   return cmocka_run_group_tests_name("runner", tests, NULL, NULL);
 }

@@ -258,6 +258,8 @@ enum status world_cancel(struct world *w, const char *id) {
 }
 
 void world_drain(struct world *w) {
+  do world_on_loop(w, NULL, NULL);
+  while (runner_stats(w->runner).queued > 0);
   runner_drain(w->runner, signal_raise, &w->idle);
   signal_wait(&w->idle);
 }
