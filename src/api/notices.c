@@ -6,15 +6,29 @@
 
 #include <stdlib.h>
 
-void notice_send(struct http_websocket *ws, const char *type, const char *debate_id, json_t *data) {
+/* For free(); takes the reference of `data`. */
+static char *text_of(const char *type, const char *debate_id, json_t *data) {
   char now[CLOCK_ISO_SIZE];
   clock_format_iso(clock_wall_ms(&clock_system), now);
   JSON_LATER json_t *frame =
       json_pack("{s:s, s:o, s:o, s:s, s:n, s:n, s:o}", "type", type, "debate_id",
                 json_text_or_null(debate_id), "loop_id", json_text_or_null(debate_id), "timestamp",
                 now, "round", "agent", "data", data);
-  FREE_LATER char *text = frame ? json_dumps(frame, JSON_COMPACT | JSON_REAL_PRECISION(15)) : NULL;
+  return frame ? json_dumps(frame, JSON_COMPACT | JSON_REAL_PRECISION(15)) : NULL;
+}
+
+void notice_send(struct http_websocket *ws, const char *type, const char *debate_id, json_t *data) {
+  FREE_LATER char *text = text_of(type, debate_id, data);
   if (text && !http_ws_send(ws, bytes_of(text))) return;
+}
+
+struct frame *notice_stopping(json_t *points) {
+  FREE_LATER char *text =
+      text_of("server_stopping", NULL,
+              json_pack("{s:s, s:o}", "message",
+                        "The server is shutting down: connect again and resume from here", "resume",
+                        points));
+  return text ? frame_create(bytes_of(text), 0, false, false) : NULL;
 }
 
 void notice_warn(struct http_websocket *ws, const char *debate_id, const char *code,

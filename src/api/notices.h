@@ -18,6 +18,10 @@ void notice_warn(struct http_websocket *ws, const char *debate_id, const char *c
 /* connection_established and connection_info; `client_id` names the connection. */
 void notice_greet(struct http_websocket *ws, const char *client_id);
 
+/* server_stopping, as a frame (a reference), or NULL when memory is short: the server closes the
+ * connection, and another one may go on from these points. Takes the reference of `points`. */
+struct frame *notice_stopping(json_t *points);
+
 /* data of `sync`: what a debate is now, and the last seq, before its events follow. */
 json_t *notice_sync_data(const struct store_debate *row);
 

@@ -5,6 +5,7 @@
 #include "api/params.h"
 #include "api/reply.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 struct session *session_create(struct api *api, struct principal who) {
@@ -41,12 +42,13 @@ static size_t find(const struct session *s, const char *id) {
   return i;
 }
 
-static bool note(struct session *s, const char *id) {
+static bool note(struct session *s, const char *id, uint64_t since) {
   size_t len = strlen(id);
   if (s->debate_count == SESSION_DEBATES_MAX || len >= sizeof s->debates->id) return false;
   struct session_debate *grown = realloc(s->debates, (s->debate_count + 1) * sizeof *grown);
   if (!grown) return false;
   s->debates = grown;
+  grown[s->debate_count].since = since;
   memcpy(grown[s->debate_count++].id, id, len + 1);
   return true;
 }
@@ -62,12 +64,12 @@ bool session_unsubscribe(struct session *s, const char *debate_id) {
 void session_subscribe(struct session *s, const struct store_debate *row, uint64_t since) {
   struct frame_source source;
   session_unsubscribe(s, row->id);
-  if (!note(s, row->id)) {
+  if (since > row->last_seq) since = row->last_seq; /* nobody can have seen what is not there yet */
+  if (!note(s, row->id, since)) {
     notice_warn(s->ws, row->id, "TOO_MANY_SUBSCRIPTIONS",
                 "This connection listens to as many debates as it may");
     return;
   }
-  if (since > row->last_seq) since = row->last_seq; /* nobody can have seen what is not there yet */
   if (history_subscribe(s->api, s->who, row->id, since, false, &source)) {
     s->debate_count--;
     notice_warn(s->ws, row->id, "SERVICE_UNAVAILABLE", "out of memory");
@@ -125,4 +127,35 @@ static void session_close(struct http_websocket *ws, void *ctx) {
   session_unref(s);
 }
 
-const struct http_ws_ops api_ws_ops = {session_admit, session_open, session_message, session_close};
+/* Where to go on with each debate that has not ended: [{"debate_id", "since"}]. */
+static json_t *resume_points(const struct session *s, uint64_t *ret_since) {
+  json_t *points = json_array();
+  for (size_t i = 0; points && i < s->debate_count; i++) {
+    const struct session_debate *d = &s->debates[i];
+    uint64_t seq;
+    if (!http_ws_progress(s->ws, d->id, &seq)) continue;
+    if (seq < d->since) seq = d->since;
+    *ret_since = seq;
+    json_array_append_new(points,
+                          json_pack("{s:s, s:I}", "debate_id", d->id, "since", (json_int_t)seq));
+  }
+  return points;
+}
+
+static struct frame *session_farewell(struct http_websocket *ws, void *ctx, char *reason,
+                                      size_t size) {
+  const struct session *s = ctx;
+  uint64_t since = 0;
+  json_t *points = resume_points(s, &since);
+  size_t count = json_array_size(points);
+  if (count == 1)
+    snprintf(reason, size, "server is shutting down; resume since=%llu", (unsigned long long)since);
+  else if (count)
+    snprintf(reason, size, "server is shutting down; resume as server_stopping says");
+  if (count) return notice_stopping(points);
+  json_decref(points);
+  return NULL;
+}
+
+const struct http_ws_ops api_ws_ops = {session_admit, session_open, session_message, session_close,
+                                       session_farewell};

@@ -18,6 +18,7 @@ enum {
 
 struct session_debate {
   char id[ID_DEBATE_MAX + 1]; /* also the tag of its source */
+  uint64_t since;             /* from where it was asked for */
 };
 
 struct session {

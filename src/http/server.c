@@ -220,6 +220,7 @@ static enum MHD_Result request_queue_abandoned(struct http_request *r) {
   if (!response) return MHD_NO;
   MHD_add_response_header(response, "Content-Type", "application/json");
   MHD_add_response_header(response, "X-Request-ID", r->id);
+  MHD_add_response_header(response, "Retry-After", "5");
   MHD_add_response_header(response, "Connection", "close");
   enum MHD_Result result = MHD_queue_response(r->mhd, 503, response);
   MHD_destroy_response(response);

@@ -62,6 +62,9 @@ struct http_ws_ops {
   /* The connection is gone; the last callback, also for one that was admitted and left before
    * `open`. */
   void (*close)(struct http_websocket *ws, void *ctx);
+  /* The server stops, and all that was ready has been queued: may change the close frame's reason,
+   * and answers a message (a reference) to go out before it, or NULL. May be NULL. */
+  struct frame *(*farewell)(struct http_websocket *ws, void *ctx, char *reason, size_t size);
 };
 
 struct http_ws_route {
@@ -131,6 +134,9 @@ bool http_ws_send(struct http_websocket *ws, struct bytes text);
 void http_ws_attach(struct http_websocket *ws, struct frame_source source, const char *tag);
 /* True when a source with that tag was attached; it is closed. */
 bool http_ws_detach(struct http_websocket *ws, const char *tag);
+/* True when a source with that tag is attached and its last frame (frame.h) was not queued yet;
+ * *ret_seq is the last seq that was, 0 = none. */
+bool http_ws_progress(const struct http_websocket *ws, const char *tag, uint64_t *ret_seq);
 void http_ws_close(struct http_websocket *ws, int code, const char *reason);
 
 struct http_ws_stats {

@@ -15,6 +15,8 @@ enum {
 
 static const char sse_hello[] = "retry: 1000\n\n";
 static const char sse_comment[] = ": keep-alive\n\n";
+/* A browser's EventSource reconnects by itself, after the time given here, with Last-Event-ID. */
+static const char sse_farewell[] = ": the server stops; resume with Last-Event-ID\nretry: 2000\n\n";
 
 enum sse_state {
   SSE_RUNNING,   /* the HTTP thread reads or sends */
@@ -41,6 +43,7 @@ struct sse_sink {
   int64_t wrote_ms; /* when the last write had left, at the latest; 0 = none yet */
   bool wrote;       /* the last read gave bytes */
   bool over;        /* the source ended */
+  bool farewell;    /* the last words of a stream that the server's stop cuts are out */
 };
 
 static void sse_unref(struct sse_sink *s) {
@@ -167,6 +170,13 @@ static size_t sse_fill(struct sse_sink *s, char *buf, size_t max) {
   return n;
 }
 
+/* The source could go on, but the server stops. */
+static ssize_t sse_say_farewell(struct sse_sink *s, char *buf, size_t max) {
+  s->farewell = true;
+  sse_begin_text(s, sse_farewell, sizeof sse_farewell - 1);
+  return (ssize_t)sse_copy(s, buf, max);
+}
+
 static ssize_t sse_read(void *cls, uint64_t pos, char *buf, size_t max) {
   struct sse_sink *s = cls;
   atomic_store(&s->state, SSE_RUNNING);
@@ -176,6 +186,7 @@ static ssize_t sse_read(void *cls, uint64_t pos, char *buf, size_t max) {
   size_t n = sse_fill(s, buf, max);
   s->wrote = n > 0;
   if (n > 0) return (ssize_t)n;
+  if (ending && !s->over && !s->farewell && !s->next_frame) return sse_say_farewell(s, buf, max);
   if ((s->over || ending) && !s->next_frame) return MHD_CONTENT_READER_END_OF_STREAM;
   MHD_suspend_connection(s->mhd);
   int running = SSE_RUNNING;

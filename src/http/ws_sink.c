@@ -43,6 +43,8 @@ enum ws_list { WS_LIST_NONE, WS_LIST_TO_PING, WS_LIST_TO_JUDGE };
 struct ws_attachment {
   struct ws_attachment *next, *prev;
   struct frame_source source;
+  uint64_t last_seq; /* of what was queued */
+  bool over;         /* the last frame of its debate was */
   char tag[];
 };
 
@@ -67,8 +69,9 @@ struct http_websocket {
   struct loop_timer *alone_timer, *close_timer;
   struct ws_attachment *sources; /* the next to be polled first */
   size_t source_count;
-  struct frame *alone;  /* polled; goes out as a write of its own */
-  struct frame **queue; /* references, oldest first */
+  struct frame *alone;            /* polled; goes out as a write of its own */
+  struct ws_attachment *alone_of; /* where it came from, while that is attached */
+  struct frame **queue;           /* references, oldest first */
   size_t queue_count, queue_cap, queue_bytes;
   size_t head_sent;      /* bytes of queue[0], its header included, that are out */
   struct buffer control; /* pongs and pings, and at the end the close frame; whole frames */
@@ -79,6 +82,7 @@ struct http_websocket {
 static const struct websocket_ops ws_protocol_ops;
 static void ws_flush(struct http_websocket *ws);
 static void ws_terminate(struct http_websocket *ws);
+static bool ws_queue_push(struct http_websocket *ws, struct frame *f);
 
 /* The loop's own scratch memory for reads: nothing is kept between them. */
 static _Thread_local char ws_read_buffer[WS_READ_BYTES];
@@ -196,6 +200,7 @@ static void ws_forget_ready(struct http_websocket *ws) {
 static void ws_drop_source(struct http_websocket *ws, struct ws_attachment *a) {
   DL_DELETE(ws->sources, a);
   ws->source_count--;
+  if (ws->alone_of == a) ws->alone_of = NULL;
   a->source.ops->close(a->source.source);
   free(a);
 }
@@ -292,7 +297,11 @@ void http_ws_close(struct http_websocket *ws, int code, const char *reason) {
 }
 
 static void ws_begin_going_away(struct http_websocket *ws) {
-  ws_begin_close(ws, 1001, "server is shutting down", false);
+  char reason[WEBSOCKET_CONTROL_MAX - 1] = "server is shutting down";
+  const struct http_ws_ops *ops = ws->server->ws_ops;
+  struct frame *last = ops->farewell ? ops->farewell(ws, ws->ctx, reason, sizeof reason) : NULL;
+  if (last && !ws_queue_push(ws, last)) frame_unref(last);
+  ws_begin_close(ws, 1001, reason, false);
 }
 
 static void ws_ending_waited(void *arg) {
@@ -337,6 +346,12 @@ static bool ws_queue_push(struct http_websocket *ws, struct frame *f) {
   return true;
 }
 
+static void ws_note_progress(struct ws_attachment *a, const struct frame *f) {
+  if (!a) return;
+  if (f->seq > 0) a->last_seq = f->seq;
+  a->over = f->last;
+}
+
 /* Polls the sources in turn until none has a frame or the batch is full. */
 static void ws_collect(struct http_websocket *ws) {
   size_t idle = 0;
@@ -359,7 +374,10 @@ static void ws_collect(struct http_websocket *ws) {
     idle = 0;
     if (f->alone) {
       ws->alone = f;
-    } else if (!ws_queue_push(ws, f)) {
+      ws->alone_of = a;
+    } else if (ws_queue_push(ws, f)) {
+      ws_note_progress(a, f);
+    } else {
       frame_unref(f);
       ws_terminate(ws);
       return;
@@ -464,6 +482,8 @@ static void ws_begin_alone(struct http_websocket *ws) {
   }
   struct frame *f = ws->alone;
   ws->alone = NULL;
+  ws_note_progress(ws->alone_of, f);
+  ws->alone_of = NULL;
   if (ws_queue_push(ws, f)) return;
   frame_unref(f);
   ws_terminate(ws);
@@ -565,6 +585,8 @@ void http_ws_attach(struct http_websocket *ws, struct frame_source source, const
     return;
   }
   a->source = source;
+  a->last_seq = 0;
+  a->over = false;
   memcpy(a->tag, tag, len + 1);
   DL_PREPEND(ws->sources, a);
   ws->source_count++;
@@ -572,14 +594,25 @@ void http_ws_attach(struct http_websocket *ws, struct frame_source source, const
   ws_mark_ready(ws);
 }
 
-bool http_ws_detach(struct http_websocket *ws, const char *tag) {
+static struct ws_attachment *ws_find_source(const struct http_websocket *ws, const char *tag) {
   struct ws_attachment *a;
   DL_FOREACH(ws->sources, a) {
-    if (strcmp(a->tag, tag) != 0) continue;
-    ws_drop_source(ws, a);
-    return true;
+    if (strcmp(a->tag, tag) == 0) return a;
   }
-  return false;
+  return NULL;
+}
+
+bool http_ws_detach(struct http_websocket *ws, const char *tag) {
+  struct ws_attachment *a = ws_find_source(ws, tag);
+  if (a) ws_drop_source(ws, a);
+  return a != NULL;
+}
+
+bool http_ws_progress(const struct http_websocket *ws, const char *tag, uint64_t *ret_seq) {
+  const struct ws_attachment *a = ws_find_source(ws, tag);
+  if (!a || a->over) return false;
+  *ret_seq = a->last_seq;
+  return true;
 }
 
 /* --- reading --- */

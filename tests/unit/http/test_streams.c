@@ -90,7 +90,15 @@ static void on_close(struct http_websocket *ws, void *ctx) {
   pthread_mutex_unlock(&seen.lock);
 }
 
-static const struct http_ws_ops ws_ops = {admit, on_open, on_message, on_close};
+/* Says how far the source "main" is, where there is one. */
+static struct frame *farewell(struct http_websocket *ws, void *ctx, char *reason, size_t size) {
+  uint64_t seq;
+  if (!script || !http_ws_progress(ws, "main", &seq)) return NULL;
+  snprintf(reason, size, "resume since=%llu", (unsigned long long)seq);
+  return frame_create(BYTES_LITERAL("farewell"), 0, false, false);
+}
+
+static const struct http_ws_ops ws_ops = {admit, on_open, on_message, on_close, farewell};
 static const struct http_ws_route ws_routes[] = {
     {"/ws", .any_on_ws_port = true},
     {"/ws/debates/{id}", .pool = true},
@@ -259,6 +267,8 @@ static void test_stop_with_open_streams(void **state) {
   client_send(fd, "GET /events HTTP/1.1\r\n" HOST "\r\n");
   read_until(fd, &got, "retry: 1000\n\n");
   assert_true(world_stop(&world, 10000) < 500);
+  read_until(fd, &got, ": the server stops; resume with Last-Event-ID\nretry: 2000\n\n");
+  read_until(fd, &got, "\r\n0\r\n\r\n");
   assert_true(client_sees_end(fd));
   script_destroy(script);
   close(fd);
@@ -645,7 +655,9 @@ static void test_stop_sends_a_websocket_what_is_ready(void **state) {
   expect_text(fd, "error");
   expect_text(fd, "after");
   expect_text(fd, "end");
+  expect_text(fd, "farewell");
   expect_close(fd, 1001);
+  assert_string_equal(got.ptr + 2, "resume since=4");
   ws_put(fd, 0x88, "\x03\xe9", 2);
   assert_int_equal(ws_get(fd, &got), 0);
   pthread_join(t, NULL);
