@@ -71,6 +71,8 @@ const struct option option_table[] = {
     BOOL_ROW("--dev", "ARAGORA_DEV", dev, "for work on the server itself: readable log"),
     BOOL_ROW("--allow-core-dumps", "ARAGORA_ALLOW_CORE_DUMPS", allow_core_dumps,
              "let a crash leave a core file, which holds the keys, and debuggers in"),
+    INT_ROW("--shutdown-timeout", "ARAGORA_SHUTDOWN_TIMEOUT", "0", shutdown_timeout_s, 0, 86400,
+            "seconds that a stop waits for running debates; 0 = until they end"),
 
     TEXT_ROW("--data-dir", "ARAGORA_DATA_DIR", NULL, data_dir, "DIR",
              "where the databases lie; default /data, $STATE_DIRECTORY or ./data"),

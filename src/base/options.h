@@ -20,7 +20,8 @@ struct options {
   char *allowed_origins; /* ARAGORA_ALLOWED_ORIGINS, "*" */
   char *env;             /* ARAGORA_ENV: development, production */
   bool dev;
-  bool allow_core_dumps; /* see process_forbid_dumps */
+  bool allow_core_dumps;      /* see process_forbid_dumps */
+  int64_t shutdown_timeout_s; /* how long a stop waits for running debates; 0 = until they end */
   /* files */
   char *data_dir; /* --data-dir, ARAGORA_DATA_DIR; NULL = see options_place_files */
   char *db_path;  /* --db-path, ARAGORA_DB_PATH */

@@ -1,11 +1,13 @@
 /* `aragora server`: puts the parts together, serves, and takes them apart again.
  *
  * Starting: limits -> log -> migrations, with --migrate -> store -> engine -> API -> listen ->
- * resume what a crash left -> ready. Stopping: the first signal drains (new debates are refused,
- * running ones end), the second leaves at once with the debates resumable; a third ends the process
- * wherever it is.
+ * resume what a crash left -> ready.
+ * Stopping: the first signal drains (new debates are refused, running ones end), at most for the
+ * time of --shutdown-timeout; the second leaves at once. Debates that have not ended, or had not
+ * begun, go on at the next start. A third signal ends the process wherever it is.
  */
 #include "api/app.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "cli/arguments.h"
 #include "cli/engine.h"
@@ -151,22 +153,49 @@ static void became_idle(void *ctx) {
   (void)n; /* the first write of a counter does not fail */
 }
 
-/* True when every debate has ended. */
-static bool drain(struct server *s) {
-  struct runner_stats stats = runner_stats(s->engine.runner);
-  log_info("server", NULL,
-           "stopping debates=%lld waiting for them to end; a second signal leaves at once",
-           (long long)(stats.running + stats.queued));
-  process_notify("STOPPING=1");
+/* The first line of a stop; from here on nothing new begins. */
+static void begin_drain(struct server *s) {
   runner_drain(s->engine.runner, became_idle, s);
+  struct runner_stats stats = runner_stats(s->engine.runner);
+  char limit[64] = "";
+  if (s->engine.options.shutdown_timeout_s)
+    snprintf(limit, sizeof limit, "at most %lld s, ",
+             (long long)s->engine.options.shutdown_timeout_s);
+  log_info("server", NULL,
+           "stopping debates=%lld queued=%lld waiting for the running ones to end, %sa second "
+           "signal leaves at once",
+           (long long)stats.running, (long long)stats.queued, limit);
+  process_notify("STOPPING=1");
+}
+
+static void say_left(struct server *s, const char *why) {
+  struct runner_stats stats = runner_stats(s->engine.runner);
+  if (why)
+    log_warning("server", NULL,
+                "stopping=%s debates=%lld unfinished, %lld more waited; they go on at the next "
+                "start",
+                why, (long long)stats.running, (long long)stats.queued);
+  else if (stats.queued)
+    log_info("server", NULL, "stopping=drained debates=%lld waited; they go on at the next start",
+             (long long)stats.queued);
+}
+
+/* True when every running debate has ended. */
+static bool drain(struct server *s) {
+  int64_t limit_ms = s->engine.options.shutdown_timeout_s * 1000;
+  int64_t until_ms = clock_mono_us(&clock_system) / 1000 + limit_ms;
+  const char *why = NULL;
   uint64_t value;
-  while (read(s->idle_fd, &value, sizeof value) < 0) {
-    if (interrupt_wait(s->idle_fd, -1) && interrupt_take() > 1) {
-      log_warning("server", NULL, "stopping=now unfinished debates go on at the next start");
-      return false;
-    }
+  begin_drain(s);
+  while (!why && read(s->idle_fd, &value, sizeof value) < 0) {
+    int64_t left_ms = until_ms - clock_mono_us(&clock_system) / 1000;
+    if (limit_ms && left_ms <= 0)
+      why = "timeout";
+    else if (interrupt_wait(s->idle_fd, limit_ms ? (int)left_ms : -1) && interrupt_take() > 1)
+      why = "now";
   }
-  return true;
+  say_left(s, why);
+  return !why;
 }
 
 static void stop(struct server *s, bool drained) {

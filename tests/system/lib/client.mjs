@@ -124,8 +124,9 @@ export class Socket {
       this.frames.push(JSON.parse(data.toString()));
       for (const waiter of this.waiters.splice(0)) waiter();
     });
-    this.ws.on('close', (code) => {
+    this.ws.on('close', (code, reason) => {
       this.closeCode = code;
+      this.closeReason = reason.toString();
       for (const waiter of this.waiters.splice(0)) waiter();
     });
   }
