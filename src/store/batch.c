@@ -60,6 +60,15 @@ static void put_spending(char **at, struct store_spending *copy,
   copy->owner_id = put_text(at, spending->owner_id);
 }
 
+/* First in what follows the arrays, so that it is aligned. */
+static void put_key(char **at, struct batch *batch, const struct store_start_key *key) {
+  struct store_start_key *copy = (struct store_start_key *)*at;
+  *copy = *key;
+  *at += sizeof *copy;
+  copy->text = put_text(at, key->text);
+  batch->key = copy;
+}
+
 static bool is_complete(const char *debate_id, const struct store_event *events, size_t count,
                         enum store_row_change change, const struct store_debate *row) {
   if (!debate_id || !*debate_id) return false;
@@ -73,13 +82,15 @@ static bool is_complete(const char *debate_id, const struct store_event *events,
 
 enum status batch_make(const char *debate_id, const struct store_event *events, size_t count,
                        enum store_row_change change, const struct store_debate *row,
-                       const struct store_spending *spending, size_t spending_count,
-                       struct batch **ret_batch) {
+                       const struct store_start_key *key, const struct store_spending *spending,
+                       size_t spending_count, struct batch **ret_batch) {
   if (!is_complete(debate_id, events, count, change, row)) return STATUS_INVALID;
+  if (key && (change != STORE_ROW_INSERT || !key->text || !*key->text)) return STATUS_INVALID;
   size_t size = sizeof(struct batch) + count * sizeof *events + text_size(debate_id);
   size += spending_count * sizeof *spending;
   for (size_t i = 0; i < spending_count; i++)
     size += text_size(spending[i].tenant_id) + text_size(spending[i].owner_id);
+  if (key) size += sizeof *key + text_size(key->text);
   if (change != STORE_ROW_NONE) size += row_size(row);
   for (size_t i = 0; i < count; i++)
     size += text_size(events[i].type) + text_size(events[i].agent) + events[i].data.len;
@@ -91,6 +102,7 @@ enum status batch_make(const char *debate_id, const struct store_event *events, 
   batch->events = (struct store_event *)(batch + 1);
   batch->spending = (struct store_spending *)(batch->events + count);
   char *at = (char *)(batch->spending + spending_count);
+  if (key) put_key(&at, batch, key);
   batch->debate_id = put_text(&at, debate_id);
   if (change != STORE_ROW_NONE) put_row(&at, batch, row);
   for (size_t i = 0; i < count; i++) put_event(&at, &batch->events[i], &events[i]);

@@ -19,6 +19,7 @@ struct batch {
   size_t spending_count;
   enum store_row_change change;
   struct store_debate row;             /* its texts lie in the block */
+  const struct store_start_key *key;   /* of the row to insert, in the block; NULL = none */
   const struct store_breaker *breaker; /* in the block; NULL = it is a debate's batch */
   const struct deletion *deletion;     /* likewise */
   store_done_fn *done;
@@ -29,7 +30,7 @@ struct batch {
 /* STATUS_INVALID for a batch without events and change, STATUS_TOO_LARGE, STATUS_NOMEM. */
 MUST_CHECK enum status batch_make(const char *debate_id, const struct store_event *events,
                                   size_t count, enum store_row_change change,
-                                  const struct store_debate *row,
+                                  const struct store_debate *row, const struct store_start_key *key,
                                   const struct store_spending *spending, size_t spending_count,
                                   struct batch **ret_batch);
 /* STATUS_INVALID without a name, STATUS_TOO_LARGE, STATUS_NOMEM. */

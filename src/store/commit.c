@@ -1,6 +1,6 @@
 #include "store/commit.h"
 
-enum { EVENT_COLUMNS = 10 };
+enum { EVENT_COLUMNS = 10, EXPIRED_KEYS_AT_ONCE = 8 };
 
 static const char *const commit_sql[COMMIT_STATEMENTS] = {
     [COMMIT_BEGIN] = "BEGIN IMMEDIATE",
@@ -47,6 +47,17 @@ static const char *const commit_sql[COMMIT_STATEMENTS] = {
         " VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (day, tenant_id, owner_id) DO UPDATE SET"
         " tokens = tokens + excluded.tokens, usd_micro = usd_micro + excluded.usd_micro,"
         " unpriced = unpriced + excluded.unpriced",
+    /* A key that has expired is free again. */
+    [COMMIT_INSERT_KEY] =
+        "INSERT INTO idempotency_keys (tenant_id, owner_id, key, digest, debate_id, created_ms)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (tenant_id, owner_id, key) DO UPDATE SET"
+        " digest = excluded.digest, debate_id = excluded.debate_id,"
+        " created_ms = excluded.created_ms WHERE created_ms < ?7",
+    /* More than one start adds, so that those that piled up go too. */
+    [COMMIT_TRIM_KEYS] =
+        "DELETE FROM idempotency_keys WHERE (tenant_id, owner_id, key) IN"
+        " (SELECT tenant_id, owner_id, key FROM idempotency_keys WHERE created_ms < ?1"
+        " ORDER BY created_ms LIMIT ?2)",
 };
 
 static int on_wal(void *ctx, sqlite3 *db, const char *name, int pages) {
@@ -281,6 +292,24 @@ static int write_deletion(struct commit *commit, const struct deletion *deletion
   return rc;
 }
 
+static int write_key(struct commit *commit, const struct batch *batch) {
+  sqlite3_stmt *insert = commit->statements[COMMIT_INSERT_KEY];
+  sqlite3_stmt *trim = commit->statements[COMMIT_TRIM_KEYS];
+  const struct store_start_key *key = batch->key;
+  bind_text(insert, 1, batch->row.tenant_id ? batch->row.tenant_id : "local");
+  bind_text(insert, 2, batch->row.owner_id ? batch->row.owner_id : "local");
+  bind_text(insert, 3, key->text);
+  sqlite3_bind_blob(insert, 4, key->digest, sizeof key->digest, SQLITE_STATIC);
+  bind_text(insert, 5, batch->debate_id);
+  sqlite3_bind_int64(insert, 6, key->created_ms);
+  sqlite3_bind_int64(insert, 7, key->expired_ms);
+  int rc = step(insert);
+  if (rc == SQLITE_OK && sqlite3_changes(commit->db) == 0) rc = SQLITE_CONSTRAINT;
+  sqlite3_bind_int64(trim, 1, key->expired_ms);
+  sqlite3_bind_int64(trim, 2, EXPIRED_KEYS_AT_ONCE);
+  return rc == SQLITE_OK ? step(trim) : rc;
+}
+
 /* A log has no holes: an event that is not the next one would hide a lost one for ever. */
 static int write_batch(struct commit *commit, const struct batch *batch) {
   if (batch->breaker) return write_breaker(commit, batch->breaker);
@@ -288,6 +317,7 @@ static int write_batch(struct commit *commit, const struct batch *batch) {
   struct known_debate unkept = {0}, *debate = known_place(&commit->known, batch->debate_id);
   if (!debate) debate = &unkept;
   int rc = find_debate(commit, batch, debate);
+  if (rc == SQLITE_OK && batch->key) rc = write_key(commit, batch);
   for (size_t i = 0; rc == SQLITE_OK && i < batch->count; i++)
     rc = batch->events[i].seq == ++debate->last_seq
              ? put_event(commit, debate->num, &batch->events[i])

@@ -80,6 +80,15 @@ void store_close(struct store *store) {
   free(store);
 }
 
+static enum status append(struct store *store, struct batch *batch, store_done_fn *done,
+                          void *ctx) {
+  batch->done = done;
+  batch->ctx = ctx;
+  enum status status = writer_append(store->writer, batch);
+  if (status) batch_free(batch);
+  return status;
+}
+
 enum status store_append(struct store *store, const char *debate_id,
                          const struct store_event *events, size_t count,
                          enum store_row_change change, const struct store_debate *row,
@@ -87,13 +96,19 @@ enum status store_append(struct store *store, const char *debate_id,
                          store_done_fn *done, void *ctx) {
   struct batch *batch;
   enum status status =
-      batch_make(debate_id, events, count, change, row, spending, spending_count, &batch);
-  if (status) return status;
-  batch->done = done;
-  batch->ctx = ctx;
-  status = writer_append(store->writer, batch);
-  if (status) batch_free(batch);
-  return status;
+      batch_make(debate_id, events, count, change, row, NULL, spending, spending_count, &batch);
+  return status ? status : append(store, batch, done, ctx);
+}
+
+enum status store_append_start(struct store *store, const char *debate_id,
+                               const struct store_event *events, size_t count,
+                               const struct store_debate *row, const struct store_start_key *key,
+                               const struct store_spending *spending, size_t spending_count,
+                               store_done_fn *done, void *ctx) {
+  struct batch *batch;
+  enum status status = batch_make(debate_id, events, count, STORE_ROW_INSERT, row, key, spending,
+                                  spending_count, &batch);
+  return status ? status : append(store, batch, done, ctx);
 }
 
 bool store_writable(const struct store *store) {

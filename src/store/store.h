@@ -115,6 +115,25 @@ MUST_CHECK enum status store_delete_debate(struct store *store, const struct pri
                                            const struct store_deletion *deletion,
                                            store_done_fn *done, void *ctx);
 
+/* What makes the start of a debate safe to ask for again: a key that the caller chose, unique to
+ * the owner within the tenant, and a digest of what was asked. */
+struct store_start_key {
+  const char *text;
+  uint8_t digest[32];
+  int64_t created_ms;
+  int64_t expired_ms; /* a key that was made before this counts no more */
+};
+
+/* As store_append with STORE_ROW_INSERT; the key, of the row's tenant and owner, is stored in the
+ * same transaction, and a few of all that have expired are removed. `done` gets STATUS_CONFLICT
+ * when the key stands for another debate already: then nothing was written. `key` NULL = none. */
+MUST_CHECK enum status store_append_start(struct store *store, const char *debate_id,
+                                          const struct store_event *events, size_t count,
+                                          const struct store_debate *row,
+                                          const struct store_start_key *key,
+                                          const struct store_spending *spending,
+                                          size_t spending_count, store_done_fn *done, void *ctx);
+
 /* A circuit breaker as it outlives a restart: one row a service, under its name. */
 struct store_breaker {
   const char *name;
@@ -175,6 +194,13 @@ typedef void store_id_fn(void *ctx, const char *id, const struct principal *owne
 MUST_CHECK enum status store_expired(struct store *store, const char *status, bool demo,
                                      int64_t before_ms, size_t limit, store_id_fn *each, void *ctx,
                                      struct error *err);
+
+/* The debate that the key stands for with this very principal (text for free()), and whether it was
+ * started by the same request: text, digest and expired_ms are read. The debate may have been
+ * deleted since; then every request counts as the same. STATUS_NOT_FOUND when the key is free. */
+MUST_CHECK enum status store_find_start_key(struct store *store, const struct principal *who,
+                                            const struct store_start_key *key, char **ret_debate_id,
+                                            bool *ret_same, struct error *err);
 
 struct store_list_query {
   const char *status;        /* NULL = any */
