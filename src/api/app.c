@@ -2,6 +2,7 @@
 
 #include "api/agent_checks.h"
 #include "api/health.h"
+#include "api/start_keys.h"
 #include "api/state.h"
 #include "base/clock.h"
 #include "base/metrics.h"
@@ -16,8 +17,9 @@ enum status api_create(const struct api_parts *parts, struct api **ret_api, stru
     api->alive = http_shared_create(BYTES_LITERAL("{\"status\":\"ok\"}"), "application/json");
     api->health = health_page_create();
     api->checks = agent_checks_create(parts);
+    api->start_keys = start_keys_create();
   }
-  if (!api || !api->alive || !api->health || !api->checks) {
+  if (!api || !api->alive || !api->health || !api->checks || !api->start_keys) {
     api_destroy(api);
     return error_set(err, STATUS_NOMEM, NULL, "out of memory");
   }
@@ -31,6 +33,7 @@ void api_destroy(struct api *api) {
   http_shared_unref(api->alive);
   health_page_destroy(api->health);
   agent_checks_destroy(api->checks);
+  start_keys_destroy(api->start_keys);
   free(api);
 }
 

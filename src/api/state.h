@@ -10,6 +10,7 @@
 
 struct agent_checks;
 struct health_page;
+struct start_keys;
 
 struct api {
   struct api_parts parts;
@@ -18,6 +19,7 @@ struct api {
   struct http_shared *alive;        /* the answer of /healthz */
   struct health_page *health;
   struct agent_checks *checks;
+  struct start_keys *start_keys;
 };
 
 /* On whose behalf a request acts: until accounts exist, the one who owns everything. Its texts live

@@ -115,6 +115,8 @@ const struct option option_table[] = {
             max_concurrent_debates, 1, 1000000, "debates running at once"),
     INT_ROW("--max-queued-debates", "ARAGORA_MAX_QUEUED_DEBATES", "1000", max_queued_debates, 0,
             10000000, "debates waiting to run"),
+    INT_ROW("--idempotency-ttl", "ARAGORA_IDEMPOTENCY_TTL", "86400", idempotency_ttl_s, 1, 2592000,
+            "seconds for which an Idempotency-Key stands for its debate"),
     TEXT_ROW("--default-agents", "ARAGORA_DEFAULT_AGENTS", NULL, default_agents, "LIST",
              "panel of a debate that names none; default what the keys allow"),
     INT_ROW("--default-rounds", "ARAGORA_DEFAULT_ROUNDS", "2", default_rounds, 0, 10,

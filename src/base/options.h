@@ -44,6 +44,7 @@ struct options {
   /* debates */
   int64_t max_concurrent_debates; /* ARAGORA_MAX_CONCURRENT_DEBATES, 100 */
   int64_t max_queued_debates;     /* ARAGORA_MAX_QUEUED_DEBATES, 1000 */
+  int64_t idempotency_ttl_s;      /* for how long an Idempotency-Key stands for its debate */
   char *default_agents;           /* ARAGORA_DEFAULT_AGENTS; NULL = what the keys allow */
   int64_t default_rounds;         /* ARAGORA_DEFAULT_ROUNDS, 2 */
   int64_t debate_timeout_s;       /* ARAGORA_DEBATE_TIMEOUT, 900 */

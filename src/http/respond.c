@@ -61,7 +61,7 @@ static void respond_cors(struct header_writer *w, const struct http_request *r) 
   respond_header(w, "Access-Control-Allow-Origin", r->cors_origin);
   respond_header(w, "Access-Control-Expose-Headers",
                  "X-Request-ID, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, "
-                 "Retry-After");
+                 "Retry-After, Idempotent-Replayed");
 }
 
 bool respond_add_headers(const struct http_request *r, struct MHD_Response *response,

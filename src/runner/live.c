@@ -273,7 +273,7 @@ static enum status show_status(struct live *live, struct delivery *delivery, con
 }
 
 enum status live_begin(struct live *live, const struct debate_config *config, bool queued,
-                       live_committed_fn *committed, void *ctx) {
+                       const struct store_start_key *key, live_committed_fn *committed, void *ctx) {
   struct delivery *delivery = delivery_gather(live);
   struct drafts drafts = {0};
   enum status s = delivery ? open_in_hub(live, 1) : STATUS_NOMEM;
@@ -287,6 +287,7 @@ enum status live_begin(struct live *live, const struct debate_config *config, bo
   }
   live->state = queued ? LIVE_QUEUED : LIVE_RUNNING;
   delivery->change = STORE_ROW_INSERT;
+  delivery->key = key;
   delivery->committed = committed;
   delivery->ctx = ctx;
   watch_deadline(live);

@@ -33,10 +33,12 @@ MUST_CHECK enum status live_create(struct runner *runner, const struct store_deb
 /* NULL is fine. Frees it once no delivery is under way. */
 void live_unref(struct live *live);
 
-/* Writes debate_start with the row, and asks, unless `queued`. `committed` when it is on disk; not
- * after an error: then nothing was written. */
+/* Writes debate_start with the row and the key (NULL = none, the caller's until `committed`), and
+ * asks, unless `queued`. `committed` when it is on disk; not after an error: then nothing was
+ * written. */
 MUST_CHECK enum status live_begin(struct live *live, const struct debate_config *config,
-                                  bool queued, live_committed_fn *committed, void *ctx);
+                                  bool queued, const struct store_start_key *key,
+                                  live_committed_fn *committed, void *ctx);
 /* Takes an event of the store's log up into the state; before live_continue. Any one thread. */
 MUST_CHECK enum status live_restore(struct live *live, const struct store_event *event,
                                     struct error *err);

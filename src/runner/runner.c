@@ -196,6 +196,8 @@ struct start_request {
   struct runner *runner;
   char *tenant_id, *owner_id;
   struct debate_spec spec;
+  struct store_start_key key;
+  char *key_text; /* NULL = there is none */
   runner_started_fn *done;
   void *ctx;
   char id[ID_SIZE];
@@ -208,6 +210,7 @@ static void start_free(struct start_request *q) {
   debate_spec_done(&q->spec);
   free(q->tenant_id);
   free(q->owner_id);
+  free(q->key_text);
   json_decref(q->agents);
   free(q);
 }
@@ -286,6 +289,15 @@ static enum status admit_by_budget(const struct start_request *q, const struct d
                        err);
 }
 
+/* The key as it is stored, or NULL. */
+static const struct store_start_key *stamp_key(struct start_request *q) {
+  if (!q->key_text) return NULL;
+  q->key.text = q->key_text;
+  q->key.created_ms = clock_wall_ms(q->runner->clock);
+  q->key.expired_ms = q->key.created_ms - q->runner->options->idempotency_ttl_s * 1000;
+  return &q->key;
+}
+
 /* Loop thread. */
 static void start_on_loop(void *arg) {
   struct start_request *q = arg;
@@ -315,7 +327,7 @@ static void start_on_loop(void *arg) {
   log_info("runner", &context, "debate=started agents=%d rounds=%d consensus=%s mode=%s demo=%s",
            config.member_count, config.rounds, rule_names[config.rule], mode_names[config.mode],
            config.demo ? "yes" : "no");
-  s = live_begin(live, &config, q->queued, start_committed, q);
+  s = live_begin(live, &config, q->queued, stamp_key(q), start_committed, q);
   debate_config_done(&config);
   if (!s) return;
   error_set(&err, s, NULL, "out of memory");
@@ -324,7 +336,7 @@ static void start_on_loop(void *arg) {
 }
 
 void runner_start(struct runner *r, const struct principal *who, struct debate_spec *spec,
-                  runner_started_fn *done, void *ctx) {
+                  const struct store_start_key *key, runner_started_fn *done, void *ctx) {
   struct error err = {0};
   struct start_request *q = calloc(1, sizeof *q);
   if (q) {
@@ -334,8 +346,10 @@ void runner_start(struct runner *r, const struct principal *who, struct debate_s
     q->ctx = ctx;
     q->tenant_id = bytes_dup(bytes_of(who->tenant_id));
     q->owner_id = bytes_dup(bytes_of(who->owner_id));
+    if (key) q->key = *key;
+    if (key) q->key_text = bytes_dup(bytes_of(key->text));
   }
-  if (q && q->tenant_id && q->owner_id) {
+  if (q && q->tenant_id && q->owner_id && (!key || q->key_text)) {
     debate_spec_init(spec);
     loop_post(r->loop, start_on_loop, q);
     return;

@@ -43,9 +43,11 @@ typedef void runner_started_fn(void *ctx, enum status status, const struct error
  * before it returns when memory is short. Takes the spec in every case. STATUS_INVALID names the
  * field, STATUS_FULL when the queue of debates is full, STATUS_EXHAUSTED when a cap of the
  * principal, the day or the process cannot pay for a call, STATUS_IO while the store cannot be
- * written, STATUS_UNAVAILABLE while stopping. */
+ * written, STATUS_UNAVAILABLE while stopping.
+ * `key` (NULL = none; text and digest are read, and copied) is stored with the debate: the caller
+ * sees to it that the same key is not started twice at once; see api/start_keys.h. */
 void runner_start(struct runner *runner, const struct principal *who, struct debate_spec *spec,
-                  runner_started_fn *done, void *ctx);
+                  const struct store_start_key *key, runner_started_fn *done, void *ctx);
 
 /* Asks a debate to stop; looks it up first (blocks; not on the loop thread), and answers when the
  * request is on disk. STATUS_NOT_FOUND, STATUS_CONFLICT when it had ended, STATUS_UNAVAILABLE while
