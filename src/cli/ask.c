@@ -203,7 +203,7 @@ static int ask_remote(const struct ask_values *v, const char *url, const json_t 
   JSON_LATER json_t *answer = NULL;
   if (remote_open(url, &remote, &err)) return remote_error(&err);
   int code;
-  if (remote_call(&remote, "/api/debates", body, CALL_MS, &answer, &err)) {
+  if (remote_start(&remote, body, CALL_MS, &answer, &err)) {
     code = refused(&err);
   } else {
     struct remote_debate debate = {&remote, json_get_text(answer, "debate_id", "")};

@@ -1,7 +1,9 @@
 #include "cli/remote.h"
 
+#include "base/id.h"
 #include "base/secret.h"
 #include "cli/command.h"
+#include "cli/interrupt.h"
 #include "cli/output.h"
 #include "cli/text.h"
 
@@ -9,7 +11,12 @@
 #include <stdlib.h>
 #include <strings.h>
 
-enum { BODY_MAX = 256 << 20, CONNECT_MS = 5000 };
+enum {
+  BODY_MAX = 256 << 20,
+  CONNECT_MS = 5000,
+  RETRIES = 30, /* of a start whose answer was lost: about what a server takes to be back */
+  RETRY_WAIT_MS = 1000,
+};
 
 const char *remote_url(const char *flag) {
   if (flag) return flag;
@@ -114,35 +121,44 @@ static enum status answer_of(const struct remote *r, CURL *curl, CURLcode code, 
   return STATUS_OK;
 }
 
-/* `method` NULL = what the body asks for. */
-static enum status call(const struct remote *r, const char *method, const char *path,
-                        const json_t *body, int64_t timeout_ms, json_t **ret_answer,
-                        struct error *err) {
+struct call {
+  const char *method; /* NULL = what the body asks for */
+  const char *path;
+  const json_t *body;               /* NULL = none */
+  const struct curl_slist *headers; /* NULL = the remote's */
+  int64_t timeout_ms;
+};
+
+/* One request. *ret_broke: it may have arrived, but its answer did not. */
+static enum status perform(const struct remote *r, const struct call *call, json_t **ret_answer,
+                           bool *ret_broke, struct error *err) {
   BUFFER_LATER struct buffer url, answer;
   char detail[CURL_ERROR_SIZE] = "";
   buffer_init(&url, 16384);
   buffer_init(&answer, BODY_MAX);
-  buffer_printf(&url, "%s%s", r->base, path);
-  FREE_LATER char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
+  buffer_printf(&url, "%s%s", r->base, call->path);
+  FREE_LATER char *text = call->body ? json_dumps(call->body, JSON_COMPACT) : NULL;
   CURL *curl = curl_easy_init();
-  if (!curl || url.overflow || (body && !text)) {
+  if (!curl || url.overflow || (call->body && !text)) {
     curl_easy_cleanup(curl);
     return error_set(err, STATUS_NOMEM, NULL, "out of memory");
   }
   curl_easy_setopt(curl, CURLOPT_URL, url.ptr);
-  curl_easy_setopt(curl, CURLOPT_HTTPHEADER, r->headers);
+  curl_easy_setopt(curl, CURLOPT_HTTPHEADER, call->headers ? call->headers : r->headers);
   curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_body);
   curl_easy_setopt(curl, CURLOPT_WRITEDATA, &answer);
   curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, detail);
   curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_MS);
-  curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)timeout_ms);
+  curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)call->timeout_ms);
   curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
   if (text) {
     curl_easy_setopt(curl, CURLOPT_POSTFIELDS, text);
     curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE, (long)strlen(text));
   }
-  if (method) curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
+  if (call->method) curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, call->method);
   CURLcode code = curl_easy_perform(curl);
+  *ret_broke = code == CURLE_GOT_NOTHING || code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR ||
+               code == CURLE_PARTIAL_FILE;
   enum status s = answer_of(r, curl, code, detail, &answer, ret_answer, err);
   curl_easy_cleanup(curl);
   return s;
@@ -150,10 +166,49 @@ static enum status call(const struct remote *r, const char *method, const char *
 
 enum status remote_call(const struct remote *r, const char *path, const json_t *body,
                         int64_t timeout_ms, json_t **ret_answer, struct error *err) {
-  return call(r, NULL, path, body, timeout_ms, ret_answer, err);
+  struct call call = {.path = path, .body = body, .timeout_ms = timeout_ms};
+  bool broke;
+  return perform(r, &call, ret_answer, &broke, err);
 }
 
 enum status remote_delete(const struct remote *r, const char *path, const json_t *body,
                           int64_t timeout_ms, json_t **ret_answer, struct error *err) {
-  return call(r, "DELETE", path, body, timeout_ms, ret_answer, err);
+  struct call call = {.method = "DELETE", .path = path, .body = body, .timeout_ms = timeout_ms};
+  bool broke;
+  return perform(r, &call, ret_answer, &broke, err);
+}
+
+/* The remote's headers and one more; NULL when memory is short. */
+static struct curl_slist *with_header(const struct remote *r, const char *line) {
+  struct curl_slist *all = NULL;
+  for (const struct curl_slist *h = r->headers; h || line; h = h ? h->next : NULL) {
+    struct curl_slist *more = curl_slist_append(all, h ? h->data : line);
+    if (!more) {
+      curl_slist_free_all(all);
+      return NULL;
+    }
+    all = more;
+    if (!h) line = NULL;
+  }
+  return all;
+}
+
+enum status remote_start(const struct remote *r, const json_t *body, int64_t timeout_ms,
+                         json_t **ret_answer, struct error *err) {
+  char line[ID_SIZE + 32], key[ID_SIZE];
+  id_generate(key);
+  snprintf(line, sizeof line, "Idempotency-Key: %s", key);
+  struct curl_slist *headers = with_header(r, line);
+  if (!headers) return error_set(err, STATUS_NOMEM, NULL, "out of memory");
+  struct call call = {
+      .path = "/api/debates", .body = body, .headers = headers, .timeout_ms = timeout_ms};
+  bool broke = false, again = false;
+  enum status s;
+  for (int left = RETRIES;; left--) {
+    s = perform(r, &call, ret_answer, &broke, err);
+    again = s == STATUS_UNAVAILABLE && (again || broke) && left > 0;
+    if (!again || interrupt_wait(-1, RETRY_WAIT_MS)) break;
+  }
+  curl_slist_free_all(headers);
+  return s;
 }

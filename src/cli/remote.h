@@ -36,6 +36,12 @@ MUST_CHECK enum status remote_delete(const struct remote *remote, const char *pa
                                      const json_t *body, int64_t timeout_ms, json_t **ret_answer,
                                      struct error *err);
 
+/* POST /api/debates with an Idempotency-Key of its own. When the connection breaks before the
+ * answer is there, the debate may have started or not: it is asked again with the same key, until
+ * the server is back, at most for a while, or until Ctrl-C. */
+MUST_CHECK enum status remote_start(const struct remote *remote, const json_t *body,
+                                    int64_t timeout_ms, json_t **ret_answer, struct error *err);
+
 /* Fills *err for an answer that is not 2xx. */
 enum status remote_refusal(const struct remote *remote, long http_status, struct bytes body,
                            struct error *err);
