@@ -5,6 +5,7 @@
  * brings it until the debate, and the key with it, is on disk.
  */
 #include "api/debate_row.h"
+#include "api/deleted.h"
 #include "api/dry_run.h"
 #include "api/handlers.h"
 #include "api/reply.h"
@@ -25,8 +26,8 @@ static const char *const deprecation[] = {
     NULL,
 };
 
-struct creation { /* from the request to the answer */
-  struct start_waiter waiter;
+struct creation {             /* from the request to the answer */
+  struct start_waiter waiter; /* first: what waits is found again by it */
   struct http_request *request;
   struct api *api;
   const char *const *headers;
@@ -67,6 +68,7 @@ static struct creation *creation_make(struct http_request *request, struct api *
 struct creation_end {
   enum status status;
   const struct error *err;
+  const char *id;     /* of a debate that was started before and is not there any more, or NULL */
   json_t *body;       /* STATUS_OK; NULL = memory was short */
   bool other_request; /* the key stands for another one's debate */
   bool replayed;      /* of an earlier start, also for the first of those who ask */
@@ -85,6 +87,10 @@ static void answer(struct creation *c, const struct creation_end *o, bool replay
   for (const char *const *h = c->headers; h && *h; h++) all[count++] = *h;
   if (replayed) all[count++] = "Idempotent-Replayed: true";
   all[count] = NULL;
+  if (o->status == STATUS_NOT_FOUND && o->id && deleted_reply(c->request, c->api, o->id)) {
+    creation_free(c);
+    return;
+  }
   if (o->other_request)
     answer_other_request(c->request);
   else if (o->status)
@@ -189,7 +195,8 @@ static void replay(struct creation *c, const struct principal *who, const char *
   struct error err = {0};
   enum status s = store_get_debate(c->api->parts.store, who, id, &row, &err);
   if (s) {
-    fail(c, s, &err);
+    struct creation_end failed = {.status = s, .err = &err, .id = id};
+    answer_all(c, &failed);
     return;
   }
   JSON_LATER json_t *body =

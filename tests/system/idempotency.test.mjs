@@ -6,7 +6,7 @@ import { connect as connectTo, createServer } from 'node:net';
 import { once } from 'node:events';
 import { describe, test } from 'node:test';
 
-import { finished, get, post } from './lib/client.mjs';
+import { call, finished, get, post } from './lib/client.mjs';
 import { Process, startServer, temporaryDirectory } from './lib/server.mjs';
 
 const BODY = { task: 'Once and no more?', agents: ['demo', 'demo'], rounds: 0 };
@@ -143,6 +143,16 @@ describe('a key', () => {
     const right = await start(server, 'k');
     assert.deepEqual([right.status, right.headers.has(REPLAYED)], [200, false]);
     assert.equal(await total(server), 1);
+  });
+
+  test('of a deleted debate starts nothing', async (t) => {
+    const server = await startServer(t);
+    const { json } = await start(server, 'k');
+    await finished(server, json.id);
+    assert.equal((await call(server, 'DELETE', `/api/debates/${json.id}`)).status, 200);
+    const again = await start(server, 'k');
+    assert.deepEqual([again.status, again.json.code], [410, 'DEBATE_DELETED']);
+    assert.equal(await total(server), 0);
   });
 
   test('of its own makes a debate of its own, as none does', async (t) => {
