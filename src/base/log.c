@@ -40,19 +40,37 @@ enum status log_level_parse(const char *text, enum log_level *ret_level) {
   return STATUS_INVALID;
 }
 
+static enum status open_file(const char *file, int *ret_fd, struct error *err) {
+  int fd = open(file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
+  if (fd < 0)
+    return error_set(err, STATUS_IO, "log_file", "cannot open the log file %s: %s", file,
+                     strerror(errno));
+  *ret_fd = fd;
+  return STATUS_OK;
+}
+
 enum status log_open(enum log_level level, const char *file, bool plain, struct error *err) {
   int fd = -1;
-  if (file) {
-    fd = open(file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
-    if (fd < 0)
-      return error_set(err, STATUS_IO, "log_file", "cannot open the log file %s: %s", file,
-                       strerror(errno));
-  }
+  enum status s = file ? open_file(file, &fd, err) : STATUS_OK;
+  if (s) return s;
   log_close();
   file_fd = fd;
   plain_stderr = plain;
   log_set_level(level);
   return STATUS_OK;
+}
+
+enum status log_reopen(const char *file, struct error *err) {
+  int fd = -1;
+  if (file_fd < 0 || !file) return STATUS_OK;
+  enum status s = open_file(file, &fd, err);
+  if (s) return s;
+  /* Under the number that the writers know, in one step. */
+  if (dup3(fd, file_fd, O_CLOEXEC) < 0)
+    s = error_set(err, STATUS_IO, "log_file", "cannot reopen the log file %s: %s", file,
+                  strerror(errno));
+  close(fd);
+  return s;
 }
 
 void log_close(void) {

@@ -29,6 +29,10 @@ MUST_CHECK enum status log_level_parse(const char *text, enum log_level *ret_lev
  * message" lines; the file is JSON in any case. Before log_open: JSON at INFO, standard error. */
 MUST_CHECK enum status log_open(enum log_level level, const char *file, bool plain,
                                 struct error *err);
+/* Opens the file anew under its name, for who moved the old one away (logrotate); whoever writes
+ * meanwhile writes to the one or the other. Without a log file it does nothing. STATUS_IO: the old
+ * one is written on. Any thread, after log_open. */
+MUST_CHECK enum status log_reopen(const char *file, struct error *err);
 void log_close(void);
 void log_set_level(enum log_level level);
 bool log_enabled(enum log_level level);

@@ -227,6 +227,54 @@ static void test_threads_do_not_mix_lines(void **state) {
   assert_int_equal(lines, THREADS * LINES);
 }
 
+static int count_lines(const char *path) {
+  FREE_LATER char *text = read_file(path);
+  int lines = 0;
+  for (const char *p = text; *p; p++) lines += *p == '\n';
+  return lines;
+}
+
+/* As logrotate does it: moved away under the writers' hands, then opened anew. */
+static void test_a_rotation_loses_no_line(void **state) {
+  struct fixture *f = *state;
+  struct error err;
+  char moved[80];
+  snprintf(moved, sizeof moved, "%s.1", f->file);
+  assert_int_equal(log_open(LOG_LEVEL_INFO, f->file, false, &err), STATUS_OK);
+  pthread_t threads[THREADS];
+  int numbers[THREADS];
+  for (int i = 0; i < THREADS; i++) {
+    numbers[i] = i;
+    assert_int_equal(pthread_create(&threads[i], NULL, write_lines, &numbers[i]), 0);
+  }
+  assert_int_equal(rename(f->file, moved), 0);
+  assert_int_equal(log_reopen(f->file, &err), STATUS_OK);
+  for (int i = 0; i < THREADS; i++) pthread_join(threads[i], NULL);
+  log_info("base", NULL, "the last");
+  assert_true(count_lines(f->file) > 0);
+  assert_int_equal(count_lines(moved) + count_lines(f->file), THREADS * LINES + 1);
+  unlink(moved);
+}
+
+static void test_a_rotation_that_fails_keeps_the_file(void **state) {
+  struct fixture *f = *state;
+  struct error err;
+  assert_int_equal(log_open(LOG_LEVEL_INFO, f->file, false, &err), STATUS_OK);
+  assert_int_equal(log_reopen("/nowhere/at/all.log", &err), STATUS_IO);
+  assert_string_equal(err.field, "log_file");
+  log_info("base", NULL, "still here");
+  assert_int_equal(count_lines(f->file), 1);
+}
+
+static void test_without_a_file_there_is_none_to_reopen(void **state) {
+  struct fixture *f = *state;
+  struct error err;
+  assert_int_equal(log_open(LOG_LEVEL_INFO, NULL, false, &err), STATUS_OK);
+  assert_int_equal(log_reopen(f->file, &err), STATUS_OK);
+  log_info("base", NULL, "to standard error alone");
+  assert_int_equal(count_lines(f->file), 0);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(test_keys, setup, teardown),
@@ -239,6 +287,9 @@ int main(void) {
       cmocka_unit_test_setup_teardown(test_credentials_are_starred_out, setup, teardown),
       cmocka_unit_test(test_a_file_that_cannot_be_opened),
       cmocka_unit_test_setup_teardown(test_threads_do_not_mix_lines, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_a_rotation_loses_no_line, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_a_rotation_that_fails_keeps_the_file, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_without_a_file_there_is_none_to_reopen, setup, teardown),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
