@@ -187,7 +187,7 @@ int main(int argc, char **argv) {
   rows[0].type = "alpha";
   rows[1].type = "beta";
   rows[2].type = "gamma";
-  b.agents = (struct agent_table){rows, AGENTS, NULL};
+  b.agents = (struct agent_table){rows, AGENTS, NULL, NULL};
   open_all(&b, dir);
   bench_calls(&b);
   close_all(&b);

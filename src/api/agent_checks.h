@@ -17,6 +17,11 @@ struct agent_checks *agent_checks_create(const struct api_parts *parts); /* NULL
 /* After the loop has stopped. NULL is fine. */
 void agent_checks_destroy(struct agent_checks *checks);
 
+/* A new table: what was checked of the former one says nothing about it. One thread at a time.
+ * STATUS_NOMEM: the former one stays. */
+MUST_CHECK enum status agent_checks_use(struct agent_checks *checks,
+                                        const struct agent_table *agents);
+
 /* Starts a check if one is due. */
 void agent_checks_refresh(struct agent_checks *checks);
 /* True when every agent of the default panel, with all that it falls back to, was refused by the

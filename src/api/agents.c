@@ -31,7 +31,7 @@ static bool holds(const struct agent_binding *const *panel, size_t count,
 void handle_agents_list(struct http_request *request, void *app) {
   enum { PANEL_MAX = 16 };
   const struct api *api = app;
-  const struct agent_table *table = api->parts.agents;
+  const struct agent_table *table = api_agents(api);
   const struct agent_binding *panel[PANEL_MAX];
   bool demo = false;
   size_t seats = agents_default_panel(table, panel, PANEL_MAX, &demo);

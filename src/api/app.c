@@ -13,6 +13,7 @@ enum status api_create(const struct api_parts *parts, struct api **ret_api, stru
   struct api *api = calloc(1, sizeof *api);
   if (api) {
     api->parts = *parts;
+    api->agents = parts->agents;
     api->started_us = clock_mono_us(&clock_system);
     api->alive = http_shared_create(BYTES_LITERAL("{\"status\":\"ok\"}"), "application/json");
     api->health = health_page_create();
@@ -35,6 +36,12 @@ void api_destroy(struct api *api) {
   agent_checks_destroy(api->checks);
   start_keys_destroy(api->start_keys);
   free(api);
+}
+
+enum status api_use_agents(struct api *api, const struct agent_table *agents) {
+  enum status status = agent_checks_use(api->checks, agents);
+  if (!status) api->agents = agents;
+  return status;
 }
 
 void api_set_server(struct api *api, const struct http_server *server) {

@@ -24,7 +24,7 @@ struct api_parts { /* borrowed; they outlive the API */
   struct hub *hub;
   struct runner *runner;
   struct provider *provider;
-  const struct agent_table *agents;
+  const struct agent_table *agents; /* at the start; handlers ask api_agents */
   const struct options *options;
 };
 
@@ -33,6 +33,9 @@ MUST_CHECK enum status api_create(const struct api_parts *parts, struct api **re
                                   struct error *err);
 /* After the HTTP server was destroyed and the pool and the loop have stopped. NULL is fine. */
 void api_destroy(struct api *api);
+/* A new table, for the requests from here on; both must live as long as the API. One thread at a
+ * time. STATUS_NOMEM: the former one stays. */
+MUST_CHECK enum status api_use_agents(struct api *api, const struct agent_table *agents);
 /* Before http_server_start. For the counts of WebSockets in health. */
 void api_set_server(struct api *api, const struct http_server *server);
 

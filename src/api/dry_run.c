@@ -31,8 +31,8 @@ static void answer(void *arg) {
   struct debate_config config;
   struct estimate estimate;
   struct error err = {0};
-  enum status s = estimate_request(parts->agents, parts->options, parts->store, &who, &run->spec,
-                                   &config, &estimate, &err);
+  enum status s = estimate_request(api_agents(run->api), parts->options, parts->store, &who,
+                                   &run->spec, &config, &estimate, &err);
   if (s) {
     reply_failure(run->request, s, &err, run->headers);
   } else {

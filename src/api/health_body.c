@@ -47,7 +47,7 @@ static struct findings look(struct api *api) {
   f.writable = store_writable(api->parts.store);
   f.accepting = runner_stats(api->parts.runner).accepting;
   if (api->server) f.websockets = http_ws_stats(api->server).active;
-  count_agents(api->parts.agents, &f);
+  count_agents(api_agents(api), &f);
   count_breakers(api->parts.provider, &f);
   return f;
 }
@@ -101,7 +101,7 @@ static const char *const no_keys =
     "Set ANTHROPIC_API_KEY, OPENAI_API_KEY or another provider's key.";
 
 static json_t *checks_of(const struct api *api, const struct findings *f) {
-  json_t *each = providers_of(api->parts.agents);
+  json_t *each = providers_of(api_agents(api));
   json_int_t available = 0;
   const char *name;
   json_t *value;

@@ -14,9 +14,10 @@ struct start_keys;
 
 struct api {
   struct api_parts parts;
-  const struct http_server *server; /* set before the first request */
-  int64_t started_us;               /* monotonic */
-  struct http_shared *alive;        /* the answer of /healthz */
+  _Atomic(const struct agent_table *) agents; /* replaced on one thread, read on any */
+  const struct http_server *server;           /* set before the first request */
+  int64_t started_us;                         /* monotonic */
+  struct http_shared *alive;                  /* the answer of /healthz */
   struct health_page *health;
   struct agent_checks *checks;
   struct start_keys *start_keys;
@@ -27,6 +28,11 @@ struct api {
 static inline struct principal api_principal(const struct http_request *request) {
   (void)request;
   return PRINCIPAL_LOCAL;
+}
+
+/* The table as it is now. A handler takes it once. */
+static inline const struct agent_table *api_agents(const struct api *api) {
+  return api->agents;
 }
 
 /* Seconds since api_create. */

@@ -431,11 +431,14 @@ out:
 }
 
 void agents_free(struct agent_table *table) {
-  if (!table) return;
-  free(table->agents);
-  if (table->storage) explicit_bzero(table->storage, STORAGE_BYTES);
-  free(table->storage);
-  free(table);
+  while (table) {
+    struct agent_table *former = table->former;
+    free(table->agents);
+    if (table->storage) explicit_bzero(table->storage, STORAGE_BYTES);
+    free(table->storage);
+    free(table);
+    table = former;
+  }
 }
 
 const struct agent_binding *agents_find(const struct agent_table *table, struct bytes type) {

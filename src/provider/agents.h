@@ -1,8 +1,9 @@
 /* The table of agents: which agent type is bound to which provider, model, base URL and key.
  *
  * Built in (agents_builtin.c) and overridable by a JSON file (--agents-file); names, models, URLs
- * and prices age in weeks, so none of them stands anywhere else in the code. Read once at start,
- * immutable afterwards, any thread.
+ * and prices age in weeks, so none of them stands anywhere else in the code. A table is immutable,
+ * any thread. When the server is told to read the file anew, a new table takes the place of the old
+ * one, which stays until the end: whoever took a row of it may go on with that.
  */
 #ifndef ARAGORA_PROVIDER_AGENTS_H
 #define ARAGORA_PROVIDER_AGENTS_H
@@ -45,7 +46,8 @@ struct agent_binding {
 struct agent_table {
   struct agent_binding *agents;
   size_t count;
-  char *storage; /* owns the texts */
+  char *storage;              /* owns the texts */
+  struct agent_table *former; /* its owner's: the one that it took the place of, or NULL */
 };
 
 /* Builds the table: built-in rows, then `file` (may be NULL), then the environment (keys, as
@@ -53,7 +55,7 @@ struct agent_table {
  * variable. */
 MUST_CHECK enum status agents_load(const char *file, struct agent_table **ret_table,
                                    struct error *err);
-void agents_free(struct agent_table *table);
+void agents_free(struct agent_table *table); /* and the former ones; NULL is fine */
 
 /* Whether it is known what a token costs, in and out. */
 static inline bool agent_is_priced(const struct agent_binding *binding) {

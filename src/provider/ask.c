@@ -598,7 +598,7 @@ enum status ask_start(struct provider *provider, const struct ask_spec *spec,
   if (!ask) return error_set(err, STATUS_NOMEM, NULL, "out of memory");
   ask->provider = provider;
   ask->spec = *spec;
-  ask->fallback = fallback_of(provider->options.agents, spec->binding);
+  ask->fallback = fallback_of(provider->roster->agents, spec->binding);
   ask->ops = ops;
   ask->ctx = ctx;
   ask->first.ask = ask;

@@ -10,13 +10,21 @@
 #include "provider/service.h"
 #include "provider/standins.h"
 
+/* A table of agents and what follows from it. One that another took the place of stays until the
+ * end of the provider. */
+struct roster {
+  const struct agent_table *agents; /* NULL = there are none */
+  struct standins standins;
+  struct roster *former;
+};
+
 struct provider {
   struct loop *loop;
   struct provider_options options;
   struct attempt_limits limits;
   struct http_client *http;
   struct services services;
-  struct standins standins;
+  _Atomic(struct roster *) roster; /* replaced on one thread, read on any */
   struct budgets *budgets;
   struct prng chance; /* for the jitter of delays */
 };

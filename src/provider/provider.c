@@ -21,6 +21,27 @@ static void init_services(struct provider *provider) {
   services_init(&provider->services, provider->loop, &services);
 }
 
+enum status provider_use_agents(struct provider *provider, const struct agent_table *agents) {
+  struct roster *roster = calloc(1, sizeof *roster);
+  if (!roster || standins_make(agents, &roster->standins)) {
+    free(roster);
+    return STATUS_NOMEM;
+  }
+  roster->agents = agents;
+  roster->former = provider->roster;
+  provider->roster = roster;
+  return STATUS_OK;
+}
+
+static void free_rosters(struct roster *roster) {
+  while (roster) {
+    struct roster *former = roster->former;
+    standins_done(&roster->standins);
+    free(roster);
+    roster = former;
+  }
+}
+
 enum status provider_create(struct loop *loop, const struct provider_options *options,
                             struct provider **ret_provider, struct error *err) {
   struct provider *provider = calloc(1, sizeof *provider);
@@ -30,13 +51,13 @@ enum status provider_create(struct loop *loop, const struct provider_options *op
   provider->limits = (struct attempt_limits){options->connect_timeout_ms, options->idle_timeout_ms,
                                              options->max_answer_bytes, options->demo_token_rate};
   struct http_client_limits limits = {options->connections_per_host, options->max_queued};
-  enum status status = standins_make(options->agents, &provider->standins);
+  enum status status = provider_use_agents(provider, options->agents);
   if (status) error_set(err, status, NULL, "out of memory");
   if (!status) status = budgets_create(loop, &options->budgets, &provider->budgets, err);
   if (!status) status = http_client_create(loop, limits, &provider->http, err);
   if (status) {
     budgets_destroy(provider->budgets);
-    standins_done(&provider->standins);
+    free_rosters(provider->roster);
     free(provider);
     return status;
   }
@@ -53,7 +74,7 @@ void provider_destroy(struct provider *provider) {
   services_done(&provider->services);
   http_client_destroy(provider->http);
   budgets_destroy(provider->budgets);
-  standins_done(&provider->standins);
+  free_rosters(provider->roster);
   free(provider);
 }
 
@@ -106,14 +127,15 @@ static void look_locked(struct provider *provider, const struct agent_binding *b
 }
 
 void provider_each_agent(struct provider *provider, provider_agent_fn *each, void *ctx) {
-  const struct agent_table *table = provider->options.agents;
+  const struct roster *roster = provider->roster;
+  const struct agent_table *table = roster->agents;
   struct provider_agent agent;
   for (size_t i = 0; table && i < table->count; i++) {
     look_locked(provider, &table->agents[i], &agent);
     each(ctx, &agent);
   }
-  for (size_t i = 0; i < provider->standins.count; i++) {
-    look_locked(provider, &provider->standins.list[i].binding, &agent);
+  for (size_t i = 0; i < roster->standins.count; i++) {
+    look_locked(provider, &roster->standins.list[i].binding, &agent);
     agent.standin = true;
     if (agent.asked || agent.restored) each(ctx, &agent);
   }
@@ -132,9 +154,10 @@ static void reset_on_loop(void *arg) {
 
 enum status provider_reset_breaker(struct provider *provider, const char *name,
                                    const char **ret_name) {
-  const struct agent_table *table = provider->options.agents;
+  const struct roster *roster = provider->roster;
+  const struct agent_table *table = roster->agents;
   const struct agent_binding *binding = table ? agents_find(table, bytes_of(name)) : NULL;
-  if (!binding) binding = standins_find(&provider->standins, name);
+  if (!binding) binding = standins_find(&roster->standins, name);
   if (!binding) return STATUS_NOT_FOUND;
   struct reset *reset = malloc(sizeof *reset);
   if (!reset) return STATUS_NOMEM;

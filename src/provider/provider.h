@@ -39,6 +39,11 @@ MUST_CHECK enum status provider_create(struct loop *loop, const struct provider_
                                        struct provider **ret_provider, struct error *err);
 void provider_destroy(struct provider *provider);
 
+/* A new table in the place of `agents`: for whatever is asked from here on; both must live as long
+ * as the provider. One thread at a time. STATUS_NOMEM: the former one stays. */
+MUST_CHECK enum status provider_use_agents(struct provider *provider,
+                                           const struct agent_table *agents);
+
 /* What its calls are paid from; as long as the provider. */
 struct budgets *provider_budgets(struct provider *provider);
 

@@ -42,7 +42,7 @@ struct runner {
   struct store *store;
   struct hub *hub;
   struct provider *provider;
-  const struct agent_table *agents;
+  _Atomic(const struct agent_table *) agents; /* see runner_use_agents */
   const struct options *options;
   const struct clock *clock;
   struct runner_entry *table;            /* loop thread */

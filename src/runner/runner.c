@@ -59,6 +59,10 @@ enum status runner_create(struct loop *loop, struct store *store, struct hub *hu
   return s;
 }
 
+void runner_use_agents(struct runner *r, const struct agent_table *agents) {
+  r->agents = agents;
+}
+
 void runner_destroy(struct runner *r) {
   if (!r) return;
   delivery_abandon_all(r);

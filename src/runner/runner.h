@@ -28,6 +28,11 @@ MUST_CHECK enum status runner_create(struct loop *loop, struct store *store, str
  * loop are destroyed. NULL is fine. */
 void runner_destroy(struct runner *runner);
 
+/* A new table: for the debates that start and the turns that are asked from here on, as after a
+ * restart. A turn that is being asked goes on with the row that it has; both tables must live as
+ * long as the runner. */
+void runner_use_agents(struct runner *runner, const struct agent_table *agents);
+
 /* What a caller learns of a debate that was started. Borrowed during the callback. */
 struct runner_started {
   const char *id;

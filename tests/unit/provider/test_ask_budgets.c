@@ -38,7 +38,7 @@ static struct loop *loop;
 static struct provider *provider;
 static struct tiny_server *server;
 static struct agent_binding rows[2];
-static struct agent_table table = {rows, 2, NULL};
+static struct agent_table table = {rows, 2, NULL, NULL};
 static char base_url[64];
 static struct budget budget;
 static enum deed deed;

@@ -44,7 +44,7 @@ static struct agent_binding row = {.type = "one",
                                    .wire = WIRE_OPENAI,
                                    .key = "key-of-acme",
                                    .available = true};
-static struct agent_table table = {&row, 1, NULL};
+static struct agent_table table = {&row, 1, NULL, NULL};
 static char base_url[64];
 static void (*then)(int number); /* what the server does at the requests after the quick ones */
 static struct ask *ask;

@@ -40,7 +40,7 @@ static struct loop *loop;
 static struct provider *provider;
 static struct tiny_server *server;
 static struct agent_binding rows[3];
-static struct agent_table table = {rows, 3, NULL};
+static struct agent_table table = {rows, 3, NULL, NULL};
 static char base_url[64], openrouter_url[64];
 static enum deed deeds[16]; /* of the requests in order; the last one goes on */
 static int deed_count, requests, openrouter_requests, undone;

@@ -43,7 +43,7 @@ static struct agent_binding rows[ROWS] = {
              .key_variable = "OPENROUTER_API_KEY",
              .available = true},
 };
-static const struct agent_table table = {rows, ROWS, NULL};
+static const struct agent_table table = {rows, ROWS, NULL, NULL};
 
 static struct loop *loop;
 static struct provider *provider;

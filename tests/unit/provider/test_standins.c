@@ -21,7 +21,7 @@ static struct agent_binding row(const char *type, const char *model, const char 
 }
 
 static struct standins make(struct agent_binding *rows, size_t count) {
-  const struct agent_table table = {rows, count, NULL};
+  const struct agent_table table = {rows, count, NULL, NULL};
   struct standins standins;
   assert_int_equal(standins_make(&table, &standins), STATUS_OK);
   return standins;

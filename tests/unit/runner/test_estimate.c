@@ -25,7 +25,7 @@ static int setup(void **state) {
                                   .price_input_usd_micro = 2000000,
                                   .price_output_usd_micro = 6000000,
                                   .available = true};
-  f->table = (struct agent_table){&f->row, 1, NULL};
+  f->table = (struct agent_table){&f->row, 1, NULL, NULL};
   struct debate_config *c = &f->config;
   *c = (struct debate_config){.rule = RULE_MAJORITY,
                               .rounds = 2,

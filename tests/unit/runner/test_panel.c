@@ -47,7 +47,7 @@ static int setup(void **state) {
   f->rows[4].wire = WIRE_DEMO;
   f->rows[4].key = f->rows[4].key_variable = NULL;
   f->rows[4].price_input_usd_micro = f->rows[4].price_output_usd_micro = 0;
-  f->table = (struct agent_table){f->rows, 5, NULL};
+  f->table = (struct agent_table){f->rows, 5, NULL, NULL};
   debate_spec_init(&f->spec);
   f->spec.task = bytes_dup(BYTES_LITERAL("Should we adopt it?"));
   *state = f;
