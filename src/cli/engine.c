@@ -1,6 +1,7 @@
 #include "cli/engine.h"
 
 #include "base/log.h"
+#include "provider/agents_change.h"
 #include "provider/service.h"
 
 #include <errno.h>
@@ -130,6 +131,29 @@ enum status engine_start(struct engine *e, struct error *err) {
   if (failed) return error_set(err, STATUS_IO, NULL, "cannot start a thread: %s", strerror(failed));
   e->started = true;
   return STATUS_OK;
+}
+
+static enum status use_agents(struct engine *e, struct agent_table *fresh, struct error *err) {
+  if (e->reloads == ENGINE_RELOADS_MAX)
+    return error_set(err, STATUS_FULL, NULL, "the agents were changed %d times: restart",
+                     ENGINE_RELOADS_MAX);
+  if (provider_use_agents(e->provider, fresh))
+    return error_set(err, STATUS_NOMEM, NULL, "out of memory");
+  runner_use_agents(e->runner, fresh);
+  fresh->former = e->agents;
+  e->agents = fresh;
+  e->reloads++;
+  return STATUS_OK;
+}
+
+enum status engine_reload_agents(struct engine *e, struct buffer *ret_changes, struct error *err) {
+  struct agent_table *fresh = NULL;
+  enum status s = agents_load(e->options.agents_file, &fresh, err);
+  if (s) return s;
+  bool differs = agents_change_describe(e->agents, fresh, ret_changes) > 0;
+  if (differs) s = use_agents(e, fresh, err);
+  if (s || !differs) agents_free(fresh);
+  return s;
 }
 
 void engine_stop(struct engine *e, struct pool *pool) {

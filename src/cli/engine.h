@@ -20,7 +20,8 @@
 struct engine {
   struct options options; /* owned */
   struct store *store;
-  struct agent_table *agents;
+  struct agent_table *agents; /* with the former ones behind it */
+  size_t reloads;             /* how many those are */
   struct loop *loop;
   struct hub *hub;
   struct provider *provider;
@@ -42,6 +43,14 @@ MUST_CHECK enum status engine_start(struct engine *e, struct error *err);
  * debates are left where they stand, resumable; what was appended is on disk, and whoever waited
  * for the runner has been answered. */
 void engine_stop(struct engine *e, struct pool *pool);
+
+enum { ENGINE_RELOADS_MAX = 256 }; /* of agents that differ; about 30 KB each, kept to the end */
+
+/* Reads agents and key files anew. What differs is for the debates that start and the turns that
+ * are asked from here on, and is appended to `ret_changes`, without values; nothing there = all is
+ * as before. On an error, which names file or variable and field, all stays as it was. */
+MUST_CHECK enum status engine_reload_agents(struct engine *e, struct buffer *ret_changes,
+                                            struct error *err);
 /* Frees the rest; engine_stop first. */
 void engine_close(struct engine *e);
 

@@ -9,6 +9,11 @@
  * them ends the process at once with CLI_INTERRUPTED: a person who presses Ctrl-C again means it.
  */
 void interrupt_catch(int last);
+/* From here on a SIGHUP that a process sends is no interruption but the wish to read configuration
+ * and log file anew. That of a terminal which is gone still is one. */
+void interrupt_catch_reload(void);
+/* True once after one or more of them came; interrupt_take first. */
+bool interrupt_take_reload(void);
 /* A descriptor that is readable once one came and until it was taken; -1 before interrupt_catch. */
 int interrupt_fd(void);
 /* How many came so far; what is readable becomes silent. */

@@ -23,7 +23,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-enum { POOL_QUEUE = 4096, GRACE_DRAINED_MS = 2000, LAST_SIGNAL = 3 };
+enum { CHANGES_MAX = 2048, POOL_QUEUE = 4096, GRACE_DRAINED_MS = 2000, LAST_SIGNAL = 3 };
 
 const struct flag server_flags[] = {{0}};
 
@@ -37,15 +37,18 @@ struct server {
 
 /* ---- what it may do ---- */
 
+static const char *log_file_of(const struct options *o) {
+  if (o->log_file) return o->log_file;
+  /* The runbook's place, where the system was set up for it. */
+  return access("/var/log/aragora", W_OK | X_OK) == 0 ? "/var/log/aragora/server.log" : NULL;
+}
+
 static enum status open_log(const struct options *o, struct error *err) {
   enum log_level level = LOG_LEVEL_INFO;
   enum status s = log_level_parse(o->log_level, &level);
   if (s) return error_set(err, s, "--log-level", "unknown log level \"%.32s\"", o->log_level);
-  const char *file = o->log_file;
-  /* The runbook's place, where the system was set up for it. */
-  if (!file && access("/var/log/aragora", W_OK | X_OK) == 0) file = "/var/log/aragora/server.log";
   bool plain = o->dev || strcmp(o->log_format, "text") == 0;
-  return log_open(level, file, plain, err);
+  return log_open(level, log_file_of(o), plain, err);
 }
 
 /* ---- what it says ---- */
@@ -144,6 +147,42 @@ static enum status start(struct server *s, struct options *options, struct error
   return status;
 }
 
+/* ---- reading anew what may change ---- */
+
+static void reload_agents(struct server *s) {
+  struct error err = {0};
+  BUFFER_LATER struct buffer changes;
+  buffer_init(&changes, CHANGES_MAX);
+  const char *file = s->engine.options.agents_file;
+  enum status status = engine_reload_agents(&s->engine, &changes, &err);
+  if (!status && changes.len) status = api_use_agents(s->api, s->engine.agents);
+  if (status)
+    log_error("server", NULL,
+              "reload=failed agents_file=%s field=%s error=\"%s\" the agents stay as they were",
+              file ? file : "-", *err.field ? err.field : "-",
+              *err.message ? err.message : status_name(status));
+  else
+    log_info("server", NULL, "reload=done agents%s", changes.len ? changes.ptr : "=unchanged");
+}
+
+/* SIGHUP. Debates that run notice it at their next turn. */
+static void reload(struct server *s) {
+  struct error err = {0};
+  if (log_reopen(log_file_of(&s->engine.options), &err))
+    log_error("server", NULL, "reload=failed field=%s error=\"%s\" the old file is written on",
+              err.field, err.message);
+  reload_agents(s);
+}
+
+static void reload_and_notify(struct server *s) {
+  char state[64];
+  snprintf(state, sizeof state, "RELOADING=1\nMONOTONIC_USEC=%lld",
+           (long long)clock_mono_us(&clock_system));
+  process_notify(state);
+  reload(s);
+  process_notify("READY=1");
+}
+
 /* ---- stopping ---- */
 
 static void became_idle(void *ctx) {
@@ -193,6 +232,7 @@ static bool drain(struct server *s) {
       why = "timeout";
     else if (interrupt_wait(s->idle_fd, limit_ms ? (int)left_ms : -1) && interrupt_take() > 1)
       why = "now";
+    if (interrupt_take_reload()) reload(s);
   }
   say_left(s, why);
   return !why;
@@ -212,14 +252,18 @@ static int serve(struct options *options) {
   struct server server = {0};
   struct error err = {0};
   interrupt_catch(LAST_SIGNAL);
+  interrupt_catch_reload();
   if (start(&server, options, &err)) {
     output_error(&err);
     stop(&server, false);
     return CLI_ERROR;
   }
   process_notify("READY=1");
-  while (!interrupt_wait(-1, -1)) continue;
-  interrupt_take();
+  for (;;) {
+    if (!interrupt_wait(-1, -1)) continue;
+    if (interrupt_take() > 0) break;
+    if (interrupt_take_reload()) reload_and_notify(&server);
+  }
   stop(&server, drain(&server));
   log_info("server", NULL, "stopped");
   log_close();
