@@ -22,6 +22,10 @@
 /* What providers and broken agents say; it must never be an answer, a critique or a ballot. */
 #define SIM_ERROR_MARK "upstream-error-text"
 
+/* What an attempt reserves, by its number in the turn. */
+#define SIM_RESERVED_TOKENS(attempt)    (1000 + 7 * (attempt))
+#define SIM_RESERVED_USD_MICRO(attempt) (90 + (attempt))
+
 /* How hostile the world is. */
 enum sim_mood {
   SIM_CALM,    /* every reply well-formed, nothing fails */
@@ -35,6 +39,8 @@ struct sim_options {
   uint64_t order_seed; /* order and time of arrival; differing ones must give the same decision */
   int kill_at;         /* the process dies after this many events, -1 = never */
   bool kills;          /* and again at random */
+  int die_at;          /* the process dies at this boundary, counted from 1; 0 = never */
+  int die_again;       /* and so many boundaries later again; 0 = no */
   bool verbose;
 };
 
@@ -50,6 +56,11 @@ struct sim_log {
   size_t count, cap;
 };
 
+struct sim_counts { /* as the judge read them off the log */
+  int unknowns;     /* attempts that a death cut */
+  int resumed;      /* turns asked again because of that */
+};
+
 struct sim_run {
   struct sim_log log;
   char head_hash[2 * CHAIN_HASH_SIZE + 1];
@@ -57,6 +68,10 @@ struct sim_run {
   bool decided;      /* there is a consensus event */
   char problem[400]; /* "" when nothing was wrong */
   int kills, prompts;
+  int boundaries; /* where it may die: before and after each write, and after each send */
+  int sent;       /* requests that left */
+  int unsent;     /* attempts whose start was on disk when a death kept them from being sent */
+  struct sim_counts counts;
   char **asked; /* every prompt as its turn and hash */
   size_t asked_count, asked_cap;
 };
@@ -83,6 +98,6 @@ void sim_author_of_label(const struct prompt *prompt, const char *nonce, int lab
 void sim_judge_prompt(const struct debate *debate, int turn, const struct prompt *prompt,
                       char problem[400]);
 /* Problems of a finished log, found without the engine. */
-void sim_judge_log(const struct sim_log *log, char problem[400]);
+void sim_judge_log(const struct sim_log *log, struct sim_counts *ret_counts, char problem[400]);
 
 #endif

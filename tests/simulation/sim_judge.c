@@ -37,6 +37,15 @@ void sim_judge_prompt(const struct debate *d, int turn, const struct prompt *p, 
     snprintf(out, 400, "turn %d: asks an agent that has no valid proposal", turn);
 }
 
+enum { JUDGED_TURNS_MAX = 512 };
+
+struct judged_turn { /* read off the log */
+  char id[TURN_ID_SIZE];
+  bool unknown; /* a death cut its last attempt */
+  bool unread;  /* it has a whole reply that did not parse */
+  bool ended;   /* its content or its failure is in the log */
+};
+
 struct facts {                            /* read off the log */
   char answers[DEBATE_MEMBERS_MAX][4096]; /* text and key as last logged */
   int n, quorum;
@@ -46,7 +55,59 @@ struct facts {                            /* read off the log */
   const char *rule;
   bool fact, ended, consensus, error, reached;
   const char *basis, *status;
+  struct judged_turn turns[JUDGED_TURNS_MAX];
+  int turn_count, unknowns, resumed;
 };
+
+static struct judged_turn *turn_of(struct facts *f, const json_t *data) {
+  const char *id = json_get_text(data, "turn", "");
+  for (int i = 0; i < f->turn_count; i++)
+    if (strcmp(f->turns[i].id, id) == 0) return &f->turns[i];
+  if (f->turn_count == JUDGED_TURNS_MAX) return NULL;
+  struct judged_turn *turn = &f->turns[f->turn_count++];
+  snprintf(turn->id, sizeof turn->id, "%s", id);
+  return turn;
+}
+
+/* A result that is on disk is not asked for again; one that did not parse is asked to be mended. */
+static void judge_asking(struct facts *f, const struct sim_line *l, const json_t *data,
+                         char out[400]) {
+  unsigned long long seq = l->line.seq;
+  struct judged_turn *turn = turn_of(f, data);
+  if (f->fact) snprintf(out, 400, "event %llu: an attempt after the debate was stopped", seq);
+  f->attempts_open++;
+  if (!turn) return;
+  if (turn->ended)
+    snprintf(out, 400, "event %llu: turn %s is asked again, and its result is on disk", seq,
+             turn->id);
+  if (turn->unread != json_get_bool(data, "repair", false))
+    snprintf(out, 400, "event %llu: turn %s: a repair without a bad reply, or none with one", seq,
+             turn->id);
+  f->resumed += turn->unknown;
+  turn->unknown = false;
+}
+
+/* What a death cut is booked at what had been reserved for it. */
+static void judge_attempt_end(struct facts *f, const struct sim_line *l, const json_t *data,
+                              char out[400]) {
+  struct judged_turn *turn = turn_of(f, data);
+  int64_t number = json_get_int(data, "attempt", 0);
+  f->attempts_open--;
+  if (!turn) return;
+  if (json_get_text(data, "reply", NULL)) turn->unread = true;
+  if (strcmp(json_get_text(data, "outcome", ""), "unknown") != 0) return;
+  f->unknowns++;
+  turn->unknown = true;
+  if (json_get_int(data, "tokens", -1) != SIM_RESERVED_TOKENS(number) ||
+      json_get_int(data, "cost_usd_micro", -1) != SIM_RESERVED_USD_MICRO(number))
+    snprintf(out, 400, "event %llu: an unknown attempt is not booked at its reserve",
+             (unsigned long long)l->line.seq);
+}
+
+static void judge_turn_end(struct facts *f, const json_t *data) {
+  struct judged_turn *turn = turn_of(f, data);
+  if (turn) turn->ended = true;
+}
 
 static int agent_place(const struct facts *f, const char *name) {
   size_t i;
@@ -156,18 +217,22 @@ static void judge_line(struct facts *f, const struct sim_line *l, const json_t *
     f->quorum = (int)json_get_int(data, "quorum", 0);
     f->rule = json_get_text(data, "consensus", "");
   } else if (strcmp(type, "attempt_start") == 0) {
-    if (f->fact) snprintf(out, 400, "event %llu: an attempt after the debate was stopped", seq);
-    f->attempts_open++;
+    judge_asking(f, l, data, out);
   } else if (strcmp(type, "attempt_end") == 0) {
-    f->attempts_open--;
+    judge_attempt_end(f, l, data, out);
   } else if (strcmp(type, "agent_message") == 0) {
     if (f->fact) snprintf(out, 400, "event %llu: a late answer was used", seq);
     f->proposals += strcmp(json_get_text(data, "kind", ""), "proposal") == 0;
+    judge_turn_end(f, data);
     judge_message(f, l, data, out);
   } else if (strcmp(type, "critique") == 0) {
+    judge_turn_end(f, data);
     judge_critique(f, l, data, out);
   } else if (strcmp(type, "vote") == 0) {
+    judge_turn_end(f, data);
     judge_vote(f, l, data, out);
+  } else if (strcmp(type, "agent_error") == 0) {
+    judge_turn_end(f, data);
   } else if (strcmp(type, "consensus") == 0) {
     judge_consensus(f, data, out);
   } else if (strcmp(type, "error") == 0) {
@@ -187,7 +252,7 @@ static void judge_line(struct facts *f, const struct sim_line *l, const json_t *
   }
 }
 
-void sim_judge_log(const struct sim_log *log, char out[400]) {
+void sim_judge_log(const struct sim_log *log, struct sim_counts *ret_counts, char out[400]) {
   static struct facts f;
   f = (struct facts){0};
   json_t *first = NULL;
@@ -200,4 +265,5 @@ void sim_judge_log(const struct sim_log *log, char out[400]) {
   }
   json_decref(first);
   if (!out[0] && !f.ended) snprintf(out, 400, "the log has no end");
+  *ret_counts = (struct sim_counts){f.unknowns, f.resumed};
 }

@@ -26,8 +26,9 @@ struct world {
   enum event_kind fact;
   struct prng order, kills;
   struct flight flights[FLIGHTS_MAX];
-  int asked[TURN_KIND_COUNT][DEBATE_ROUNDS_MAX + 1][DEBATE_MEMBERS_MAX];
   size_t dead_until; /* the next kill, in events */
+  int die_next;      /* the boundary of the next death; 0 = none */
+  bool dead;         /* nothing is written or sent until die_and_resume */
 };
 
 static void problem(struct world *w, const char *what, const char *detail) {
@@ -130,9 +131,23 @@ static void append(struct world *w, const struct draft *draft) {
   if (w->run->log.count > EVENTS_MAX) problem(w, "the debate does not end", "");
 }
 
+static bool is_spared(const struct world *w);
+
+/* A place where the process may die. A death that would fail a turn waits for the next one. */
+static void pass_boundary(struct world *w) {
+  int here = ++w->run->boundaries;
+  if (!w->die_next || here < w->die_next || is_spared(w)) return;
+  w->dead = true;
+  w->die_next = w->run->kills == 0 && w->o->die_again ? here + w->o->die_again : 0;
+}
+
+/* One transaction: all of it or nothing. */
 static void append_all(struct world *w, struct drafts *drafts) {
-  for (size_t i = 0; i < drafts->count && !w->run->problem[0]; i++) append(w, &drafts->items[i]);
+  if (!w->dead) pass_boundary(w);
+  for (size_t i = 0; i < drafts->count && !w->dead && !w->run->problem[0]; i++)
+    append(w, &drafts->items[i]);
   drafts_done(drafts);
+  if (!w->dead) pass_boundary(w);
 }
 
 /* ---- death and resurrection ---- */
@@ -144,11 +159,26 @@ static void forget_flights(struct world *w) {
   }
 }
 
+/* The chain as the log has it, from nothing but the log; its head goes on from there. */
+static void check_chain(struct world *w) {
+  uint8_t digest[CHAIN_HASH_SIZE];
+  memset(w->head, 0, sizeof w->head);
+  for (size_t i = 0; i < w->run->log.count; i++) {
+    const struct check_line *c = &w->run->log.lines[i].line;
+    chain_digest(c->salt, c->data, digest);
+    chain_extend(w->head, c->seq, c->type, c->ts_ms, c->round, c->agent, digest, w->head);
+    if (memcmp(w->head, c->hash, sizeof w->head) != 0)
+      problem(w, "the chain does not hold at ", c->type);
+  }
+}
+
 /* Only the log survives. */
 static void die_and_resume(struct world *w) {
   struct error err = {0};
   struct drafts drafts = {0};
   forget_flights(w);
+  w->dead = false;
+  check_chain(w);
   debate_destroy(w->d);
   w->d = debate_create(false);
   for (size_t i = 0; i < w->run->log.count; i++) {
@@ -162,7 +192,7 @@ static void die_and_resume(struct world *w) {
   }
   w->run->kills++;
   w->now_ms += 5000;
-  if (w->d->phase == PHASE_ENDED) return;
+  if (w->d->phase == PHASE_ENDED || w->d->phase == PHASE_NEW) return;
   int64_t elapsed = w->d->elapsed_ms + w->d->last_ms - w->d->elapsed_from_ms;
   enum status s = debate_close_unknown(w->d, &drafts);
   if (!s)
@@ -241,16 +271,26 @@ static void ask(struct world *w, int turn, bool hedge) {
   if (!f) abort();
   /* The same throw after a crash as before it: only a repair is a new one. */
   int asked = t->bad_reply ? 1 : 0;
-  f->used = true;
-  f->hedge = hedge;
-  f->turn = turn;
-  f->attempt = t->attempts + 1;
-  f->reply = sim_reply_make(w->o, w->d, turn, asked, &prompt);
-  f->arrives_ms = w->now_ms + 1 + prng_below(&w->order, 20000);
+  int attempt = t->attempts + 1;
+  struct sim_reply reply = sim_reply_make(w->o, w->d, turn, asked, &prompt);
+  int64_t takes_ms = 1 + prng_below(&w->order, 20000);
   prompt_done(&prompt);
-  struct attempt_begin begin = {"acme-cloud", "acme-large-3", 1000, -1, hedge, 0};
+  struct attempt_begin begin = {"acme-cloud",
+                                "acme-large-3",
+                                SIM_RESERVED_TOKENS(attempt),
+                                SIM_RESERVED_USD_MICRO(attempt),
+                                hedge,
+                                0};
   if (debate_begin_attempt(w->d, turn, &begin, &drafts)) abort();
   append_all(w, &drafts);
+  if (w->dead) {
+    w->run->unsent += w->d->turns[turn].attempts == attempt;
+    free(reply.text);
+    return;
+  }
+  w->run->sent++;
+  *f = (struct flight){true, hedge, turn, attempt, w->now_ms + takes_ms, reply};
+  pass_boundary(w);
 }
 
 static void deliver(struct world *w, struct flight *f, enum outcome cut) {
@@ -275,7 +315,7 @@ static void deliver(struct world *w, struct flight *f, enum outcome cut) {
                              .output = 50,
                              .reasoning = -1,
                              .booked_tokens = 150,
-                             .booked_usd_micro = -1,
+                             .booked_usd_micro = 15,
                              .ttft_ms = 1,
                              .latency_ms = 2};
   if (debate_answer(w->d, f->turn, &r, &drafts)) abort();
@@ -359,7 +399,7 @@ static void step(struct world *w) {
     if (flight_of(w, commands.asks[i], NULL)) continue;
     ask(w, commands.asks[i], false);
     asked = true;
-    if (must_die(w)) {
+    if (w->dead || must_die(w)) {
       die_and_resume(w);
       return;
     }
@@ -367,6 +407,7 @@ static void step(struct world *w) {
   if (!asked) wait(w);
 }
 
+/* Until it is on disk nobody was told that there is a debate: it is started again. */
 static void begin(struct world *w) {
   struct drafts drafts = {0};
   struct debate_config c = make_config(w->o);
@@ -436,14 +477,20 @@ void sim_play(const struct sim_options *o, struct sim_run *ret_run) {
   w.order = prng_for(o->order_seed, PURPOSE_ORDER, 0, 0);
   w.kills = prng_for(o->order_seed, PURPOSE_KILLS, 0, 0);
   w.dead_until = 4;
+  w.die_next = o->die_at;
   if (!w.d) abort();
-  begin(&w);
-  while (!ret_run->problem[0] && w.d->phase != PHASE_ENDED) {
-    if (must_die(&w)) die_and_resume(&w);
-    if (w.d->phase != PHASE_ENDED && !ret_run->problem[0]) step(&w);
+  while (!ret_run->problem[0] && (w.dead || w.d->phase != PHASE_ENDED)) {
+    if (w.dead || must_die(&w))
+      die_and_resume(&w);
+    else if (w.d->phase == PHASE_NEW)
+      begin(&w);
+    else
+      step(&w);
   }
   if (!ret_run->problem[0]) check_refold(&w);
-  if (!ret_run->problem[0]) sim_judge_log(&ret_run->log, ret_run->problem);
+  if (!ret_run->problem[0]) sim_judge_log(&ret_run->log, &ret_run->counts, ret_run->problem);
+  if (!ret_run->problem[0] && w.d->attempts != ret_run->sent + ret_run->unsent)
+    problem(&w, "requests left that the log does not know, or the other way round", "");
   keep_result(&w);
   forget_flights(&w);
   debate_destroy(w.d);

@@ -2,6 +2,8 @@
  *
  *   simulation [--seeds N] [--from S]   N seeds, each in every way below (default 200 from 1)
  *   simulation --seed S [-v]            one seed; -v prints its log
+ *   simulation --torture ...            the same, but each debate dies at every write and send
+ *   simulation --torture --seed S --at B   one of these deaths
  */
 #include "sim.h"
 
@@ -10,6 +12,7 @@
 
 struct totals {
   long debates, events, prompts, kills, decisions;
+  long boundaries, unknowns, resumed, sent, unsent;
 };
 
 static bool report(uint64_t seed, const char *way, const struct sim_run *run) {
@@ -24,6 +27,11 @@ static void add(struct totals *t, const struct sim_run *run) {
   t->prompts += run->prompts;
   t->kills += run->kills;
   t->decisions += run->decided;
+  t->boundaries += run->boundaries;
+  t->unknowns += run->counts.unknowns;
+  t->resumed += run->counts.resumed;
+  t->sent += run->sent;
+  t->unsent += run->unsent;
 }
 
 static bool same_text(const char *a, const char *b) {
@@ -85,43 +93,113 @@ static bool play_killed(uint64_t seed, struct totals *t) {
   return ok;
 }
 
+/* ---- a death at every boundary ---- */
+
+/* Every other one dies again while or soon after it is taken up. */
+static int second_death(uint64_t seed, int at) {
+  struct prng g = prng_for(seed, 301, (uint64_t)at, 0);
+  return at % 2 ? 1 + (int)prng_below(&g, 8) : 0;
+}
+
+static bool play_death(const struct sim_options *whole, const char *content, int at, bool verbose,
+                       struct totals *t) {
+  struct sim_options o = *whole;
+  o.die_at = at;
+  o.die_again = second_death(o.seed, at);
+  o.verbose = verbose;
+  struct sim_run run;
+  sim_play(&o, &run);
+  if (!run.problem[0] && !same_text(content, run.content))
+    snprintf(run.problem, sizeof run.problem, "what was asked, said or decided is not the same");
+  if (!run.problem[0] && run.kills == 0)
+    snprintf(run.problem, sizeof run.problem, "it did not die");
+  char way[64];
+  snprintf(way, sizeof way, "dies at boundary %d", at);
+  bool ok = report(o.seed, way, &run);
+  add(t, &run);
+  sim_run_done(&run);
+  return ok;
+}
+
+/* `at` 0: at each of them. Answered well or badly, and never stopped from outside: what comes out
+ * must be what the undisturbed debate comes to. */
+static bool play_deaths(uint64_t seed, int at, bool verbose, struct totals *t) {
+  enum sim_mood mood = seed % 2 ? SIM_CALM : SIM_ROUGH;
+  struct sim_options o = {.seed = seed, .order_seed = seed, .mood = mood, .kill_at = -1};
+  struct sim_run whole;
+  sim_play(&o, &whole);
+  bool ok = report(seed, "undisturbed", &whole);
+  int last = at ? at : whole.boundaries;
+  for (int i = at ? at : 1; ok && i <= last; i++) ok = play_death(&o, whole.content, i, verbose, t);
+  add(t, &whole);
+  sim_run_done(&whole);
+  return ok;
+}
+
 static bool play_seed(uint64_t seed, bool verbose, struct totals *t) {
   return play_hostile(seed, verbose, t) && play_killed(seed, t) && play_reordered(seed, t);
 }
 
-int main(int argc, char **argv) {
-  uint64_t from = 1;
-  uint64_t seeds = 200;
-  bool verbose = false;
+struct request {
+  uint64_t from, seeds;
+  int at;
+  bool torture, verbose;
+};
+
+static bool read_arguments(int argc, char **argv, struct request *q) {
   for (int i = 1; i < argc; i++) {
     bool value = i + 1 < argc;
     if (strcmp(argv[i], "-v") == 0) {
-      verbose = true;
+      q->verbose = true;
+    } else if (strcmp(argv[i], "--torture") == 0) {
+      q->torture = true;
     } else if (value && strcmp(argv[i], "--seeds") == 0) {
-      seeds = strtoull(argv[++i], NULL, 10);
+      q->seeds = strtoull(argv[++i], NULL, 10);
     } else if (value && strcmp(argv[i], "--from") == 0) {
-      from = strtoull(argv[++i], NULL, 10);
+      q->from = strtoull(argv[++i], NULL, 10);
+    } else if (value && strcmp(argv[i], "--at") == 0) {
+      q->at = (int)strtol(argv[++i], NULL, 10);
     } else if (value && strcmp(argv[i], "--seed") == 0) {
-      from = strtoull(argv[++i], NULL, 10);
-      seeds = 1;
+      q->from = strtoull(argv[++i], NULL, 10);
+      q->seeds = 1;
     } else {
-      fprintf(stderr, "usage: simulation [--seeds N] [--from S] | --seed S [-v]\n");
-      return 2;
+      return false;
     }
   }
+  return true;
+}
+
+static void print_totals(const struct request *q, const struct totals *t) {
+  printf("ok - %llu seeds: %ld debates, %ld events, %ld prompts, %ld deaths, %ld decisions",
+         (unsigned long long)q->seeds, t->debates, t->events, t->prompts, t->kills, t->decisions);
+  if (q->torture)
+    printf(", %ld requests, %ld starts unsent, %ld unknown attempts, %ld turns asked again",
+           t->sent, t->unsent, t->unknowns, t->resumed);
+  printf("\n");
+}
+
+int main(int argc, char **argv) {
+  struct request q = {.from = 1, .seeds = 200};
   struct totals t = {0};
-  for (uint64_t seed = from; seed < from + seeds; seed++) {
-    if (!play_seed(seed, verbose, &t)) {
-      printf("replay with: simulation --seed %llu -v\n", (unsigned long long)seed);
+  if (!read_arguments(argc, argv, &q)) {
+    fprintf(stderr,
+            "usage: simulation [--torture [--at B]] [--seeds N] [--from S] | --seed S [-v]\n");
+    return 2;
+  }
+  uint64_t step = q.torture ? 100 : 1000;
+  for (uint64_t seed = q.from; seed < q.from + q.seeds; seed++) {
+    bool ok = q.torture ? play_deaths(seed, q.at, q.verbose, &t) : play_seed(seed, q.verbose, &t);
+    if (!ok) {
+      printf("replay with: simulation %s--seed %llu -v\n", q.torture ? "--torture [--at B] " : "",
+             (unsigned long long)seed);
       return 1;
     }
-    if (seeds >= 2000 && (seed - from + 1) % 1000 == 0) {
-      printf("# %llu of %llu seeds\n", (unsigned long long)(seed - from + 1),
-             (unsigned long long)seeds);
+    uint64_t done = seed - q.from + 1;
+    if (q.seeds >= 2 * step && done % step == 0) {
+      printf("# %llu of %llu seeds\n", (unsigned long long)done, (unsigned long long)q.seeds);
       fflush(stdout);
     }
   }
-  printf("ok - %llu seeds: %ld debates, %ld events, %ld prompts, %ld deaths, %ld decisions\n",
-         (unsigned long long)seeds, t.debates, t.events, t.prompts, t.kills, t.decisions);
+  print_totals(&q, &t);
   return 0;
 }
