@@ -72,6 +72,11 @@ coverage: ## line coverage of the unit and simulation tests, in build-coverage/h
 bench: build ## the benchmarks, as far as there are any
 	@if [ -x bench/run ]; then bench/run; else echo "There is no bench/run yet." >&2; exit 1; fi
 
+.PHONY: torture
+torture: ## kills at every write and send of 10,000 simulated debates, and the server 100 times under load
+	@scripts/install-deps build test
+	@scripts/torture
+
 .PHONY: soak
 soak: ## SOAK_SEEDS (20000) simulated debates under the sanitizers, on all cores
 	@scripts/install-deps build test
