@@ -8,9 +8,9 @@
 #include <unistd.h>
 
 struct findings {
-  bool usable;    /* both databases answer */
-  bool writable;  /* and take writes */
-  bool accepting; /* new debates are admitted */
+  bool usable;         /* both databases answer */
+  enum status refuses; /* STATUS_OK, or why the truth of the two takes no writes */
+  bool accepting;      /* new debates are admitted */
   int64_t memory_us, elo_us;
   char problem[320]; /* of the databases, "" = none */
   size_t agents, available;
@@ -44,7 +44,7 @@ static struct findings look(struct api *api) {
   struct error err = {0};
   f.usable = store_ping(api->parts.store, &f.memory_us, &f.elo_us, &err) == STATUS_OK;
   if (!f.usable) snprintf(f.problem, sizeof f.problem, "%s", err.message);
-  f.writable = store_writable(api->parts.store);
+  f.refuses = store_check_writable(api->parts.store, NULL);
   f.accepting = runner_stats(api->parts.runner).accepting;
   if (api->server) f.websockets = http_ws_stats(api->server).active;
   count_agents(api_agents(api), &f);
@@ -111,14 +111,14 @@ static json_t *checks_of(const struct api *api, const struct findings *f) {
   if (providers && f->only_demo) json_object_set_new(providers, "warning", json_string(no_keys));
   return json_pack("{s:o, s:o, s:{s:b}, s:o, s:{s:b, s:I}, s:o}", "database",
                    database_check(f, f->memory_us), "elo_system", database_check(f, f->elo_us),
-                   "filesystem", "healthy", f->writable, "ai_providers", providers, "websocket",
+                   "filesystem", "healthy", !f->refuses, "ai_providers", providers, "websocket",
                    "healthy", 1, "active_clients", (json_int_t)f->websockets, "circuit_breakers",
                    breakers_check(f));
 }
 
 static json_t *components_of(const struct findings *f) {
   double mb = resident_mb();
-  const char *database = f->usable ? f->writable ? "healthy" : "degraded" : "unhealthy";
+  const char *database = f->usable ? f->refuses ? "degraded" : "healthy" : "unhealthy";
   return json_pack("{s:{s:s, s:o}, s:{s:s, s:I, s:I}, s:{s:s, s:o}, s:{s:s, s:I}}", "database",
                    "status", database, "latency_ms",
                    f->usable ? milliseconds(f->memory_us) : json_null(), "agents", "status",
@@ -128,12 +128,22 @@ static json_t *components_of(const struct findings *f) {
                    "status", "healthy", "connections", (json_int_t)f->websockets);
 }
 
+static const char *words_of_refusal(enum status status) {
+  if (status == STATUS_NO_SPACE)
+    return "The disk of the database is full. New debates are refused, running ones wait; both go "
+           "on "
+           "when there is room.";
+  if (status == STATUS_TIMEOUT)
+    return "The database is locked by another program. New debates are refused, running ones wait.";
+  return "The database cannot be written: the disk is read-only or fails. New debates are refused, "
+         "running ones wait.";
+}
+
 static json_t *warnings_of(const struct findings *f) {
   json_t *out = json_array();
   if (f->only_demo) json_array_append_new(out, json_string(no_keys));
-  if (f->usable && !f->writable)
-    json_array_append_new(out, json_string("The database cannot be written: the disk is full or "
-                                           "read-only. New debates are refused."));
+  if (f->usable && f->refuses)
+    json_array_append_new(out, json_string(words_of_refusal(f->refuses)));
   if (!f->accepting)
     json_array_append_new(out, json_string("The server is shutting down: no new debates."));
   return out;
@@ -144,7 +154,7 @@ static json_t *body_of(const struct api *api, const struct findings *f) {
   clock_format_iso(clock_wall_ms(&clock_system), now);
   struct runner_stats stats = runner_stats(api->parts.runner);
   json_int_t uptime = (json_int_t)api_uptime_s(api);
-  bool healthy = f->usable && f->writable && f->accepting;
+  bool healthy = f->usable && !f->refuses && f->accepting;
   json_t *body = json_pack(
       "{s:s, s:s, s:I, s:I, s:s, s:o, s:I, s:I, s:o, s:o, s:o, s:{s:b, s:b, s:b, s:b}}", "status",
       !f->usable ? "unhealthy"

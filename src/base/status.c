@@ -11,6 +11,7 @@ static const char *const status_names[] = {
     [STATUS_CONFLICT] = "CONFLICT",
     [STATUS_TOO_LARGE] = "TOO_LARGE",
     [STATUS_FULL] = "FULL",
+    [STATUS_NO_SPACE] = "NO_SPACE",
     [STATUS_IO] = "IO",
     [STATUS_CORRUPT] = "CORRUPT",
     [STATUS_UNSUPPORTED] = "UNSUPPORTED",

@@ -16,7 +16,8 @@ enum status {
   STATUS_NOT_FOUND,   /* no such thing, or not for this principal */
   STATUS_CONFLICT,    /* the thing is in a state that does not allow it */
   STATUS_TOO_LARGE,   /* over a limit of the option table */
-  STATUS_FULL,        /* a queue or the disk is full: try later */
+  STATUS_FULL,        /* a queue is full: try later */
+  STATUS_NO_SPACE,    /* the disk is full */
   STATUS_IO,          /* the operating system refused */
   STATUS_CORRUPT,     /* stored or received bytes are not what they must be */
   STATUS_UNSUPPORTED, /* a newer version, or a feature that this build lacks */

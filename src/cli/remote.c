@@ -85,6 +85,7 @@ static enum status status_of(long http_status) {
     case 413: return STATUS_TOO_LARGE;
     case 429:
     case 503: return STATUS_FULL;
+    case 507: return STATUS_NO_SPACE;
     default: return STATUS_INTERNAL;
   }
 }

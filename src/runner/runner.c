@@ -224,12 +224,24 @@ static void start_failed(struct start_request *q, enum status status, const stru
   start_free(q);
 }
 
+/* Why the store takes nothing, in words for a caller, who need not know where it lies. */
+static enum status refused_by_store(enum status status, struct error *err) {
+  if (status == STATUS_NO_SPACE)
+    return error_set(err, status, NULL, "the disk of the database is full");
+  if (status == STATUS_TIMEOUT)
+    return error_set(err, STATUS_IO, NULL, "the database is locked by another program");
+  return error_set(err, STATUS_IO, NULL, "the database cannot be written");
+}
+
 static void start_committed(void *ctx, enum status status) {
   struct start_request *q = ctx;
   struct error err = {0};
+  if (status == STATUS_NO_SPACE || status == STATUS_IO || status == STATUS_TIMEOUT)
+    status = refused_by_store(status, &err);
+  else if (status)
+    status = error_set(&err, STATUS_UNAVAILABLE, NULL, "the debate could not be stored");
   if (status) {
-    error_set(&err, STATUS_UNAVAILABLE, NULL, "the debate could not be stored");
-    start_failed(q, STATUS_UNAVAILABLE, &err);
+    start_failed(q, status, &err);
     return;
   }
   struct runner_started started = {q->id, q->slug, q->queued ? "pending" : "running", q->agents,
@@ -275,8 +287,8 @@ static enum status admission(const struct runner *r, struct error *err) {
     err->retry_after_s = RETRY_AFTER_STOP_S;
     return error_set(err, STATUS_UNAVAILABLE, NULL, "the server is shutting down");
   }
-  if (!store_writable(r->store))
-    return error_set(err, STATUS_IO, NULL, "the database cannot be written");
+  enum status refused = store_check_writable(r->store, NULL);
+  if (refused) return refused_by_store(refused, err);
   if (r->running >= r->options->max_concurrent_debates &&
       r->queued >= r->options->max_queued_debates)
     return error_set(err, STATUS_FULL, NULL, "server at capacity: %lld debates run and %lld wait",

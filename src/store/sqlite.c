@@ -1,5 +1,6 @@
 #include "store/sqlite.h"
 
+#include <errno.h>
 #include <limits.h>
 
 enum status sqlite_status(int rc) {
@@ -8,7 +9,7 @@ enum status sqlite_status(int rc) {
     case SQLITE_ROW:
     case SQLITE_DONE: return STATUS_OK;
     case SQLITE_NOMEM: return STATUS_NOMEM;
-    case SQLITE_FULL: return STATUS_FULL;
+    case SQLITE_FULL: return STATUS_NO_SPACE;
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
     case SQLITE_PROTOCOL: return STATUS_TIMEOUT;
@@ -28,8 +29,10 @@ enum status sqlite_error(sqlite3 *db, int rc, struct error *err) {
   const char *path = sqlite3_db_filename(db, "main");
   int os =
       (rc & 0xff) == SQLITE_IOERR || (rc & 0xff) == SQLITE_CANTOPEN ? sqlite3_system_errno(db) : 0;
-  return error_set(err, sqlite_status(rc), NULL, "%s: %s%s%s", path ? path : "database",
-                   sqlite3_errstr(rc), os ? ": " : "", os ? strerror(os) : "");
+  /* SQLite says "full" of a write alone, and "I/O error" where it could not lengthen the -shm. */
+  enum status status = os == ENOSPC || os == EDQUOT ? STATUS_NO_SPACE : sqlite_status(rc);
+  return error_set(err, status, NULL, "%s: %s%s%s", path ? path : "database", sqlite3_errstr(rc),
+                   os ? ": " : "", os ? strerror(os) : "");
 }
 
 /* Nobody who can write SQL into the file, or damage it, gets more than SQL by it. */

@@ -53,7 +53,7 @@ static enum status open_parts(struct store *store, const struct store_options *o
     sqlite_close(db);
     return error_set(err, STATUS_NOMEM, NULL, "out of memory");
   }
-  return writer_start(db, o->max_queued_bytes, &store->writer, err);
+  return writer_start(db, o->max_queued_bytes, o->timeout_ms, &store->writer, err);
 }
 
 enum status store_open(const struct store_options *options, struct store **ret_store,
@@ -111,8 +111,12 @@ enum status store_append_start(struct store *store, const char *debate_id,
   return status ? status : append(store, batch, done, ctx);
 }
 
-bool store_writable(const struct store *store) {
-  return writer_is_writable(store->writer);
+enum status store_check_writable(struct store *store, struct error *err) {
+  return writer_check(store->writer, err);
+}
+
+bool store_writable(struct store *store) {
+  return writer_check(store->writer, NULL) == STATUS_OK;
 }
 
 void principal_bind(sqlite3_stmt *statement, const struct principal *who) {

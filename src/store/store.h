@@ -17,7 +17,8 @@ struct store_options {
   const char *memory_path;
   const char *elo_path;
   size_t pool_size;        /* read connections at most; opened when needed */
-  int64_t timeout_ms;      /* how long a read waits for a lock or a free connection */
+  int64_t timeout_ms;      /* how long a read waits for a lock or a free connection, and a write for
+                              a lock before store_check_writable speaks of it */
   size_t max_queued_bytes; /* of the writer's queue; beyond it store_append answers STATUS_FULL */
 };
 
@@ -72,7 +73,9 @@ void store_debate_done(struct store_debate *debate); /* frees the texts */
 enum store_row_change { STORE_ROW_NONE, STORE_ROW_INSERT, STORE_ROW_UPDATE };
 
 /* Called on the writer thread after the commit (STATUS_OK) or when the append failed for good. On a
- * full or failing disk the batch is held and retried instead; see store_writable. */
+ * full or failing disk the batch is held and retried instead (see store_check_writable); but one
+ * that inserts a debate, of which nobody knows yet, fails with STATUS_NO_SPACE or the disk's other
+ * status. */
 typedef void store_done_fn(void *ctx, enum status status);
 
 /* What somebody spent on a UTC day, or by how much that changes: then it may be less than 0. */
@@ -153,8 +156,11 @@ enum {
  * without a name, else as store_append. */
 MUST_CHECK enum status store_put_breaker(struct store *store, const struct store_breaker *breaker);
 
-/* False while appends fail (disk full, read-only): no new work should be admitted. Any thread. */
-bool store_writable(const struct store *store);
+/* STATUS_OK, or why appends fail: STATUS_NO_SPACE, STATUS_IO, STATUS_TIMEOUT (locked by another
+ * program for longer than timeout_ms), with the file's name; no new work should be admitted then.
+ * Any thread. */
+MUST_CHECK enum status store_check_writable(struct store *store, struct error *err);
+bool store_writable(struct store *store);
 
 /* --- reads; any thread that may block; STATUS_NOT_FOUND for what the principal may not see --- */
 

@@ -15,16 +15,17 @@ enum { DRAIN_MAX_BYTES = 8 * 1024 * 1024 };
  * when somebody does. Readers that hold an old state can delay it; ours are short. */
 enum { CHECKPOINT_IDLE_PAGES = 1024, CHECKPOINT_BUSY_PAGES = 4096 };
 
-enum { RETRY_FIRST_MS = 50, RETRY_MAX_MS = 1000 };
+enum { RETRY_FIRST_MS = 50, RETRY_MAX_MS = 1000, PROBE_MS = 1000 };
 
 struct writer {
-  pthread_mutex_t lock; /* guards everything down to `closing` */
+  pthread_mutex_t lock; /* guards everything down to `problem` */
   pthread_cond_t wake;
   struct batch *head, **tail;
   size_t queued_bytes; /* of the queue and of what is being written */
   size_t max_queued_bytes;
   bool closing;
-  bool writable;        /* atomic */
+  struct error problem; /* why the last transaction was refused; STATUS_OK = it was not */
+  int64_t patience_ms;
   struct commit commit; /* the writer's thread's own */
   pthread_t thread;
 };
@@ -50,10 +51,30 @@ enum status writer_append(struct writer *w, struct batch *batch) {
   return status;
 }
 
-/* Everything that waits, up to DRAIN_MAX_BYTES; NULL when the queue is empty for ever. */
-static struct batch *take(struct writer *w) {
+static struct timespec in_ms(int64_t wait_ms) {
+  struct timespec until;
+  clock_gettime(CLOCK_MONOTONIC, &until);
+  int64_t ns = until.tv_nsec + wait_ms * 1000000;
+  until.tv_sec += ns / 1000000000;
+  until.tv_nsec = ns % 1000000000;
+  return until;
+}
+
+/* The lock is held. Waits until there is a batch, or nothing will come any more; while the disk
+ * refuses, only so long that it is tried again. */
+static void wait_for_batch(struct writer *w) {
+  struct timespec until = in_ms(PROBE_MS);
+  int rc = 0;
+  while (!w->head && !w->closing && rc == 0)
+    rc = w->problem.status ? pthread_cond_timedwait(&w->wake, &w->lock, &until)
+                           : pthread_cond_wait(&w->wake, &w->lock);
+}
+
+/* Everything that waits, up to DRAIN_MAX_BYTES; NULL when there is nothing. *ret_over when that is
+ * for ever. */
+static struct batch *take(struct writer *w, bool *ret_over) {
   pthread_mutex_lock(&w->lock);
-  while (!w->head && !w->closing) pthread_cond_wait(&w->wake, &w->lock);
+  wait_for_batch(w);
   struct batch *first = w->head, *last = first;
   if (first) {
     size_t size = first->size;
@@ -65,6 +86,7 @@ static struct batch *take(struct writer *w) {
     if (!w->head) w->tail = &w->head;
     last->next = NULL;
   }
+  *ret_over = !first && w->closing;
   pthread_mutex_unlock(&w->lock);
   return first;
 }
@@ -98,11 +120,7 @@ static bool is_idle(struct writer *w) {
 
 /* False at once when the writer is being stopped. */
 static bool wait_to_retry(struct writer *w, int64_t wait_ms) {
-  struct timespec until;
-  clock_gettime(CLOCK_MONOTONIC, &until);
-  int64_t ns = until.tv_nsec + wait_ms * 1000000;
-  until.tv_sec += ns / 1000000000;
-  until.tv_nsec = ns % 1000000000;
+  struct timespec until = in_ms(wait_ms);
   pthread_mutex_lock(&w->lock);
   int rc = 0;
   while (!w->closing && rc == 0) rc = pthread_cond_timedwait(&w->wake, &w->lock, &until);
@@ -112,39 +130,21 @@ static bool wait_to_retry(struct writer *w, int64_t wait_ms) {
 }
 
 /* This is where a refusing disk is noticed and logged, once each way. */
-static void set_writable(struct writer *w, bool writable, const struct error *err) {
-  bool before = __atomic_exchange_n(&w->writable, writable, __ATOMIC_SEQ_CST);
-  if (before && !writable)
+static void set_problem(struct writer *w, const struct error *err) {
+  static const struct error none = {0};
+  pthread_mutex_lock(&w->lock);
+  enum status before = w->problem.status;
+  w->problem = err ? *err : none;
+  pthread_mutex_unlock(&w->lock);
+  if (!before && err)
     log_error("store", NULL, "event=append_held reason=\"%s\"", err->message);
-  else if (!before && writable)
+  else if (before && !err)
     log_warning("store", NULL, "event=append_resumed");
 }
 
 static void fail_all(struct batch *first, enum status status) {
   for (struct batch *b = first; b; b = b->next)
     if (b->result == STATUS_OK) b->result = status;
-}
-
-/* Returns when every batch of the chain has its result. */
-static void settle(struct writer *w, struct batch *first) {
-  int64_t wait_ms = RETRY_FIRST_MS;
-  for (bool last = false;;) {
-    struct error err;
-    enum status status = commit_batches(&w->commit, first, &err);
-    if (status == STATUS_OK) {
-      metric_add(METRIC_STORE_COMMITS, NULL, 1);
-      set_writable(w, true, NULL);
-      return;
-    }
-    metric_add(METRIC_STORE_ERRORS, NULL, 1);
-    set_writable(w, false, &err);
-    if (last) {
-      fail_all(first, status);
-      return;
-    }
-    last = !wait_to_retry(w, wait_ms);
-    wait_ms = wait_ms * 2 > RETRY_MAX_MS ? RETRY_MAX_MS : wait_ms * 2;
-  }
 }
 
 /* Tells everybody, in the order of their calls. */
@@ -162,17 +162,98 @@ static void finish(struct writer *w, struct batch *first) {
   metric_add(METRIC_STORE_EVENTS, NULL, (int64_t)events);
 }
 
+/* ---- while the disk refuses ---- */
+
+/* Nobody was promised it: what it would begin or undo is as it was. */
+static bool is_unpromised(const struct batch *b) {
+  return b->change == STORE_ROW_INSERT || b->deletion;
+}
+
+static bool is_behind(const struct batch *refused, const struct batch *b) {
+  for (; refused; refused = refused->next)
+    if (*b->debate_id && strcmp(refused->debate_id, b->debate_id) == 0) return true;
+  return false;
+}
+
+/* Takes out of the list at *list, into the one at *refused, what need not be held and what is about
+ * the same debate behind it. Returns the list's new end. */
+static struct batch **pick_unpromised(struct batch **list, struct batch **refused,
+                                      enum status status) {
+  struct batch **end = refused;
+  while (*end) end = &(*end)->next;
+  while (*list) {
+    struct batch *b = *list;
+    if (!is_unpromised(b) && !is_behind(*refused, b)) {
+      list = &b->next;
+      continue;
+    }
+    *list = b->next;
+    b->next = NULL;
+    if (b->result == STATUS_OK) b->result = status;
+    *end = b;
+    end = &b->next;
+  }
+  return list;
+}
+
+/* Of what was taken and of what waits in the queue. */
+static void refuse_unpromised(struct writer *w, struct batch **first, enum status status) {
+  struct batch *refused = NULL;
+  pick_unpromised(first, &refused, status);
+  pthread_mutex_lock(&w->lock);
+  w->tail = pick_unpromised(&w->head, &refused, status);
+  pthread_mutex_unlock(&w->lock);
+  give_back(w, refused);
+  finish(w, refused);
+}
+
+/* Somebody else's lock passes; only one that is held for long is a problem of its own. */
+static bool is_patient(const struct writer *w, enum status status, int64_t since_us) {
+  return status == STATUS_TIMEOUT &&
+         clock_mono_us(&clock_system) - since_us < w->patience_ms * 1000;
+}
+
+/* ---- one transaction ---- */
+
+/* Returns when every batch of the chain has its result. The chain gets shorter by what is refused.
+ * An empty one is tried once: whether the disk takes writes again. */
+static void settle(struct writer *w, struct batch **first) {
+  int64_t wait_ms = RETRY_FIRST_MS;
+  int64_t since_us = clock_mono_us(&clock_system);
+  for (bool last = !*first;;) {
+    struct error err;
+    enum status status = commit_batches(&w->commit, *first, &err);
+    if (status == STATUS_OK) {
+      metric_add(METRIC_STORE_COMMITS, NULL, 1);
+      if (w->problem.status) set_problem(w, NULL);
+      return;
+    }
+    metric_add(METRIC_STORE_ERRORS, NULL, 1);
+    if (!is_patient(w, status, since_us)) {
+      set_problem(w, &err);
+      refuse_unpromised(w, first, status);
+    }
+    if (last || !*first) {
+      fail_all(*first, status);
+      return;
+    }
+    last = !wait_to_retry(w, wait_ms);
+    wait_ms = wait_ms * 2 > RETRY_MAX_MS ? RETRY_MAX_MS : wait_ms * 2;
+  }
+}
+
 static void *writer_main(void *ctx) {
   struct writer *w = ctx;
-  for (struct batch *first; (first = take(w));) {
-    settle(w, first);
+  for (bool over = false;;) {
+    struct batch *first = take(w, &over);
+    if (over) return NULL;
+    settle(w, &first);
     give_back(w, first);
     finish(w, first);
     int pages = w->commit.wal_pages;
     if (pages >= CHECKPOINT_BUSY_PAGES || (pages >= CHECKPOINT_IDLE_PAGES && is_idle(w)))
       commit_checkpoint(&w->commit);
   }
-  return NULL;
 }
 
 /* --- its life ------------------------------------------------------------------------------ */
@@ -184,8 +265,8 @@ static void destroy(struct writer *w) {
   free(w);
 }
 
-enum status writer_start(sqlite3 *db, size_t max_queued_bytes, struct writer **ret_writer,
-                         struct error *err) {
+enum status writer_start(sqlite3 *db, size_t max_queued_bytes, int64_t patience_ms,
+                         struct writer **ret_writer, struct error *err) {
   struct writer *w = calloc(1, sizeof *w);
   if (!w) {
     sqlite_close(db);
@@ -193,7 +274,7 @@ enum status writer_start(sqlite3 *db, size_t max_queued_bytes, struct writer **r
   }
   w->tail = &w->head;
   w->max_queued_bytes = max_queued_bytes;
-  w->writable = true;
+  w->patience_ms = patience_ms;
   pthread_condattr_t monotonic;
   pthread_condattr_init(&monotonic);
   pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
@@ -222,6 +303,10 @@ void writer_stop(struct writer *w) {
   destroy(w);
 }
 
-bool writer_is_writable(const struct writer *w) {
-  return __atomic_load_n(&w->writable, __ATOMIC_SEQ_CST);
+enum status writer_check(struct writer *w, struct error *err) {
+  pthread_mutex_lock(&w->lock);
+  enum status status = w->problem.status;
+  if (err && status) *err = w->problem;
+  pthread_mutex_unlock(&w->lock);
+  return status;
 }

@@ -3,6 +3,8 @@
  * A batch belongs to the caller until writer_append answers STATUS_OK, then to the queue, then to
  * the writer's thread, which frees it after its done function. While the disk refuses, what was
  * taken from the queue is held and tried again: 50 ms later, then at doubling intervals up to 1 s.
+ * Only what nobody was promised yet fails at once, with the disk's status: a debate that is to
+ * begin, a deletion. With nothing to hold, the writer tries the disk by itself, once a second.
  */
 #ifndef ARAGORA_STORE_WRITER_H
 #define ARAGORA_STORE_WRITER_H
@@ -12,8 +14,9 @@
 
 struct writer;
 
-/* Takes over `db`, also when it fails. */
-MUST_CHECK enum status writer_start(sqlite3 *db, size_t max_queued_bytes,
+/* Takes over `db`, also when it fails. Somebody else's lock counts as a disk that refuses after
+ * `patience_ms`. */
+MUST_CHECK enum status writer_start(sqlite3 *db, size_t max_queued_bytes, int64_t patience_ms,
                                     struct writer **ret_writer, struct error *err);
 /* Commits what is queued; what the disk refuses even then fails with its status. Closes the
  * connection. NULL is fine. */
@@ -23,6 +26,7 @@ void writer_stop(struct writer *writer);
  * STATUS_UNAVAILABLE while it stops. */
 MUST_CHECK enum status writer_append(struct writer *writer, struct batch *batch);
 
-bool writer_is_writable(const struct writer *writer);
+/* Any thread. STATUS_OK, or why the last transaction was refused. */
+MUST_CHECK enum status writer_check(struct writer *writer, struct error *err);
 
 #endif

@@ -198,6 +198,83 @@ static void a_full_disk_is_waited_for(void **state) {
   hold_and_recover(f, limit_files, unlimit_files);
 }
 
+/* Nobody knows of it yet, so nobody is kept waiting; and when nothing is held that would try again,
+ * the store finds out by itself that there is room. */
+static void a_debate_does_not_begin_on_a_full_disk(void **state) {
+  struct fixture *f = *state;
+  fixture_open(f);
+  struct store_debate row = make_debate("task", 1);
+  assert_int_equal(put_debate(f, "d1", &row), STATUS_OK);
+  limit_files(f);
+  enum status refused = put_debate(f, "d2", &row);
+  struct error err = {0};
+  enum status why = store_check_writable(f->store, &err);
+  unlimit_files(f);
+  assert_int_equal(refused, STATUS_IO); /* EFBIG; a full disk says NO_SPACE (tests/system) */
+  assert_int_equal(why, STATUS_IO);
+  assert_non_null(strstr(err.message, f->memory_path));
+  wait_writable(f, true);
+  assert_int_equal(put_debate(f, "d2", &row), STATUS_OK);
+  assert_int_equal(put_event(f, "d2", 2), STATUS_OK);
+}
+
+/* What is held stays in order while what is not leaves from between. */
+static void what_was_promised_is_held(void **state) {
+  struct fixture *f = *state;
+  fixture_open(f);
+  struct answers held, begun;
+  answers_init(&held);
+  answers_init(&begun);
+  struct store_debate row = make_debate("task", 1);
+  assert_int_equal(put_debate(f, "d1", &row), STATUS_OK);
+  limit_files(f);
+  for (uint64_t seq = 2; seq <= 6; seq++) {
+    char id[8];
+    struct store_event next = make_event(seq, "{}"), first = make_event(1, "{}");
+    struct store_event second = make_event(2, "{}");
+    snprintf(id, sizeof id, "n%d", (int)seq);
+    assert_int_equal(
+        store_append(f->store, "d1", &next, 1, STORE_ROW_NONE, NULL, NULL, 0, answers_add, &held),
+        STATUS_OK);
+    assert_int_equal(
+        store_append(f->store, id, &first, 1, STORE_ROW_INSERT, &row, NULL, 0, answers_add, &begun),
+        STATUS_OK);
+    assert_int_equal(
+        store_append(f->store, id, &second, 1, STORE_ROW_NONE, NULL, NULL, 0, answers_add, &begun),
+        STATUS_OK);
+  }
+  answers_wait(&begun, 10);
+  bool told = held.count > 0;
+  unlimit_files(f);
+  assert_false(told);
+  for (int i = 0; i < 10; i++) assert_int_equal(begun.statuses[i], STATUS_IO);
+  answers_wait(&held, 5);
+  for (int i = 0; i < 5; i++) assert_int_equal(held.statuses[i], STATUS_OK);
+  assert_int_equal(count_events(f, "d1"), 6);
+}
+
+/* A lock that passes delays a write and is no problem of the disk's. */
+static void a_short_lock_is_no_problem(void **state) {
+  struct fixture *f = *state;
+  f->options.timeout_ms = 30000;
+  fixture_open(f);
+  struct answers a;
+  answers_init(&a);
+  struct store_debate row = make_debate("task", 1);
+  struct store_event e = make_event(1, "{}");
+  int64_t errors = metric_get(METRIC_STORE_ERRORS, NULL);
+  lock_file(f);
+  assert_int_equal(
+      store_append(f->store, "d1", &e, 1, STORE_ROW_INSERT, &row, NULL, 0, answers_add, &a),
+      STATUS_OK);
+  while (metric_get(METRIC_STORE_ERRORS, NULL) == errors) usleep(1000); /* it has met the lock */
+  assert_true(store_writable(f->store));
+  assert_int_equal(a.count, 0);
+  unlock_file(f);
+  answers_wait(&a, 1);
+  assert_int_equal(a.statuses[0], STATUS_OK);
+}
+
 static void closing_on_a_refusing_disk_tells_why(void **state) {
   struct fixture *f = *state;
   f->options.timeout_ms = 20;
@@ -586,6 +663,9 @@ int main(void) {
       TEST(nothing_acknowledged_is_lost_by_a_kill),
       TEST(a_foreign_lock_is_waited_for),
       TEST(a_full_disk_is_waited_for),
+      TEST(a_debate_does_not_begin_on_a_full_disk),
+      TEST(what_was_promised_is_held),
+      TEST(a_short_lock_is_no_problem),
       TEST(closing_on_a_refusing_disk_tells_why),
       TEST(a_file_that_is_no_database_is_refused),
       TEST(somebody_elses_database_is_refused),
