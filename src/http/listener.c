@@ -10,8 +10,9 @@
 
 enum {
   LISTENER_BACKLOG = 1024,
-  LISTENER_BATCH = 64,    /* connections accepted in one turn of the loop */
-  LISTENER_REST_MS = 100, /* pause while descriptors or memory are short */
+  LISTENER_BATCH = 64,              /* connections accepted in one turn of the loop */
+  LISTENER_REST_MS = 100,           /* pause while descriptors or memory are short */
+  LISTENER_COMPLAIN_MS = 10 * 1000, /* of which the log speaks no more often than this */
 };
 
 static socklen_t listener_address(const char *address, int port, struct sockaddr_storage *out) {
@@ -85,8 +86,12 @@ static void listener_resume(void *arg) {
 /* Out of descriptors or memory: the connection stays in the backlog, and the socket stays
  * readable, so that polling on would spin. */
 static void listener_pause(struct listener *l) {
-  log_warning("http", NULL, "accept failed error=%s pause_ms=%d", strerrordesc_np(errno),
-              LISTENER_REST_MS);
+  uint64_t now_ms = loop_now_ms(l->server->loop);
+  if (!l->complained_ms || now_ms - l->complained_ms >= LISTENER_COMPLAIN_MS) {
+    log_warning("http", NULL, "accept failed error=%s connections wait, tried again every %d ms",
+                strerrordesc_np(errno), LISTENER_REST_MS);
+    l->complained_ms = now_ms;
+  }
   uv_poll_stop(&l->poll);
   l->rest = loop_timer_start(l->server->loop, LISTENER_REST_MS, listener_resume, l);
 }

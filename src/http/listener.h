@@ -17,6 +17,7 @@ struct listener {
   struct http_server *server;
   uv_poll_t poll;          /* loop thread */
   struct loop_timer *rest; /* while descriptors are short */
+  uint64_t complained_ms;  /* of the loop; 0 = never */
   bool polling;            /* the handle is open */
 };
 

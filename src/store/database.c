@@ -120,10 +120,12 @@ enum status database_open(const char *path, const struct schema *schema, int64_t
   enum status status = make_file(path, err);
   if (!status) status = sqlite_open(path, SQLITE_OPEN_READWRITE, busy_ms, &db, err);
   if (status) return status;
-  /* Closing a file that we refuse must not checkpoint its -wal into it. */
+  /* Closing a file that we refuse must not checkpoint its -wal into it. An empty one is ours, from
+   * looking: it goes again with the -shm. */
   sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
   status = check(db, schema, path, err);
   if (status) {
+    if (!ended_uncleanly(path)) sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
     sqlite_close(db);
     return status;
   }
