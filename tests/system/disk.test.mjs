@@ -8,12 +8,12 @@ import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect as connectTo } from 'node:net';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { describe, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 
 import { collectEvents, finished, get, logged, post, startDebate } from './lib/client.mjs';
+import { buildPreload } from './lib/preload.mjs';
 import { Process, startFakeProvider, startServer, temporaryDirectory } from './lib/server.mjs';
 
 const WAIT_MS = 30_000;
@@ -152,12 +152,9 @@ test('a disk that is mounted read-only is refused at the start, with the name', 
 // ---- a disk that fails ----
 
 function buildFailingDisk(t) {
-  const dir = temporaryDirectory(t);
-  const library = join(dir, 'failing_disk.so');
-  execFileSync(process.env.CC ?? 'cc', ['-shared', '-fPIC', '-O1', '-o', library, join(dirname(fileURLToPath(import.meta.url)), 'lib/failing_disk.c'), '-ldl']);
-  const control = join(dir, 'control');
+  const control = join(temporaryDirectory(t), 'control');
   writeFileSync(control, '');
-  return { env: { LD_PRELOAD: library, FAILING_DISK: control }, set: (name) => writeFileSync(control, name) };
+  return { env: { LD_PRELOAD: buildPreload(t, 'failing_disk'), FAILING_DISK: control }, set: (name) => writeFileSync(control, name) };
 }
 
 describe('a failing disk', () => {

@@ -1,0 +1,16 @@
+// Small libraries in C that are put before the server's own, built when a test needs one.
+
+import { execFileSync } from 'node:child_process';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import { temporaryDirectory } from './server.mjs';
+
+const here = dirname(fileURLToPath(import.meta.url));
+
+// The path of the library made of lib/NAME.c, for LD_PRELOAD.
+export function buildPreload(t, name) {
+  const library = join(temporaryDirectory(t), `${name}.so`);
+  execFileSync(process.env.CC ?? 'cc', ['-shared', '-fPIC', '-O1', '-o', library, join(here, `${name}.c`), '-ldl']);
+  return library;
+}
