@@ -26,7 +26,8 @@ const struct flag db_flags[] = {
 };
 
 enum action { ACTION_CHECK, ACTION_CHECKPOINT, ACTION_ANALYZE, ACTION_VACUUM, ACTION_NONE };
-static const char *const action_names[] = {"check", "checkpoint", "analyze", "vacuum"};
+static const char *const action_names[ACTION_NONE + 1] = {"check", "checkpoint", "analyze",
+                                                          "vacuum", ""};
 
 struct upkeep_job {
   const struct db_values *values;

@@ -176,7 +176,7 @@ static json_t *result_object(const struct migrate_part *part, const char *name, 
 /* ---- showing ---- */
 
 enum action { ACTION_STATUS, ACTION_APPLY, ACTION_ROLLBACK, ACTION_NONE };
-static const char *const action_names[] = {"status", "apply", "rollback"};
+static const char *const action_names[ACTION_NONE + 1] = {"status", "apply", "rollback", ""};
 
 static int show_json(const struct migrate_plan *plan, enum action action, bool dry_run,
                      const struct error *failure) {

@@ -443,6 +443,34 @@ static void a_damaged_database_is_not_copied(void **state) {
   assert_int_not_equal(stat(path, &st), 0);
 }
 
+/* Every page can be read, but the row and its index no longer say the same. */
+static void a_database_that_contradicts_itself_is_not_copied(void **state) {
+  struct fixture *f = *state;
+  static char content[1 << 20];
+  char path[128];
+  int64_t bytes = 0;
+  struct stat st;
+  struct error err = {0};
+  snprintf(path, sizeof path, "%s/copy.db", f->dir);
+  fill_memory(f);
+  FILE *file = fopen(f->memory_path, "r+");
+  assert_non_null(file);
+  size_t len = fread(content, 1, sizeof content, file);
+  char *slug = memmem(content, len, "task-1970", 9);
+  assert_non_null(slug);
+  fseek(file, slug - content, SEEK_SET);
+  fputc('u', file);
+  fclose(file);
+  sqlite3 *db;
+  assert_int_equal(
+      database_open_any(f->memory_path, &schema_memory, SQLITE_OPEN_READWRITE, 100, &db, NULL),
+      STATUS_OK);
+  assert_int_equal(copy_make(db, path, &bytes, &err), STATUS_CORRUPT);
+  assert_non_null(strstr(err.message, "is damaged: "));
+  sqlite3_close(db);
+  assert_int_not_equal(stat(path, &st), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup_closed, fixture_teardown)
 
 int main(void) {
@@ -460,6 +488,7 @@ int main(void) {
       TEST(a_look_at_nothing_makes_nothing),
       TEST(a_copy_holds_what_the_log_holds),
       TEST(a_damaged_database_is_not_copied),
+      TEST(a_database_that_contradicts_itself_is_not_copied),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
