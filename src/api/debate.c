@@ -1,10 +1,10 @@
 /* One debate: the whole object, its messages, cancelling it. */
 #include "api/deleted.h"
 #include "api/handlers.h"
-#include "api/loaded_debate.h"
 #include "api/params.h"
 #include "api/reply.h"
 #include "api/state.h"
+#include "ops/loaded_debate.h"
 
 #include <stdlib.h>
 

@@ -5,8 +5,8 @@
 #include "api/history.h"
 #include "api/params.h"
 #include "api/reply.h"
-#include "api/stored_event.h"
 #include "debate/view.h"
+#include "ops/stored_event.h"
 
 enum { PAGE_EVENTS = 100, PAGE_EVENTS_MAX = 1000, PAGE_BYTES_MAX = 4 << 20 };
 

@@ -1,10 +1,10 @@
 /* GET /api/debates?status&limit&offset&cursor: newest first, running ones included. */
 #include "api/cursor.h"
-#include "api/debate_row.h"
 #include "api/handlers.h"
 #include "api/params.h"
 #include "api/reply.h"
 #include "api/state.h"
+#include "ops/debate_row.h"
 
 enum { LIST_LIMIT = 20, LIST_LIMIT_MAX = 100 };
 

@@ -1,9 +1,9 @@
 #include "api/history.h"
 
-#include "api/stored_event.h"
 #include "base/id.h"
 #include "base/log.h"
 #include "debate/config.h"
+#include "ops/stored_event.h"
 
 #include <stdlib.h>
 

@@ -1,8 +1,8 @@
 #include "api/notices.h"
 
-#include "api/debate_row.h"
 #include "base/clock.h"
 #include "debate/outward.h"
+#include "ops/debate_row.h"
 
 #include <stdlib.h>
 

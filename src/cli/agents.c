@@ -3,7 +3,7 @@
 
 #include "cli/agents_check.h"
 #include "cli/arguments.h"
-#include "cli/figure.h"
+#include "base/figure.h"
 #include "cli/output.h"
 #include "cli/page.h"
 #include "cli/remote.h"

@@ -1,6 +1,6 @@
 #include "cli/log_frames.h"
 
-#include "api/stored_event.h"
+#include "ops/stored_event.h"
 
 #include <stdio.h>
 

@@ -1,6 +1,6 @@
 #include "cli/render_state.h"
 
-#include "cli/figure.h"
+#include "base/figure.h"
 #include "cli/text.h"
 
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* The box at the end: what did not go as it should first, then what came out, who stands behind it,
  * who does not, and what it cost. */
-#include "cli/figure.h"
+#include "base/figure.h"
 #include "cli/render_state.h"
 #include "cli/text.h"
 

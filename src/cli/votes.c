@@ -1,5 +1,5 @@
 /* The section of the vote: what was chosen between, who ranked it how, and the judge. */
-#include "cli/figure.h"
+#include "base/figure.h"
 #include "cli/render_state.h"
 #include "cli/text.h"
 

@@ -1,5 +1,5 @@
 /* Text of models on its way to a terminal, and the choice of colours. */
-#include "cli/figure.h"
+#include "base/figure.h"
 #include "cli/terminal.h"
 #include "cli/text.h"
 

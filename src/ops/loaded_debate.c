@@ -1,6 +1,6 @@
-#include "api/loaded_debate.h"
+#include "ops/loaded_debate.h"
 
-#include "api/stored_event.h"
+#include "ops/stored_event.h"
 
 struct folding {
   struct debate *debate;

@@ -1,4 +1,4 @@
-#include "api/stored_event.h"
+#include "ops/stored_event.h"
 
 #include "debate/view.h"
 

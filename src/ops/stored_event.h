@@ -1,6 +1,6 @@
 /* Events of the store as the engine and the live streams know them. Pool threads. */
-#ifndef ARAGORA_API_STORED_EVENT_H
-#define ARAGORA_API_STORED_EVENT_H
+#ifndef ARAGORA_OPS_STORED_EVENT_H
+#define ARAGORA_OPS_STORED_EVENT_H
 
 #include "debate/event.h"
 #include "io/frame.h"

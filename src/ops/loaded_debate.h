@@ -1,7 +1,7 @@
 /* A debate read from the store: its row, and its log folded. Blocks; pool threads, and the command
  * line. One owner. */
-#ifndef ARAGORA_API_LOADED_DEBATE_H
-#define ARAGORA_API_LOADED_DEBATE_H
+#ifndef ARAGORA_OPS_LOADED_DEBATE_H
+#define ARAGORA_OPS_LOADED_DEBATE_H
 
 #include "debate/view.h"
 #include "store/store.h"

@@ -1,4 +1,4 @@
-#include "api/debate_row.h"
+#include "ops/debate_row.h"
 
 #include "base/clock.h"
 #include "debate/outward.h"

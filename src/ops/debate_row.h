@@ -1,6 +1,6 @@
 /* A debate as lists show it, without reading its log. Any thread. */
-#ifndef ARAGORA_API_DEBATE_ROW_H
-#define ARAGORA_API_DEBATE_ROW_H
+#ifndef ARAGORA_OPS_DEBATE_ROW_H
+#define ARAGORA_OPS_DEBATE_ROW_H
 
 #include "base/json.h"
 #include "store/store.h"

@@ -1,8 +1,8 @@
 /* Numbers as people read them. On the wire shares are 0..1 and money is dollars; here they are
  * counted again, so that 0.6 is 600000 and not nearly so. Pure.
  */
-#ifndef ARAGORA_CLI_FIGURE_H
-#define ARAGORA_CLI_FIGURE_H
+#ifndef ARAGORA_BASE_FIGURE_H
+#define ARAGORA_BASE_FIGURE_H
 
 #include "base/json.h"
 
