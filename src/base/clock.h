@@ -6,6 +6,7 @@
 #ifndef ARAGORA_BASE_CLOCK_H
 #define ARAGORA_BASE_CLOCK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -29,5 +30,10 @@ enum { CLOCK_ISO_SIZE = 25 };
 /* "2026-11-23T22:37:12.345Z" of a Unix time in milliseconds (RFC 3339, UTC) into `out`, which
  * holds CLOCK_ISO_SIZE bytes. */
 void clock_format_iso(int64_t wall_ms, char out[CLOCK_ISO_SIZE]);
+
+/* The inverse, as people write times: a date (its first moment; *ret_date_only is true), or date
+ * and time of RFC 3339 with 'T' or a blank between, seconds and fraction optional, and Z, an offset
+ * or nothing (UTC) behind. False for anything else. */
+bool clock_parse_iso(const char *text, int64_t *ret_wall_ms, bool *ret_date_only);
 
 #endif
