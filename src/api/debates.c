@@ -5,32 +5,9 @@
 #include "api/reply.h"
 #include "api/state.h"
 #include "ops/debate_row.h"
+#include "ops/export_query.h"
 
 enum { LIST_LIMIT = 20, LIST_LIMIT_MAX = 100 };
-
-/* Ours, and the words of existing clients for the same. "paused" is a state that no
- * debate of ours is in: its list is empty. */
-static const char *const words[][2] = {
-    {"pending", "pending"},     {"created", "pending"},     {"starting", "pending"},
-    {"running", "running"},     {"active", "running"},      {"in_progress", "running"},
-    {"completed", "completed"}, {"concluded", "completed"}, {"archived", "completed"},
-    {"failed", "failed"},       {"error", "failed"},        {"cancelled", "cancelled"},
-    {"canceled", "cancelled"},  {"paused", "paused"},
-};
-
-static enum status read_status(const struct http_request *request, const char **ret_status,
-                               struct error *err) {
-  const char *word = http_request_query(request, "status");
-  *ret_status = NULL;
-  if (!word || !*word || strcmp(word, "all") == 0) return STATUS_OK;
-  for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
-    if (strcmp(word, words[i][0]) != 0) continue;
-    *ret_status = words[i][1];
-    return STATUS_OK;
-  }
-  return error_set(err, STATUS_INVALID, "status",
-                   "must be pending, running, completed, failed or cancelled");
-}
 
 static json_t *list_body(const struct store_debate *rows, size_t shown, bool more, int64_t total,
                          const struct store_list_query *query) {
@@ -55,7 +32,7 @@ static enum status read_query(const struct http_request *request, struct cursor 
   int64_t limit = params_int(request, "limit", LIST_LIMIT, 1, LIST_LIMIT_MAX);
   query.limit = (size_t)limit + 1; /* one more tells whether there is more */
   query.offset = (size_t)params_int(request, "offset", 0, 0, INT64_MAX);
-  enum status s = read_status(request, &query.status, err);
+  enum status s = export_status_read(http_request_query(request, "status"), &query.status, err);
   const char *text = http_request_query(request, "cursor");
   if (!s && text && *text) {
     s = cursor_read(text, cursor, err);
