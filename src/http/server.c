@@ -7,6 +7,7 @@
 #include "http/respond.h"
 #include "http/server_state.h"
 #include "http/sse_sink.h"
+#include "http/stream_sink.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -536,9 +537,11 @@ void http_server_stop(struct http_server *server, int64_t grace_ms) {
   server_on_loop(s, server_stop_on_loop);
   sse_end_all(s);
   server_wait(s, server_requests_gone, begun_ms + grace_ms);
+  stream_cut_all(s);
   server_abandon_parked(s);
   /* libmicrohttpd must not be stopped while a connection is parked. */
   server_wait(s, server_nothing_parked, server_now_ms() + SERVER_FLUSH_MS);
+  server_wait(s, stream_none_waits, INT64_MAX / 2000); /* the pieces under way end */
   server_wait(s, server_requests_gone, server_now_ms() + SERVER_FLUSH_MS);
   if (s->daemon) MHD_stop_daemon(s->daemon);
   s->daemon = NULL;

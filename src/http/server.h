@@ -120,6 +120,28 @@ void http_respond_shared(struct http_request *request, int status_code, struct h
 void http_respond_error(struct http_request *request, int status_code, const char *code,
                         const char *field, const char *message);
 
+/* A body that is made while it is sent. */
+enum http_piece {
+  HTTP_PIECE_MORE,
+  HTTP_PIECE_LAST,  /* what was appended ends the body */
+  HTTP_PIECE_FAILED /* it cannot be made whole: the connection is cut, which the client sees */
+};
+enum { HTTP_PIECE_BYTES = 64 << 10 }; /* a piece ends with the append that reaches this */
+struct http_producer {
+  void *ctx;
+  /* Appends to the piece; on the pool, never twice at once. Called only when what it gave before
+   * has been sent. */
+  enum http_piece (*next)(void *ctx, struct buffer *piece);
+  void (*close)(
+      void *ctx); /* the last call: the body was sent, or the client is gone; HTTP thread */
+};
+/* Sends `first`, whose content is taken, then, unless it is the `last`, what the producer makes.
+ * Owns the producer from here on. A client that takes nothing for a minute is cut. `headers` as for
+ * http_respond. */
+void http_respond_stream(struct http_request *request, int status_code, const char *content_type,
+                         const char *const *headers, struct buffer *first, bool last,
+                         struct http_producer producer);
+
 /* text/event-stream: id: the seq, data: the frame, a comment every sse_heartbeat_s. Owns the source
  * from here on. */
 void http_respond_events(struct http_request *request, struct frame_source source);

@@ -45,6 +45,7 @@ struct http_server {
   struct MHD_Daemon *daemon;
   struct address_limits *ws_limits;
   atomic_bool stopping;
+  atomic_bool cutting; /* bodies of stream_sink that have not ended are cut */
 
   /* Guards what follows; never held while a source, the daemon or a handler is called. */
   pthread_mutex_t lock;
@@ -53,6 +54,7 @@ struct http_server {
   struct http_request *suspended; /* requests whose handler answers later */
   struct sse_sink *streams;       /* oldest heartbeat first */
   size_t pauses;                  /* timers of sse_sink under way on the loop */
+  size_t bodies_waiting;          /* connections that wait for a piece of stream_sink */
   atomic_int in_flight; /* requests begun and not completed; `changed` tells when stopping */
   bool loop_done;       /* an answer of the loop for http_server_stop */
   bool ticking;         /* a tick is posted or its timer runs */
