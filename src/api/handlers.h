@@ -18,6 +18,9 @@ void handle_debate_cancel(struct http_request *request, void *app);
 void handle_debate_events(struct http_request *request, void *app);
 /* deletion.c; pool */
 void handle_debate_delete(struct http_request *request, void *app);
+/* exports.c; pool */
+void handle_debates_export(struct http_request *request, void *app);
+void handle_debate_export(struct http_request *request, void *app);
 /* agents.c */
 void handle_agents_list(struct http_request *request, void *app);
 /* breakers.c */

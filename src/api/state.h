@@ -7,6 +7,7 @@
 #include "base/principal.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 struct agent_checks;
 struct health_page;
@@ -21,6 +22,7 @@ struct api {
   struct health_page *health;
   struct agent_checks *checks;
   struct start_keys *start_keys;
+  atomic_int exports; /* of many debates, under way */
 };
 
 /* On whose behalf a request acts: until accounts exist, the one who owns everything. Its texts live

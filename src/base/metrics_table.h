@@ -49,6 +49,9 @@
     "HTTP requests")                                                                              \
   X(HTTP_DURATION, "aragora_http_request_duration_seconds", HISTOGRAM, "method,endpoint",         \
     "Time from a request's head to its response")                                                 \
+  X(EXPORTS_ACTIVE, "aragora_exports_active", GAUGE, "", "Exports under way")                     \
+  X(EXPORTS, "aragora_exports_total", COUNTER, "format,outcome",                                  \
+    "Exports by how they ended: complete, cut (the client left, or the server stopped), failed")  \
   X(STORE_COMMITS, "aragora_store_commits_total", COUNTER, "", "Transactions of the writer")      \
   X(STORE_EVENTS, "aragora_store_events_total", COUNTER, "", "Events appended to logs")           \
   X(STORE_ERRORS, "aragora_store_errors_total", COUNTER, "", "Appends that failed and were held") \

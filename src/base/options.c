@@ -111,6 +111,8 @@ const struct option option_table[] = {
     INT_ROW("--max-context-bytes", "ARAGORA_MAX_CONTEXT_BYTES", "1048576", max_context_bytes, 0,
             256LL * MIB, "bytes of the context given with a question"),
 
+    INT_ROW("--max-exports", "ARAGORA_MAX_EXPORTS", "4", max_exports, 1, 1000,
+            "exports of many debates at once"),
     INT_ROW("--max-concurrent-debates", "ARAGORA_MAX_CONCURRENT_DEBATES", "100",
             max_concurrent_debates, 1, 1000000, "debates running at once"),
     INT_ROW("--max-queued-debates", "ARAGORA_MAX_QUEUED_DEBATES", "1000", max_queued_debates, 0,

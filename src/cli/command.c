@@ -59,6 +59,15 @@ const struct command command_table[] = {
      .run = cli_replay,
      .flags = replay_flags,
      .options = file_options},
+    {.name = "export",
+     .usage = "export [ID] [--format json|csv|html|md] [-o FILE] [flags]",
+     .summary = "write one debate, or all that match, to a file",
+     .example = "aragora export ID --format html -o debate.html\n"
+                "aragora export --format csv --since 2026-11-01 > debates.csv\n"
+                "aragora export --server http://localhost:8080 -o debates.json",
+     .run = cli_export,
+     .flags = export_flags,
+     .options = file_options},
     {.name = "agents",
      .usage = "agents [check [NAME...]] [flags]",
      .summary = "list the agents and their keys; check asks the providers",

@@ -13,7 +13,9 @@
 
 enum {
   BODY_MAX = 256 << 20,
+  REFUSAL_MAX = 65536,
   CONNECT_MS = 5000,
+  SILENCE_MAX_S = 60,
   RETRIES = 30, /* of a start whose answer was lost: about what a server takes to be back */
   RETRY_WAIT_MS = 1000,
 };
@@ -211,5 +213,64 @@ enum status remote_start(const struct remote *r, const json_t *body, int64_t tim
     if (!again || interrupt_wait(-1, RETRY_WAIT_MS)) break;
   }
   curl_slist_free_all(headers);
+  return s;
+}
+
+struct fetching {
+  CURL *curl;
+  struct buffer refusal;
+  remote_piece_fn *take;
+  void *ctx;
+  bool ended; /* by the taker */
+};
+
+static size_t take_piece(char *data, size_t size, size_t count, void *ctx) {
+  struct fetching *f = ctx;
+  struct bytes piece = {data, size * count};
+  long http_status = 0;
+  curl_easy_getinfo(f->curl, CURLINFO_RESPONSE_CODE, &http_status);
+  if (http_status < 200 || http_status > 299)
+    return buffer_append_bytes(&f->refusal, piece) ? piece.len : 0;
+  f->ended = !f->take(f->ctx, piece);
+  return f->ended ? 0 : piece.len;
+}
+
+static enum status fetched(const struct remote *r, struct fetching *f, CURLcode code,
+                           const char *detail, struct error *err) {
+  long http_status = 0;
+  curl_easy_getinfo(f->curl, CURLINFO_RESPONSE_CODE, &http_status);
+  if (f->ended) return error_set(err, STATUS_CANCELLED, NULL, "ended");
+  if (http_status && (http_status < 200 || http_status > 299))
+    return remote_refusal(r, http_status, buffer_bytes(&f->refusal), err);
+  if (code == CURLE_OK) return STATUS_OK;
+  return error_set(err, STATUS_UNAVAILABLE, NULL, "%s %s: %s",
+                   http_status ? "the answer broke off:" : "cannot reach", r->base,
+                   *detail ? detail : curl_easy_strerror(code));
+}
+
+enum status remote_fetch(const struct remote *r, const char *path, remote_piece_fn *take, void *ctx,
+                         struct error *err) {
+  BUFFER_LATER struct buffer url;
+  char detail[CURL_ERROR_SIZE] = "";
+  buffer_init(&url, 16384);
+  buffer_printf(&url, "%s%s", r->base, path);
+  struct fetching f = {.curl = curl_easy_init(), .take = take, .ctx = ctx};
+  if (!f.curl || url.overflow) {
+    curl_easy_cleanup(f.curl);
+    return error_set(err, STATUS_NOMEM, NULL, "out of memory");
+  }
+  buffer_init(&f.refusal, REFUSAL_MAX);
+  curl_easy_setopt(f.curl, CURLOPT_URL, url.ptr);
+  curl_easy_setopt(f.curl, CURLOPT_HTTPHEADER, r->headers);
+  curl_easy_setopt(f.curl, CURLOPT_WRITEFUNCTION, take_piece);
+  curl_easy_setopt(f.curl, CURLOPT_WRITEDATA, &f);
+  curl_easy_setopt(f.curl, CURLOPT_ERRORBUFFER, detail);
+  curl_easy_setopt(f.curl, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_MS);
+  curl_easy_setopt(f.curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
+  curl_easy_setopt(f.curl, CURLOPT_LOW_SPEED_TIME, (long)SILENCE_MAX_S);
+  curl_easy_setopt(f.curl, CURLOPT_NOSIGNAL, 1L);
+  enum status s = fetched(r, &f, curl_easy_perform(f.curl), detail, err);
+  curl_easy_cleanup(f.curl);
+  buffer_done(&f.refusal);
   return s;
 }

@@ -42,6 +42,13 @@ MUST_CHECK enum status remote_delete(const struct remote *remote, const char *pa
 MUST_CHECK enum status remote_start(const struct remote *remote, const json_t *body,
                                     int64_t timeout_ms, json_t **ret_answer, struct error *err);
 
+/* The body of a 2xx answer piece by piece, as long as something comes; false ends it. */
+typedef bool remote_piece_fn(void *ctx, struct bytes piece);
+/* STATUS_CANCELLED when `take` ended it, STATUS_UNAVAILABLE when the server cannot be reached or
+ * the body broke off, else as remote_call. */
+MUST_CHECK enum status remote_fetch(const struct remote *remote, const char *path,
+                                    remote_piece_fn *take, void *ctx, struct error *err);
+
 /* Fills *err for an answer that is not 2xx. */
 enum status remote_refusal(const struct remote *remote, long http_status, struct bytes body,
                            struct error *err);
