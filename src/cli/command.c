@@ -52,10 +52,11 @@ const struct command command_table[] = {
      .flags = debates_flags,
      .options = file_options},
     {.name = "replay",
-     .usage = "replay ID [--check] [--speed N]",
+     .usage = "replay ID | FILE [--check] [--speed N]",
      .summary = "play a debate again from its log, or verify the log",
      .example = "aragora replay ID --speed 4\n"
-                "aragora replay ID --check",
+                "aragora replay ID --check\n"
+                "aragora replay ./debates.json --check",
      .run = cli_replay,
      .flags = replay_flags,
      .options = file_options},

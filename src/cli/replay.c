@@ -1,5 +1,6 @@
 /* `aragora replay`: a debate again from its log, and whether the log is what it was. */
 #include "base/clock.h"
+#include "base/id.h"
 #include "base/log.h"
 #include "cli/archive.h"
 #include "cli/arguments.h"
@@ -8,6 +9,7 @@
 #include "cli/interrupt.h"
 #include "cli/output.h"
 #include "cli/text.h"
+#include "ops/proof.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,7 +23,7 @@ struct replay_values {
 #define AT(field) offsetof(struct replay_values, field)
 const struct flag replay_flags[] = {
     {"--check", 0, FLAG_SWITCH, AT(check), 0, 0, NULL,
-     "verify hash chain and canonical form, and let the engine decide again"},
+     "verify hash chain and canonical form, and let the engine decide again; of a file, too"},
     {"--speed", 's', FLAG_NUMBER, AT(speed), 0, 100000, "X",
      "pace: 1 as it was (on a terminal), 4 faster, 0 at once"},
     {"--json", 0, FLAG_SWITCH, AT(json), 0, 0, NULL, "with --check: the result as JSON"},
@@ -40,10 +42,10 @@ static const struct command *self(void) {
 
 static json_t *check_json(const struct check_result *r, const char *id) {
   json_t *bad = r->ok ? json_null() : json_integer((json_int_t)r->bad_seq);
-  return json_pack("{s:s, s:b, s:I, s:o, s:o, s:b, s:b, s:b, s:s, s:o}", "debate_id", id, "ok",
-                   r->ok, "events", (json_int_t)r->events, "bad_seq", bad, "problem",
-                   json_text_or_null(r->ok ? NULL : r->problem), "ended", r->ended, "deleted",
-                   r->deleted, "unsupported", r->unsupported, "head_hash", r->head_hash,
+  return json_pack("{s:o, s:b, s:I, s:o, s:o, s:b, s:b, s:b, s:s, s:o}", "debate_id",
+                   json_text_or_null(id), "ok", r->ok, "events", (json_int_t)r->events, "bad_seq",
+                   bad, "problem", json_text_or_null(r->ok ? NULL : r->problem), "ended", r->ended,
+                   "deleted", r->deleted, "unsupported", r->unsupported, "head_hash", r->head_hash,
                    "state_hash", json_text_or_null(*r->state_hash ? r->state_hash : NULL));
 }
 
@@ -85,6 +87,59 @@ static int check(const struct replay_values *v, const struct archive *archive) {
   }
   if (!ok) return CLI_ERROR;
   return r->ok ? CLI_OK : CLI_CHECK_FAILED;
+}
+
+/* ---- --check of a file, which needs no database ---- */
+
+struct file_check {
+  const struct replay_values *values;
+  uint64_t debates, wrong;
+  struct check_result last;
+  bool failed; /* standard output does */
+};
+
+static bool print_named(const char *debate_id, const struct check_result *r) {
+  FREE_LATER char *id = text_clean(bytes_of(debate_id ? debate_id : "?"));
+  printf("%.128s: ", id ? id : "?");
+  print_check(r);
+  return true;
+}
+
+static bool take_result(void *ctx, const char *debate_id, const struct check_result *r) {
+  struct file_check *f = ctx;
+  f->debates++;
+  f->wrong += !r->ok;
+  f->last = *r;
+  if (f->values->json) {
+    JSON_LATER json_t *object = check_json(r, debate_id);
+    f->failed = !object || !output_json(STDOUT_FILENO, object);
+  } else if (!r->ok) {
+    print_named(debate_id, r);
+  }
+  return !f->failed;
+}
+
+static int check_file(const struct replay_values *v, const char *path) {
+  struct error err = {0};
+  struct file_check f = {.values = v};
+  enum status s = strcmp(path, "-") == 0
+                      ? proof_read_file(stdin, "standard input", take_result, &f, &err)
+                      : proof_read_path(path, take_result, &f, &err);
+  if (s) {
+    int code = output_error(&err);
+    return s == STATUS_CORRUPT ? CLI_CHECK_FAILED : code;
+  }
+  if (f.failed) return CLI_ERROR;
+  if (!v->json && f.debates == 1 && !f.wrong) print_check(&f.last);
+  if (!v->json && f.debates != 1)
+    printf("%s: %llu debates, %llu wrong\n", f.wrong ? "wrong" : "ok",
+           (unsigned long long)f.debates, (unsigned long long)f.wrong);
+  return f.wrong ? CLI_CHECK_FAILED : CLI_OK;
+}
+
+/* An id has neither; a file in this directory is ./NAME. */
+static bool is_file(const char *name) {
+  return strcmp(name, "-") == 0 || !id_valid(bytes_of(name), ID_DEBATE_MAX);
 }
 
 /* ---- playing ---- */
@@ -133,8 +188,11 @@ int cli_replay(int argc, char **argv) {
   if (options_init(&options, &err)) return output_error(&err);
   int code = CLI_USAGE;
   if (arguments_read(self(), argc, argv, &v, &options, &arguments)) {
-    if (arguments.count == 1)
-      code = run(&v, arguments.positional[0], &options);
+    const char *name = arguments.count == 1 ? arguments.positional[0] : NULL;
+    if (name && is_file(name) && !v.check)
+      arguments_wrong(self(), "a file is only checked: --check");
+    else if (name)
+      code = is_file(name) ? check_file(&v, name) : run(&v, name, &options);
     else
       arguments_wrong(self(), "which debate? Its id or slug; \"aragora debates list\" shows them");
   }

@@ -40,6 +40,47 @@ static void test_iso_ignores_the_time_zone(void **state) {
   tzset();
 }
 
+static void parse(const char *text, int64_t want_ms, bool want_date) {
+  int64_t ms = -1;
+  bool date = !want_date;
+  if (!clock_parse_iso(text, &ms, &date)) fail_msg("%s", text);
+  assert_int_equal(ms, want_ms);
+  assert_int_equal(date, want_date);
+}
+
+static void test_parses_what_it_prints_and_people_write(void **state) {
+  (void)state;
+  parse("2026-11-23T22:37:12.345Z", 1795473432345, false);
+  parse("2026-11-23 22:37:12.345678", 1795473432345, false);
+  parse("2026-11-23T22:37", 1795473420000, false);
+  parse("2026-11-23T23:37:12+01:00", 1795473432000, false);
+  parse("2026-11-23T23:37:12 01:00", 1795473432000, false); /* a '+' that was in a URL */
+  parse("2026-11-23T17:07:12-05:30", 1795473432000, false);
+  parse("2000-02-29", 951782400000, true);
+  static const char *const wrong[] = {"",
+                                      "2026",
+                                      "2026-13-01",
+                                      "2026-02-30",
+                                      "2026-00-10",
+                                      "2026-01-00",
+                                      "2026-11-23T",
+                                      "2026-11-23T24:00",
+                                      "2026-11-23T22:60",
+                                      "2026-11-23T22:00:60",
+                                      "1969-12-31",
+                                      "2026-11-23T2:00",
+                                      "2026-11-23T22:00x",
+                                      "2026-11-23T22:00:00.",
+                                      "2026-11-23T22:00+1",
+                                      "+026-11-23",
+                                      "2026-11-23T22:00:00Zx"};
+  for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+    int64_t ms;
+    bool date;
+    if (clock_parse_iso(wrong[i], &ms, &date)) fail_msg("%s", wrong[i]);
+  }
+}
+
 static void test_system_clock(void **state) {
   (void)state;
   int64_t wall = clock_wall_ms(&clock_system);
@@ -57,6 +98,7 @@ int main(void) {
       cmocka_unit_test(test_iso),
       cmocka_unit_test(test_iso_stays_in_its_bounds),
       cmocka_unit_test(test_iso_ignores_the_time_zone),
+      cmocka_unit_test(test_parses_what_it_prints_and_people_write),
       cmocka_unit_test(test_system_clock),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
