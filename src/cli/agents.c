@@ -1,9 +1,9 @@
 /* `aragora agents`: which agents there are, and which of them can be asked. */
 #include "provider/agents.h"
 
+#include "base/figure.h"
 #include "cli/agents_check.h"
 #include "cli/arguments.h"
-#include "base/figure.h"
 #include "cli/output.h"
 #include "cli/page.h"
 #include "cli/remote.h"

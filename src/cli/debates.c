@@ -1,12 +1,11 @@
 /* `aragora debates`: what was debated, here or on a server. */
-#include "ops/debate_row.h"
 #include "base/clock.h"
+#include "base/figure.h"
 #include "base/id.h"
 #include "base/log.h"
 #include "cli/archive.h"
 #include "cli/arguments.h"
 #include "cli/engine.h"
-#include "base/figure.h"
 #include "cli/follow.h"
 #include "cli/interrupt.h"
 #include "cli/output.h"
@@ -14,6 +13,7 @@
 #include "cli/remote.h"
 #include "cli/terminal.h"
 #include "cli/text.h"
+#include "ops/debate_row.h"
 
 #include <stdio.h>
 #include <stdlib.h>

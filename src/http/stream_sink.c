@@ -92,8 +92,9 @@ static void stream_end_wait(struct stream_sink *s) {
   pthread_mutex_unlock(&server->lock);
 }
 
-/* A client of HTTP/1.0 takes the end of the connection for the end of the body, so that only a reset
- * tells it that something is missing: connecting to nowhere sends one (connect(2), AF_UNSPEC). */
+/* A client of HTTP/1.0 takes the end of the connection for the end of the body, so that only a
+ * reset tells it that something is missing: connecting to nowhere sends one (connect(2),
+ * AF_UNSPEC). */
 static ssize_t stream_cut(struct stream_sink *s) {
   const union MHD_ConnectionInfo *info =
       MHD_get_connection_info(s->mhd, MHD_CONNECTION_INFO_CONNECTION_FD);

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-enum { META_MAX = 1 << 20, WHOLE_MAX = 1 << 30 };
+enum { WHOLE_MAX = 1 << 30 };
 
 /* ---- one event ---- */
 
@@ -362,12 +362,10 @@ static enum status read_meta(const char *dir, json_t **ret_meta, struct error *e
   FILE *file;
   enum status s = open_in(dir, "meta.json", &file, err);
   if (s) return s;
-  FREE_LATER char *text = malloc(META_MAX);
-  size_t len = text ? fread(text, 1, META_MAX, file) : 0;
+  json_t *meta = json_loadf(file, JSON_REJECT_DUPLICATES, NULL);
   fclose(file);
-  if (!text) return error_set(err, STATUS_NOMEM, NULL, "out of memory");
-  if (json_parse((struct bytes){text, len}, ret_meta, NULL))
-    return error_set(err, STATUS_CORRUPT, NULL, "%.200s/meta.json is no JSON", dir);
+  if (!meta) return error_set(err, STATUS_CORRUPT, NULL, "%.200s/meta.json is no JSON", dir);
+  *ret_meta = meta;
   return STATUS_OK;
 }
 
