@@ -52,6 +52,8 @@
   X(EXPORTS_ACTIVE, "aragora_exports_active", GAUGE, "", "Exports under way")                     \
   X(EXPORTS, "aragora_exports_total", COUNTER, "format,outcome",                                  \
     "Exports by how they ended: complete, cut (the client left, or the server stopped), failed")  \
+  X(REPLAYS, "aragora_replays_total", COUNTER, "outcome",                                         \
+    "Replay files of debates by what was done: written, removed, failed")                         \
   X(STORE_COMMITS, "aragora_store_commits_total", COUNTER, "", "Transactions of the writer")      \
   X(STORE_EVENTS, "aragora_store_events_total", COUNTER, "", "Events appended to logs")           \
   X(STORE_ERRORS, "aragora_store_errors_total", COUNTER, "", "Appends that failed and were held") \

@@ -84,6 +84,16 @@ const struct option option_table[] = {
              "apply pending migrations at start, after a copy of the database"),
     INT_ROW("--migration-copies", "ARAGORA_MIGRATION_COPIES", "5", migration_copies, 1, 1000,
             "copies of a database kept from before its last migrations"),
+    {.flag = "--replays",
+     .variable = "ARAGORA_REPLAYS",
+     .fallback = "true",
+     .type = OPTION_BOOL,
+     .offset = FIELD(replays),
+     .help = "write the replay files of each debate that ends; --replays=false: do not"},
+    TEXT_ROW("--replays-dir", "ARAGORA_REPLAYS_DIR", NULL, replays_dir, "DIR",
+             "where replay files lie; default replays in the data directory"),
+    INT_ROW("--replays-days", "ARAGORA_REPLAYS_DAYS", "90", replays_days, 0, 36500,
+            "days after a debate's end that its replay files are kept; 0 = for ever"),
     TEXT_ROW("--agents-file", "ARAGORA_AGENTS_FILE", NULL, agents_file, "FILE",
              "JSON file that adds to or changes the table of agents"),
     CHOICE_ROW("--log-level", "ARAGORA_LOG_LEVEL", "INFO", log_level, "DEBUG|INFO|WARNING|ERROR",
@@ -474,7 +484,8 @@ enum status options_name_files(struct options *o, struct error *err) {
   if (!o->data_dir) o->data_dir = choose_data_dir(o->db_path);
   if (o->data_dir && !o->db_path) o->db_path = path_in(o->data_dir, "aragora_memory.db");
   if (o->data_dir && !o->elo_path) o->elo_path = path_in(o->data_dir, "aragora_elo.db");
-  if (!o->data_dir || !o->db_path || !o->elo_path)
+  if (o->data_dir && !o->replays_dir) o->replays_dir = path_in(o->data_dir, "replays");
+  if (!o->data_dir || !o->db_path || !o->elo_path || !o->replays_dir)
     return error_set(err, STATUS_NOMEM, NULL, "out of memory");
   return STATUS_OK;
 }

@@ -23,10 +23,13 @@ struct options {
   bool allow_core_dumps;      /* see process_forbid_dumps */
   int64_t shutdown_timeout_s; /* how long a stop waits for running debates; 0 = until they end */
   /* files */
-  char *data_dir; /* --data-dir, ARAGORA_DATA_DIR; NULL = see options_place_files */
-  char *db_path;  /* --db-path, ARAGORA_DB_PATH */
-  char *elo_path; /* --elo-path, ARAGORA_ELO_PATH */
-  bool migrate;   /* --migrate, ARAGORA_MIGRATE: pending migrations are applied at start */
+  char *data_dir;       /* --data-dir, ARAGORA_DATA_DIR; NULL = see options_place_files */
+  char *db_path;        /* --db-path, ARAGORA_DB_PATH */
+  char *elo_path;       /* --elo-path, ARAGORA_ELO_PATH */
+  char *replays_dir;    /* ARAGORA_REPLAYS_DIR; see options_place_files */
+  bool replays;         /* ARAGORA_REPLAYS: replay files are written */
+  int64_t replays_days; /* ARAGORA_REPLAYS_DAYS, 90: they are kept; 0 = for ever */
+  bool migrate;         /* --migrate, ARAGORA_MIGRATE: pending migrations are applied at start */
   int64_t migration_copies; /* of a database, from before its last migrations */
   char *agents_file;
   char *log_level;

@@ -126,11 +126,18 @@ static void *run_loop(void *arg) {
   return NULL;
 }
 
+static enum status start_tracer(struct engine *e, struct error *err) {
+  struct tracer_options options = {e->options.replays, e->options.replays_days};
+  struct trace_place *place;
+  enum status s = trace_directory_open(e->options.replays_dir, &place, err);
+  return s ? s : tracer_start(e->store, place, &options, &e->tracer, err);
+}
+
 enum status engine_start(struct engine *e, struct error *err) {
   int failed = pthread_create(&e->thread, NULL, run_loop, e->loop);
   if (failed) return error_set(err, STATUS_IO, NULL, "cannot start a thread: %s", strerror(failed));
   e->started = true;
-  return STATUS_OK;
+  return start_tracer(e, err);
 }
 
 static enum status use_agents(struct engine *e, struct agent_table *fresh, struct error *err) {
@@ -160,8 +167,11 @@ void engine_stop(struct engine *e, struct pool *pool) {
   if (pool) pool_stop(pool);
   if (!e->started) return;
   runner_stop(e->runner);
+  tracer_stop(e->tracer);
   store_close(e->store);
   e->store = NULL;
+  tracer_destroy(e->tracer);
+  e->tracer = NULL;
   loop_stop(e->loop);
   pthread_join(e->thread, NULL);
   e->started = false;

@@ -10,6 +10,7 @@
 #include "hub/hub.h"
 #include "io/loop.h"
 #include "io/pool.h"
+#include "ops/tracer.h"
 #include "provider/agents.h"
 #include "provider/ask.h"
 #include "runner/runner.h"
@@ -26,6 +27,7 @@ struct engine {
   struct hub *hub;
   struct provider *provider;
   struct runner *runner;
+  struct tracer *tracer;
   pthread_t thread;
   bool started;
 };

@@ -154,6 +154,26 @@ enum status batch_make_deletion(const struct deletion *deletion, struct batch **
   return STATUS_OK;
 }
 
+enum status batch_make_traces(const struct store_trace *traces, size_t count,
+                              struct batch **ret_batch) {
+  if (!count) return STATUS_INVALID;
+  size_t size = sizeof(struct batch) + count * sizeof *traces;
+  for (size_t i = 0; i < count; i++) size += text_size(traces[i].debate_id);
+  if (size > BATCH_MAX_BYTES) return STATUS_TOO_LARGE;
+  struct batch *batch = malloc(size);
+  if (!batch) return STATUS_NOMEM;
+  *batch = (struct batch){.size = size, .debate_id = "", .count = count};
+  struct store_trace *copies = (struct store_trace *)(batch + 1);
+  char *at = (char *)(copies + count);
+  for (size_t i = 0; i < count; i++) {
+    copies[i] = traces[i];
+    copies[i].debate_id = put_text(&at, traces[i].debate_id);
+  }
+  batch->traces = copies;
+  *ret_batch = batch;
+  return STATUS_OK;
+}
+
 void batch_free(struct batch *batch) {
   free(batch);
 }

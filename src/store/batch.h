@@ -1,5 +1,5 @@
-/* One call of store_append, store_put_breaker or store_delete_debate as it waits in the writer's
- * queue: a copy of everything in one block.
+/* One call of store_append, store_put_breaker, store_delete_debate or store_drop_traces as it waits
+ * in the writer's queue: a copy of everything in one block.
  *
  * Made on the caller's thread, owned by the writer from then on.
  */
@@ -22,6 +22,7 @@ struct batch {
   const struct store_start_key *key;   /* of the row to insert, in the block; NULL = none */
   const struct store_breaker *breaker; /* in the block; NULL = it is a debate's batch */
   const struct deletion *deletion;     /* likewise */
+  const struct store_trace *traces;    /* likewise, `count` of them */
   store_done_fn *done;
   void *ctx;
   enum status result; /* STATUS_OK until it has failed for good */
@@ -39,6 +40,9 @@ MUST_CHECK enum status batch_make_breaker(const struct store_breaker *breaker,
 /* STATUS_INVALID without an id, STATUS_TOO_LARGE, STATUS_NOMEM. */
 MUST_CHECK enum status batch_make_deletion(const struct deletion *deletion,
                                            struct batch **ret_batch);
+/* STATUS_INVALID without a trace, STATUS_TOO_LARGE, STATUS_NOMEM. */
+MUST_CHECK enum status batch_make_traces(const struct store_trace *traces, size_t count,
+                                         struct batch **ret_batch);
 void batch_free(struct batch *batch);
 
 #endif

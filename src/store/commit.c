@@ -58,6 +58,7 @@ static const char *const commit_sql[COMMIT_STATEMENTS] = {
         "DELETE FROM idempotency_keys WHERE (tenant_id, owner_id, key) IN"
         " (SELECT tenant_id, owner_id, key FROM idempotency_keys WHERE created_ms < ?1"
         " ORDER BY created_ms LIMIT ?2)",
+    [COMMIT_DROP_TRACE] = "DELETE FROM traces_due WHERE debate_id = ?1 AND changed_in = ?2",
 };
 
 static int on_wal(void *ctx, sqlite3 *db, const char *name, int pages) {
@@ -252,6 +253,17 @@ static int write_breaker(struct commit *commit, const struct store_breaker *brea
   return rc == SQLITE_OK ? step(trim) : rc;
 }
 
+static int drop_traces(struct commit *commit, const struct batch *batch) {
+  sqlite3_stmt *s = commit->statements[COMMIT_DROP_TRACE];
+  int rc = SQLITE_OK;
+  for (size_t i = 0; rc == SQLITE_OK && i < batch->count; i++) {
+    bind_text(s, 1, batch->traces[i].debate_id);
+    sqlite3_bind_int64(s, 2, batch->traces[i].changed_in);
+    rc = step(s);
+  }
+  return rc;
+}
+
 /* Writes the spending that was put off. */
 static int flush_spending(struct commit *commit) {
   const struct store_spending *spent = &commit->spending;
@@ -313,6 +325,7 @@ static int write_key(struct commit *commit, const struct batch *batch) {
 /* A log has no holes: an event that is not the next one would hide a lost one for ever. */
 static int write_batch(struct commit *commit, const struct batch *batch) {
   if (batch->breaker) return write_breaker(commit, batch->breaker);
+  if (batch->traces) return drop_traces(commit, batch);
   if (batch->deletion) return write_deletion(commit, batch->deletion);
   struct known_debate unkept = {0}, *debate = known_place(&commit->known, batch->debate_id);
   if (!debate) debate = &unkept;

@@ -23,6 +23,7 @@ enum reader_statement {
   READER_BREAKERS,
   READER_SPENDING,
   READER_START_KEY,
+  READER_TRACES,
   READER_TOTALS,                    /* two for each scope: any status, one status */
   READER_LISTS = READER_TOTALS + 6, /* four for each scope: by status or not, by cursor or not */
   READER_STATEMENTS = READER_LISTS + 12

@@ -156,6 +156,23 @@ enum {
  * without a name, else as store_append. */
 MUST_CHECK enum status store_put_breaker(struct store *store, const struct store_breaker *breaker);
 
+/* A debate whose replay files are stale: it ended, or was deleted, in a transaction that noted so.
+ */
+struct store_trace {
+  const char *debate_id;
+  int64_t changed_in; /* which note it is */
+};
+
+/* Queues that files are on disk and the notes go, but those that were made anew meanwhile. Copies
+ * everything; any thread; answers as store_append, `done` as there. */
+MUST_CHECK enum status store_drop_traces(struct store *store, const struct store_trace *traces,
+                                         size_t count, store_done_fn *done, void *ctx);
+
+/* `wake` is called on the writer's thread after a commit that may have made notes; it must not
+ * wait. One at a time; NULL ends it, and it is not running any more when this returns. */
+typedef void store_wake_fn(void *ctx);
+void store_on_trace(struct store *store, store_wake_fn *wake, void *ctx);
+
 /* STATUS_OK, or why appends fail: STATUS_NO_SPACE, STATUS_IO, STATUS_TIMEOUT (locked by another
  * program for longer than timeout_ms), with the file's name; no new work should be admitted then.
  * Any thread. */
@@ -239,6 +256,12 @@ MUST_CHECK enum status store_read_breakers(struct store *store, store_breaker_fn
 typedef void store_spending_fn(void *ctx, const struct store_spending *spending);
 MUST_CHECK enum status store_read_spending(struct store *store, int64_t since_day,
                                            store_spending_fn *each, void *ctx, struct error *err);
+
+/* Calls each(ctx, trace) for at most `limit` notes with ids greater than after_id, in their order;
+ * the system's. What it is given and what it must not do are as in store_read_events. */
+typedef void store_trace_fn(void *ctx, const struct store_trace *trace);
+MUST_CHECK enum status store_read_traces(struct store *store, const char *after_id, size_t limit,
+                                         store_trace_fn *each, void *ctx, struct error *err);
 
 /* Round trip to both databases in microseconds, for health. */
 MUST_CHECK enum status store_ping(struct store *store, int64_t *ret_memory_us, int64_t *ret_elo_us,

@@ -26,6 +26,9 @@ struct writer {
   bool closing;
   struct error problem; /* why the last transaction was refused; STATUS_OK = it was not */
   int64_t patience_ms;
+  pthread_mutex_t trace_lock; /* guards the next two, and is held while `trace_wake` runs */
+  store_wake_fn *trace_wake;
+  void *trace_ctx;
   struct commit commit; /* the writer's thread's own */
   pthread_t thread;
 };
@@ -147,19 +150,40 @@ static void fail_all(struct batch *first, enum status status) {
     if (b->result == STATUS_OK) b->result = status;
 }
 
+/* Whether a trigger may have noted that the debate's replay files are stale. */
+static bool makes_trace(const struct batch *b) {
+  return b->deletion || (b->change != STORE_ROW_NONE && b->row.completed_ms >= 0);
+}
+
+static void wake_tracer(struct writer *w) {
+  pthread_mutex_lock(&w->trace_lock);
+  if (w->trace_wake) w->trace_wake(w->trace_ctx);
+  pthread_mutex_unlock(&w->trace_lock);
+}
+
+void writer_on_trace(struct writer *w, store_wake_fn *wake, void *ctx) {
+  pthread_mutex_lock(&w->trace_lock);
+  w->trace_wake = wake;
+  w->trace_ctx = ctx;
+  pthread_mutex_unlock(&w->trace_lock);
+}
+
 /* Tells everybody, in the order of their calls. */
 static void finish(struct writer *w, struct batch *first) {
   size_t events = 0;
+  bool trace = false;
   for (struct batch *b = first, *next; b; b = next) {
     next = b->next;
+    trace = trace || (b->result == STATUS_OK && makes_trace(b));
     if (b->result != STATUS_OK)
       fail_queued(w, b);
     else
-      events += b->count;
+      events += b->traces ? 0 : b->count;
     if (b->done) b->done(b->ctx, b->result);
     batch_free(b);
   }
   metric_add(METRIC_STORE_EVENTS, NULL, (int64_t)events);
+  if (trace) wake_tracer(w);
 }
 
 /* ---- while the disk refuses ---- */
@@ -262,6 +286,7 @@ static void destroy(struct writer *w) {
   commit_done(&w->commit);
   pthread_cond_destroy(&w->wake);
   pthread_mutex_destroy(&w->lock);
+  pthread_mutex_destroy(&w->trace_lock);
   free(w);
 }
 
@@ -279,6 +304,7 @@ enum status writer_start(sqlite3 *db, size_t max_queued_bytes, int64_t patience_
   pthread_condattr_init(&monotonic);
   pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
   pthread_mutex_init(&w->lock, NULL);
+  pthread_mutex_init(&w->trace_lock, NULL);
   pthread_cond_init(&w->wake, &monotonic);
   pthread_condattr_destroy(&monotonic);
   enum status status = commit_init(&w->commit, db, err);

@@ -29,4 +29,7 @@ MUST_CHECK enum status writer_append(struct writer *writer, struct batch *batch)
 /* Any thread. STATUS_OK, or why the last transaction was refused. */
 MUST_CHECK enum status writer_check(struct writer *writer, struct error *err);
 
+/* See store_on_trace. Not while it is called. */
+void writer_on_trace(struct writer *writer, store_wake_fn *wake, void *ctx);
+
 #endif

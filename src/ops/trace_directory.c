@@ -1,0 +1,238 @@
+/* Replay files in a directory. A file takes its name when it is whole and on disk; its time is the
+ * debate's end, so that copies and rewrites do not make it younger. */
+#include "base/id.h"
+#include "ops/trace_place.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { PATH_SIZE = 4096, NAME_SIZE = 256, DIR_MODE = 0750, FILE_MODE = 0640, STEP_ENTRIES = 64 };
+
+struct trace_directory {
+  struct trace_place place;
+  int fd;      /* of the directory; -1 until it is there */
+  DIR *listed; /* a sweep under way */
+  char path[];
+};
+
+static struct trace_directory *directory_of(struct trace_place *place) {
+  return (struct trace_directory *)place;
+}
+
+static enum status failed(struct error *err, const struct trace_directory *d, const char *what,
+                          const char *name) {
+  int e = errno;
+  enum status s = e == ENOSPC || e == EDQUOT ? STATUS_FULL : STATUS_IO;
+  return error_set(err, s, NULL, "cannot %s %.160s/%.100s: %s", what, d->path, name, strerror(e));
+}
+
+/* Each directory of the path that is missing. */
+static bool make_directories(const char *path) {
+  char part[PATH_SIZE];
+  size_t len = strlen(path);
+  if (len >= sizeof part) {
+    errno = ENAMETOOLONG;
+    return false;
+  }
+  for (size_t i = 1; i <= len; i++) {
+    if (path[i] != '/' && path[i] != '\0') continue;
+    memcpy(part, path, i);
+    part[i] = '\0';
+    if (mkdir(part, DIR_MODE) < 0 && errno != EEXIST && errno != EISDIR) return false;
+  }
+  return true;
+}
+
+/* Opened anew after a failure: the disk may have been mounted meanwhile. */
+static enum status need(struct trace_directory *d, bool make, struct error *err) {
+  if (d->fd >= 0) return STATUS_OK;
+  if (make && !make_directories(d->path)) return failed(err, d, "make", "");
+  d->fd = open(d->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  return d->fd >= 0 ? STATUS_OK : failed(err, d, "open", "");
+}
+
+static enum status fail_and_forget(struct trace_directory *d, const char *what, const char *name,
+                                   struct error *err) {
+  enum status s = failed(err, d, what, name);
+  close(d->fd);
+  d->fd = -1;
+  return s;
+}
+
+/* ---- put ---- */
+
+static bool write_all(int fd, struct bytes content) {
+  while (content.len > 0) {
+    ssize_t n = write(fd, content.ptr, content.len);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return false;
+    content = (struct bytes){content.ptr + n, content.len - (size_t)n};
+  }
+  return true;
+}
+
+static bool write_part(int dir, const char *name, struct bytes content, int64_t of_ms) {
+  struct timespec times[2] = {{of_ms / 1000, of_ms % 1000 * 1000000},
+                              {of_ms / 1000, of_ms % 1000 * 1000000}};
+  int fd = openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, FILE_MODE);
+  if (fd < 0) return false;
+  bool ok = write_all(fd, content) && futimens(fd, times) == 0 && fsync(fd) == 0;
+  int e = errno;
+  ok = close(fd) == 0 && ok;
+  if (!ok) {
+    errno = e;
+    unlinkat(dir, name, 0);
+  }
+  return ok;
+}
+
+/* The directory of one replay; *ret_new when it has just been made. */
+static int open_replay(const struct trace_directory *d, const char *id, bool *ret_new) {
+  *ret_new = mkdirat(d->fd, id, DIR_MODE) == 0;
+  if (!*ret_new && errno != EEXIST) return -1;
+  return openat(d->fd, id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+}
+
+static bool put_in(struct trace_directory *d, const char *id, const char *file,
+                   struct bytes content, int64_t of_ms) {
+  char part[NAME_SIZE];
+  bool made;
+  int dir = open_replay(d, id, &made);
+  if (dir < 0) return false;
+  snprintf(part, sizeof part, "%s.part", file);
+  bool ok = write_part(dir, part, content, of_ms) && renameat(dir, part, dir, file) == 0 &&
+            fsync(dir) == 0 && (!made || fsync(d->fd) == 0);
+  int e = errno;
+  close(dir);
+  errno = e;
+  return ok;
+}
+
+static enum status directory_put(struct trace_place *place, const char *name, struct bytes content,
+                                 int64_t of_ms, struct error *err) {
+  struct trace_directory *d = directory_of(place);
+  char id[ID_DEBATE_MAX + 1];
+  size_t len = strcspn(name, "/");
+  enum status s = need(d, true, err);
+  if (s) return s;
+  if (len >= sizeof id || name[len] != '/' || !id_valid((struct bytes){name, len}, ID_DEBATE_MAX))
+    return error_set(err, STATUS_INVALID, NULL, "\"%.64s\" is no name of a replay's file", name);
+  memcpy(id, name, len);
+  id[len] = '\0';
+  if (put_in(d, id, name + len + 1, content, of_ms)) return STATUS_OK;
+  return fail_and_forget(d, "write", name, err);
+}
+
+/* ---- remove ---- */
+
+static bool directory_has(struct trace_place *place, const char *debate_id) {
+  struct trace_directory *d = directory_of(place);
+  struct stat st;
+  return !need(d, false, NULL) && fstatat(d->fd, debate_id, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+         S_ISDIR(st.st_mode);
+}
+
+/* What we put there and nothing else; a directory with something of others stays. */
+static bool remove_replay(int fd, const char *id) {
+  static const char *const names[] = {"meta.json", "events.jsonl", "meta.json.part",
+                                      "events.jsonl.part"};
+  int dir = openat(fd, id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+  if (dir < 0) return errno == ENOENT;
+  bool ok = true;
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    ok = (unlinkat(dir, names[i], 0) == 0 || errno == ENOENT) && ok;
+  int e = errno;
+  close(dir);
+  errno = e;
+  if (!ok) return false;
+  return unlinkat(fd, id, AT_REMOVEDIR) == 0 || errno == ENOTEMPTY || errno == EEXIST;
+}
+
+static enum status directory_remove(struct trace_place *place, const char *debate_id,
+                                    struct error *err) {
+  struct trace_directory *d = directory_of(place);
+  if (!directory_has(place, debate_id)) return STATUS_OK;
+  if (remove_replay(d->fd, debate_id) && fsync(d->fd) == 0) return STATUS_OK;
+  return fail_and_forget(d, "remove", debate_id, err);
+}
+
+/* ---- age ---- */
+
+/* The time of meta.json, which is put last; of what a crash left half done, the directory's. */
+static bool is_older(int fd, const char *id, int64_t before_ms) {
+  char meta[NAME_SIZE];
+  struct stat st;
+  snprintf(meta, sizeof meta, "%s/meta.json", id);
+  if (fstatat(fd, meta, &st, AT_SYMLINK_NOFOLLOW) < 0 &&
+      fstatat(fd, id, &st, AT_SYMLINK_NOFOLLOW) < 0)
+    return false;
+  return (int64_t)st.st_mtim.tv_sec * 1000 + st.st_mtim.tv_nsec / 1000000 < before_ms;
+}
+
+static void end_sweep(struct trace_directory *d) {
+  if (d->listed) closedir(d->listed);
+  d->listed = NULL;
+}
+
+static enum status begin_sweep(struct trace_directory *d, bool *ret_there, struct error *err) {
+  *ret_there = d->listed != NULL;
+  if (d->listed) return STATUS_OK;
+  d->listed = opendir(d->path);
+  *ret_there = d->listed != NULL;
+  return d->listed || errno == ENOENT ? STATUS_OK : failed(err, d, "read", "");
+}
+
+static enum status directory_sweep(struct trace_place *place, int64_t before_ms, bool *ret_more,
+                                   size_t *ret_removed, struct error *err) {
+  struct trace_directory *d = directory_of(place);
+  *ret_more = false;
+  *ret_removed = 0;
+  bool there;
+  enum status s = begin_sweep(d, &there, err);
+  if (s || !there) return s;
+  for (int i = 0; i < STEP_ENTRIES; i++) {
+    struct dirent *entry = readdir(d->listed);
+    if (!entry) {
+      end_sweep(d);
+      return STATUS_OK;
+    }
+    int fd = dirfd(d->listed);
+    if (!id_valid(bytes_of(entry->d_name), ID_DEBATE_MAX)) continue;
+    if (!is_older(fd, entry->d_name, before_ms)) continue;
+    if (!remove_replay(fd, entry->d_name)) {
+      s = failed(err, d, "remove", entry->d_name);
+      end_sweep(d);
+      return s;
+    }
+    ++*ret_removed;
+  }
+  *ret_more = true;
+  return STATUS_OK;
+}
+
+static void directory_close(struct trace_place *place) {
+  struct trace_directory *d = directory_of(place);
+  end_sweep(d);
+  if (d->fd >= 0) close(d->fd);
+  free(d);
+}
+
+static const struct trace_place_ops directory_ops = {directory_put, directory_has, directory_remove,
+                                                     directory_sweep, directory_close};
+
+enum status trace_directory_open(const char *path, struct trace_place **ret_place,
+                                 struct error *err) {
+  size_t len = strlen(path);
+  struct trace_directory *d = calloc(1, sizeof *d + len + 1);
+  if (!d) return error_set(err, STATUS_NOMEM, NULL, "out of memory");
+  d->place.ops = &directory_ops;
+  d->fd = -1;
+  memcpy(d->path, path, len + 1);
+  *ret_place = &d->place;
+  return STATUS_OK;
+}

@@ -1,0 +1,34 @@
+/* Where replay files lie: NAME is "DEBATE_ID/events.jsonl" and "DEBATE_ID/meta.json". A directory
+ * here; a store of objects may be another. Blocks; the tracer's thread. */
+#ifndef ARAGORA_OPS_TRACE_PLACE_H
+#define ARAGORA_OPS_TRACE_PLACE_H
+
+#include "base/bytes.h"
+
+struct trace_place;
+
+struct trace_place_ops {
+  /* The file is in the place under its name, whole and durable, or not at all; it takes the place
+   * of one of that name. `of_ms` is the time that its age is counted from. */
+  enum status (*put)(struct trace_place *place, const char *name, struct bytes content,
+                     int64_t of_ms, struct error *err);
+  /* Whether there is a replay of the debate. */
+  bool (*has)(struct trace_place *place, const char *debate_id);
+  /* Removes the replay; what is not there is fine. */
+  enum status (*remove)(struct trace_place *place, const char *debate_id, struct error *err);
+  /* A bounded step through what is there: removes what is older than `before_ms`. *ret_more is
+   * false at the end; the next call begins anew. */
+  enum status (*sweep)(struct trace_place *place, int64_t before_ms, bool *ret_more,
+                       size_t *ret_removed, struct error *err);
+  void (*close)(struct trace_place *place);
+};
+
+struct trace_place {
+  const struct trace_place_ops *ops;
+};
+
+/* A directory, made with its parents when something is put there. */
+MUST_CHECK enum status trace_directory_open(const char *path, struct trace_place **ret_place,
+                                            struct error *err);
+
+#endif
