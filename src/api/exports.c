@@ -3,6 +3,7 @@
  *
  * Both are sent while they are made (ops/export.h). What goes wrong before the first piece is an
  * answer; later it cuts the connection, as a file that ends cleanly would pass for a whole one. */
+#include "api/deleted.h"
 #include "api/handlers.h"
 #include "api/params.h"
 #include "api/reply.h"
@@ -117,7 +118,14 @@ static enum status make_first(struct body *b, size_t enough, struct buffer *piec
   return s;
 }
 
-static void send_body(struct http_request *request, struct body *b) {
+static void refuse(struct http_request *request, struct api *api, const char *id, enum status s,
+                   const struct error *err) {
+  if (s != STATUS_NOT_FOUND || !id || !deleted_reply(request, api, id))
+    reply_failure(request, s, err, NULL);
+}
+
+/* `id` of the one debate that it is about, or NULL. */
+static void send_body(struct http_request *request, struct body *b, const char *id) {
   struct error err = {0};
   struct export_headers headers;
   struct buffer piece;
@@ -126,8 +134,8 @@ static void send_body(struct http_request *request, struct body *b) {
   enum status s = make_first(b, HTTP_PIECE_BYTES, &piece, &done, &err);
   if (s) {
     buffer_done(&piece);
+    refuse(request, b->api, id, s, &err);
     body_close(b);
-    reply_failure(request, s, &err, NULL);
     return;
   }
   make_headers(b, &headers);
@@ -144,14 +152,14 @@ static void send_wrapped(struct http_request *request, struct body *b, const cha
   buffer_init(&text, PIECE_MAX);
   enum status s = make_first(b, SIZE_MAX, &text, &done, &err);
   export_file_name(b->export, file);
-  body_close(b);
   if (s)
-    reply_failure(request, s, &err, NULL);
+    refuse(request, b->api, id, s, &err);
   else
     reply_json(request, 200,
                json_pack("{s:s, s:s, s:s, s:o}", "debate_id", id, "format", "markdown", "filename",
                          file, "data", json_text(buffer_bytes(&text))),
                NULL);
+  body_close(b);
 }
 
 /* ---- the handlers ---- */
@@ -178,7 +186,7 @@ void handle_debate_export(struct http_request *request, void *app) {
   else if (strcmp(format, "markdown") == 0)
     send_wrapped(request, body, options.id);
   else
-    send_body(request, body);
+    send_body(request, body, options.id);
 }
 
 static enum status admit(struct api *api, struct error *err) {
@@ -213,5 +221,5 @@ void handle_debates_export(struct http_request *request, void *app) {
     return;
   }
   body->many = true;
-  send_body(request, body);
+  send_body(request, body, NULL);
 }

@@ -21,6 +21,11 @@ void handle_debate_delete(struct http_request *request, void *app);
 /* exports.c; pool */
 void handle_debates_export(struct http_request *request, void *app);
 void handle_debate_export(struct http_request *request, void *app);
+/* replays.c; pool */
+void handle_replays_list(struct http_request *request, void *app);
+void handle_replay_show(struct http_request *request, void *app);
+void handle_replay_export(struct http_request *request, void *app);
+void handle_replay_page(struct http_request *request, void *app);
 /* agents.c */
 void handle_agents_list(struct http_request *request, void *app);
 /* breakers.c */

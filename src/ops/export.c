@@ -117,24 +117,34 @@ static enum status out_of_memory(struct error *err) {
   return error_set(err, STATUS_NOMEM, NULL, "out of memory");
 }
 
+struct answer {
+  json_t *text;
+  bool deleted; /* meanwhile: only the chain is left */
+};
+
 /* Only the decision is parsed: a list of a hundred thousand is made of this. */
 static bool find_answer(void *ctx, const struct store_event *event) {
-  json_t **answer = ctx, *data = NULL;
+  struct answer *answer = ctx;
+  json_t *data = NULL;
+  answer->deleted = !event->data.ptr;
+  if (answer->deleted) return false;
   if (strcmp(event->type, "consensus") != 0 || json_parse(event->data, &data, NULL)) return true;
-  json_decref(*answer);
-  *answer = json_incref(json_object_get(data, "conclusion"));
+  json_decref(answer->text);
+  answer->text = json_incref(json_object_get(data, "conclusion"));
   json_decref(data);
   return true;
 }
 
 static enum status append_summary(struct export *e, const struct store_debate *row,
                                   struct buffer *out, struct error *err) {
-  json_t *answer = NULL;
+  struct answer answer = {0};
   enum status s = store_read_events(e->store, e->who, row->id, 0, 0, find_answer, &answer, err);
+  if (!s && answer.deleted) s = STATUS_NOT_FOUND;
   JSON_LATER json_t *object = s ? NULL : debate_row_object(row);
-  if (!answer) answer = json_null();
-  if (!s && (!object || json_object_set(object, "final_answer", answer))) s = out_of_memory(err);
-  json_decref(answer);
+  if (!answer.text) answer.text = json_null();
+  if (!s && (!object || json_object_set(object, "final_answer", answer.text)))
+    s = out_of_memory(err);
+  json_decref(answer.text);
   if (s) return s;
   if (e->options.query.format == EXPORT_CSV)
     export_csv_debate(out, EXPORT_SUMMARY, false, object);
