@@ -11,12 +11,21 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { PATH_SIZE = 4096, NAME_SIZE = 256, DIR_MODE = 0750, FILE_MODE = 0640, STEP_ENTRIES = 64 };
+enum {
+  PATH_SIZE = 4096,
+  NAME_SIZE = 256,
+  DIR_MODE = 0750,
+  FILE_MODE = 0640,
+  STEP_ENTRIES = 64,
+  PUTS_MAX = 64
+};
 
 struct trace_directory {
   struct trace_place place;
-  int fd;      /* of the directory; -1 until it is there */
-  DIR *listed; /* a sweep under way */
+  int fd;                         /* of the directory; -1 until it is there */
+  DIR *listed;                    /* a sweep under way */
+  char puts[PUTS_MAX][NAME_SIZE]; /* names that wait for the settling */
+  size_t put_count;
   char path[];
 };
 
@@ -76,37 +85,44 @@ static bool write_all(int fd, struct bytes content) {
   return true;
 }
 
+static void part_name(const char *name, char out[NAME_SIZE]) {
+  snprintf(out, NAME_SIZE, "%s.part", name);
+}
+
 static bool write_part(int dir, const char *name, struct bytes content, int64_t of_ms) {
+  char part[NAME_SIZE];
   struct timespec times[2] = {{of_ms / 1000, of_ms % 1000 * 1000000},
                               {of_ms / 1000, of_ms % 1000 * 1000000}};
-  int fd = openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, FILE_MODE);
+  part_name(name, part);
+  int fd = openat(dir, part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, FILE_MODE);
   if (fd < 0) return false;
-  bool ok = write_all(fd, content) && futimens(fd, times) == 0 && fsync(fd) == 0;
+  bool ok = write_all(fd, content) && futimens(fd, times) == 0;
   int e = errno;
   ok = close(fd) == 0 && ok;
   if (!ok) {
+    unlinkat(dir, part, 0);
     errno = e;
-    unlinkat(dir, name, 0);
   }
   return ok;
 }
 
-/* The directory of one replay; *ret_new when it has just been made. */
-static int open_replay(const struct trace_directory *d, const char *id, bool *ret_new) {
-  *ret_new = mkdirat(d->fd, id, DIR_MODE) == 0;
-  if (!*ret_new && errno != EEXIST) return -1;
-  return openat(d->fd, id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+static bool is_name(const char *name) {
+  size_t len = strcspn(name, "/");
+  return name[len] == '/' && strlen(name) < NAME_SIZE - 8 &&
+         id_valid((struct bytes){name, len}, ID_DEBATE_MAX);
 }
 
-static bool put_in(struct trace_directory *d, const char *id, const char *file,
-                   struct bytes content, int64_t of_ms) {
-  char part[NAME_SIZE];
-  bool made;
-  int dir = open_replay(d, id, &made);
+/* In the directory of its replay, which a link does not stand for. */
+static bool put_part(struct trace_directory *d, const char *name, struct bytes content,
+                     int64_t of_ms) {
+  char id[ID_DEBATE_MAX + 1];
+  size_t len = strcspn(name, "/");
+  memcpy(id, name, len);
+  id[len] = '\0';
+  if (mkdirat(d->fd, id, DIR_MODE) < 0 && errno != EEXIST) return false;
+  int dir = openat(d->fd, id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
   if (dir < 0) return false;
-  snprintf(part, sizeof part, "%s.part", file);
-  bool ok = write_part(dir, part, content, of_ms) && renameat(dir, part, dir, file) == 0 &&
-            fsync(dir) == 0 && (!made || fsync(d->fd) == 0);
+  bool ok = write_part(dir, name + len + 1, content, of_ms);
   int e = errno;
   close(dir);
   errno = e;
@@ -116,16 +132,31 @@ static bool put_in(struct trace_directory *d, const char *id, const char *file,
 static enum status directory_put(struct trace_place *place, const char *name, struct bytes content,
                                  int64_t of_ms, struct error *err) {
   struct trace_directory *d = directory_of(place);
-  char id[ID_DEBATE_MAX + 1];
-  size_t len = strcspn(name, "/");
-  enum status s = need(d, true, err);
-  if (s) return s;
-  if (len >= sizeof id || name[len] != '/' || !id_valid((struct bytes){name, len}, ID_DEBATE_MAX))
+  if (!is_name(name))
     return error_set(err, STATUS_INVALID, NULL, "\"%.64s\" is no name of a replay's file", name);
-  memcpy(id, name, len);
-  id[len] = '\0';
-  if (put_in(d, id, name + len + 1, content, of_ms)) return STATUS_OK;
-  return fail_and_forget(d, "write", name, err);
+  enum status s = d->put_count < PUTS_MAX ? need(d, true, err)
+                                          : error_set(err, STATUS_FULL, NULL, "too many at once");
+  if (s) return s;
+  if (!put_part(d, name, content, of_ms)) return fail_and_forget(d, "write", name, err);
+  snprintf(d->puts[d->put_count++], NAME_SIZE, "%s", name);
+  return STATUS_OK;
+}
+
+/* Content before names, so that no name ever stands for less than a whole file. */
+static enum status directory_settle(struct trace_place *place, struct error *err) {
+  struct trace_directory *d = directory_of(place);
+  size_t count = d->put_count;
+  char part[NAME_SIZE];
+  d->put_count = 0;
+  if (!count) return STATUS_OK;
+  if (d->fd < 0) return error_set(err, STATUS_IO, NULL, "%.160s is gone", d->path);
+  if (syncfs(d->fd) < 0) return fail_and_forget(d, "sync", "", err);
+  for (size_t i = 0; i < count; i++) {
+    part_name(d->puts[i], part);
+    if (renameat(d->fd, part, d->fd, d->puts[i]) < 0)
+      return fail_and_forget(d, "rename", part, err);
+  }
+  return syncfs(d->fd) < 0 ? fail_and_forget(d, "sync", "", err) : STATUS_OK;
 }
 
 /* ---- remove ---- */
@@ -222,7 +253,8 @@ static void directory_close(struct trace_place *place) {
   free(d);
 }
 
-static const struct trace_place_ops directory_ops = {directory_put, directory_has, directory_remove,
+static const struct trace_place_ops directory_ops = {directory_put,   directory_settle,
+                                                     directory_has,   directory_remove,
                                                      directory_sweep, directory_close};
 
 enum status trace_directory_open(const char *path, struct trace_place **ret_place,

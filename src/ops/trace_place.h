@@ -8,10 +8,15 @@
 struct trace_place;
 
 struct trace_place_ops {
-  /* The file is in the place under its name, whole and durable, or not at all; it takes the place
-   * of one of that name. `of_ms` is the time that its age is counted from. */
+  /* Takes a file; it is in the place after `settle`. `of_ms` is the time that its age is counted
+   * from. */
   enum status (*put)(struct trace_place *place, const char *name, struct bytes content,
                      int64_t of_ms, struct error *err);
+  /* Everything that was put is under its name, in the order of the puts, whole and durable, in the
+   * place of what had the name before. After a failure nothing of it counts as put. Many at once,
+   * as a disk takes about half a millisecond of the processor for each file that it is asked to
+   * sync. */
+  enum status (*settle)(struct trace_place *place, struct error *err);
   /* Whether there is a replay of the debate. */
   bool (*has)(struct trace_place *place, const char *debate_id);
   /* Removes the replay; what is not there is fine. */

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 enum {
-  GATHER_MS = 100, /* debates that end together are written together */
+  GATHER_MS = 250, /* debates that end together are written together */
   PAGE = 32,
   RETRY_FIRST_MS = 1000,
   RETRY_MAX_MS = 60000,
@@ -190,6 +190,15 @@ static bool past(int64_t deadline_ms) {
   return deadline_ms && now_ms() >= deadline_ms;
 }
 
+/* From files that were put to notes that are gone. Answers whether it went well. */
+static bool finish(struct tracer *t, const struct store_trace *done, size_t count) {
+  struct error err = {0};
+  if (!count) return true;
+  if (!t->place->ops->settle(t->place, &err) && !drop(t, done, count, &err)) return true;
+  say_failed(t, NULL, &err);
+  return false;
+}
+
 /* A page of them; *ret_more when there may be another. Answers how many failed. */
 static size_t work_page(struct tracer *t, int64_t deadline_ms, bool *ret_more) {
   struct store_trace done[PAGE];
@@ -211,10 +220,7 @@ static size_t work_page(struct tracer *t, int64_t deadline_ms, bool *ret_more) {
       done[ready++] = t->page[i];
     }
   }
-  if (ready && drop(t, done, ready, &err)) {
-    say_failed(t, NULL, &err);
-    wrong++;
-  }
+  wrong += !finish(t, done, ready);
   *ret_more = t->count == PAGE && !past(deadline_ms);
   return wrong;
 }
