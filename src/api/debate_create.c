@@ -4,7 +4,6 @@
  * started. The key is looked up on the pool, with the start_keys holding off everybody else who
  * brings it until the debate, and the key with it, is on disk.
  */
-#include "api/debate_row.h"
 #include "api/deleted.h"
 #include "api/dry_run.h"
 #include "api/handlers.h"
@@ -12,6 +11,7 @@
 #include "api/start_keys.h"
 #include "api/state.h"
 #include "debate/spec.h"
+#include "ops/debate_row.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* `aragora db`: upkeep of the two database files, a line each of what was done. */
+#include "base/figure.h"
 #include "base/json.h"
 #include "cli/arguments.h"
-#include "cli/figure.h"
 #include "cli/output.h"
 #include "cli/process.h"
 #include "cli/text.h"

@@ -2,10 +2,10 @@
 #include "cli/migrate.h"
 
 #include "base/clock.h"
+#include "base/figure.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "cli/arguments.h"
-#include "cli/figure.h"
 #include "cli/output.h"
 #include "cli/process.h"
 #include "cli/text.h"
