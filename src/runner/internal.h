@@ -1,6 +1,7 @@
 /* What the files of this room share. Not for other rooms; loop thread, where nothing else is said.
  *
  *   runner.c   admission, the table and the queue of debates, starting, cancelling, leaving
+ *   resume.c   what the last process left unfinished
  *   live.c     one debate: its life, and the loop of ask and append
  *   asking.c   one turn that is being asked
  *   delivery.c    what is appended together: sealing, handing over to the store, holding what it
@@ -20,6 +21,7 @@
 #include <uthash.h>
 
 struct delivery;
+struct resume;
 
 /* Who waits for a debate's end. */
 struct runner_waiter {
@@ -54,7 +56,9 @@ struct runner {
   size_t salts_left;
   _Atomic int64_t running, queued; /* written on the loop, read anywhere */
   atomic_bool accepting;
-  bool stopped;                                 /* loop thread: runner_stop was here */
+  atomic_bool resuming;  /* debates of the last process are not all in the table yet */
+  struct resume *resume; /* loop thread: those that are being taken up, or go on next */
+  bool stopped;          /* loop thread: runner_stop was here */
   void (*drain)(void *ctx), (*idle)(void *ctx); /* asked for; in force on the loop */
   void *drain_ctx, *idle_ctx;
 };
@@ -66,6 +70,13 @@ void runner_live_ended(struct runner *runner, struct live *live);
 void runner_tokens_came(struct runner *runner);
 /* A delivery is through. */
 void runner_delivery_done(struct runner *runner);
+/* A debate of the last process comes into the table: it runs, or waits like a new one. An error
+ * leaves it to the caller. */
+MUST_CHECK enum status runner_take_up(struct runner *runner, struct live *live, bool *ret_queued);
+/* All of them are in it. */
+void runner_taken_up(struct runner *runner);
+/* The loop has stopped: forgets what was not taken up. */
+void resume_abandon(struct runner *runner);
 
 /* ---- a debate ---- */
 

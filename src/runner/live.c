@@ -77,6 +77,10 @@ void live_cut_askings(struct live *live) {
   }
 }
 
+void live_ref(struct live *live) {
+  live->refs++;
+}
+
 void live_unref(struct live *live) {
   if (!live || --live->refs > 0) return;
   live_cut_askings(live);
@@ -323,7 +327,7 @@ enum status live_restore(struct live *live, const struct store_event *stored, st
   return STATUS_OK;
 }
 
-void live_continue(struct live *live, bool queued) {
+void live_take_up(struct live *live, bool queued) {
   struct debate *d = live->debate;
   struct delivery *delivery = delivery_gather(live);
   struct drafts drafts = {0};
@@ -343,5 +347,13 @@ void live_continue(struct live *live, bool queued) {
     return;
   }
   watch_deadline(live);
-  live_advance(live, delivery);
+}
+
+void live_go_on(struct live *live) {
+  if (live->state != LIVE_RUNNING || live->broken) return;
+  struct delivery *delivery = delivery_gather(live);
+  if (delivery)
+    live_advance(live, delivery);
+  else
+    live_give_up(live, STATUS_NOMEM, "no memory to go on");
 }

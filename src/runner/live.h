@@ -32,6 +32,7 @@ MUST_CHECK enum status live_create(struct runner *runner, const struct store_deb
                                    struct live **ret_live);
 /* NULL is fine. Frees it once no delivery is under way. */
 void live_unref(struct live *live);
+void live_ref(struct live *live);
 
 /* Writes debate_start with the row and the key (NULL = none, the caller's until `committed`), and
  * asks, unless `queued`. `committed` when it is on disk; not after an error: then nothing was
@@ -42,9 +43,12 @@ MUST_CHECK enum status live_begin(struct live *live, const struct debate_config 
 /* Takes an event of the store's log up into the state; before live_continue. Any one thread. */
 MUST_CHECK enum status live_restore(struct live *live, const struct store_event *event,
                                     struct error *err);
-/* After the last event was restored: closes unknown attempts, notes the resumption, and goes on,
- * unless `queued`. The live may be freed. */
-void live_continue(struct live *live, bool queued);
+/* After the last event was restored: closes unknown attempts and notes the resumption. The live may
+ * be freed. */
+void live_take_up(struct live *live, bool queued);
+/* Asks what the log of one that was taken up asks for; does nothing where it waits, or has ended.
+ * The live may be freed. */
+void live_go_on(struct live *live);
 
 /* A queued debate begins. The live may be freed. */
 void live_admit(struct live *live);

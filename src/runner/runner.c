@@ -66,6 +66,7 @@ void runner_use_agents(struct runner *r, const struct agent_table *agents) {
 void runner_destroy(struct runner *r) {
   if (!r) return;
   delivery_abandon_all(r);
+  resume_abandon(r);
   struct runner_entry *entry;
   struct runner_entry *next;
   HASH_ITER(hh, r->table, entry, next) {
@@ -88,6 +89,11 @@ static struct runner_entry *find_entry(const struct runner *r, const char *id) {
 static struct live *find(const struct runner *r, const char *id) {
   struct runner_entry *entry = find_entry(r, id);
   return entry ? entry->live : NULL;
+}
+
+/* A debate that has not ended may be missing from the table. */
+static bool is_away(const struct runner *r) {
+  return r->stopped || r->resuming;
 }
 
 static void tell_waiters(struct runner_waiter *waiters, enum status status) {
@@ -161,7 +167,7 @@ static void admit_waiting(struct runner *r) {
 }
 
 static void tell_idle(struct runner *r) {
-  if (!r->idle || r->running || r->deliveries) return;
+  if (!r->idle || r->running || r->deliveries || r->resuming) return;
   void (*idle)(void *) = r->idle;
   r->idle = NULL;
   idle(r->idle_ctx);
@@ -400,7 +406,8 @@ static void cancel_committed(void *ctx, enum status status) {
 static void cancel_on_loop(void *arg) {
   struct cancel_request *q = arg;
   struct live *live = find(q->runner, q->id);
-  enum status s = q->runner->stopped ? STATUS_UNAVAILABLE : STATUS_CONFLICT;
+  /* One that is not taken up yet has not ended either. */
+  enum status s = is_away(q->runner) ? STATUS_UNAVAILABLE : STATUS_CONFLICT;
   if (live && !q->runner->stopped)
     s = live_fact(live, EVENT_CANCEL_REQUESTED, q->reason, cancel_committed, q);
   if (s) cancel_committed(q, s);
@@ -447,7 +454,7 @@ static void end_on_loop(void *arg) {
     (void)s;
   } else {
     q->waiter->next = NULL;
-    tell_waiters(q->waiter, r->stopped ? STATUS_UNAVAILABLE : STATUS_OK);
+    tell_waiters(q->waiter, is_away(r) ? STATUS_UNAVAILABLE : STATUS_OK);
   }
   free(q->reason);
   free(q);
@@ -471,105 +478,21 @@ void runner_end(struct runner *r, const char *debate_id, const char *reason,
   loop_post(r->loop, end_on_loop, q);
 }
 
-/* ---- resuming ---- */
-
-struct unfinished { /* collected first: no read within a read */
-  char (*ids)[ID_DEBATE_MAX + 1];
-  size_t count, cap;
-  bool failed;
-};
-
-static void collect(void *ctx, const char *id, const struct principal *owner) {
-  struct unfinished *u = ctx;
-  (void)owner;
-  if (u->count == u->cap) {
-    size_t cap = u->cap ? u->cap * 2 : 16;
-    void *grown = realloc(u->ids, cap * sizeof *u->ids);
-    u->failed = u->failed || !grown;
-    if (!grown) return;
-    u->ids = grown;
-    u->cap = cap;
-  }
-  snprintf(u->ids[u->count++], sizeof *u->ids, "%s", id);
-}
-
-struct restoring {
-  struct live *live;
-  struct error err;
-  enum status status;
-};
-
-static bool restore_event(void *ctx, const struct store_event *event) {
-  struct restoring *restoring = ctx;
-  restoring->status = live_restore(restoring->live, event, &restoring->err);
-  return restoring->status == STATUS_OK;
-}
-
-/* Loop thread. A debate beyond the limit of those that run waits its turn, like a new one. */
-static void take_up(void *arg) {
-  struct live *live = arg;
-  struct runner *r = live_runner(live);
-  struct log_context context = {NULL, live_id(live)};
-  if (r->stopped || enlist(r, live)) {
-    log_error("runner", &context, "debate=not_resumed error=\"%s\"",
-              r->stopped ? "the process ends" : "out of memory");
-    live_unref(live);
-    return;
-  }
-  bool queued = !r->accepting || r->running >= r->options->max_concurrent_debates;
-  if (queued)
+enum status runner_take_up(struct runner *r, struct live *live, bool *ret_queued) {
+  enum status s = r->stopped ? STATUS_UNAVAILABLE : enlist(r, live);
+  if (s) return s;
+  *ret_queued = !r->accepting || r->running >= r->options->max_concurrent_debates;
+  if (*ret_queued)
     enqueue(r, live);
   else
     r->running++;
   show_counts(r);
-  live_continue(live, queued);
+  return STATUS_OK;
 }
 
-/* The debate as its log left it. */
-static enum status restore(struct runner *r, const char *id, struct live **ret_live,
-                           struct error *err) {
-  struct store_debate row;
-  const struct principal system = PRINCIPAL_SYSTEM;
-  struct restoring restoring = {0};
-  enum status s = store_get_debate(r->store, &system, id, &row, err);
-  if (s) return s;
-  s = live_create(r, &row, &restoring.live);
-  store_debate_done(&row);
-  if (s) return error_set(err, s, NULL, "out of memory");
-  s = store_read_events(r->store, &system, id, 0, 0, restore_event, &restoring, err);
-  if (!s && restoring.status) {
-    *err = restoring.err;
-    s = restoring.status;
-  }
-  if (!s && live_debate(restoring.live)->last_seq == 0)
-    s = error_set(err, STATUS_CORRUPT, NULL, "its log is empty");
-  if (s)
-    live_unref(restoring.live);
-  else
-    *ret_live = restoring.live;
-  return s;
-}
-
-enum status runner_resume(struct runner *r, size_t *ret_count, struct error *err) {
-  struct unfinished unfinished = {0};
-  size_t count = 0;
-  enum status s = store_unfinished(r->store, collect, &unfinished, err);
-  if (!s && unfinished.failed) s = error_set(err, STATUS_NOMEM, NULL, "out of memory");
-  for (size_t i = 0; !s && i < unfinished.count; i++) {
-    const char *id = unfinished.ids[i];
-    struct log_context context = {NULL, id};
-    struct error why = {0};
-    struct live *live = NULL;
-    if (restore(r, id, &live, &why)) {
-      log_error("runner", &context, "debate=not_resumed error=\"%s\"", why.message);
-      continue;
-    }
-    count++;
-    loop_post(r->loop, take_up, live);
-  }
-  free(unfinished.ids);
-  if (!s) *ret_count = count;
-  return s;
+void runner_taken_up(struct runner *r) {
+  r->resuming = false;
+  tell_idle(r);
 }
 
 /* ---- the end of the process ---- */

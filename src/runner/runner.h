@@ -67,10 +67,11 @@ void runner_cancel(struct runner *runner, const struct principal *who, const cha
 void runner_end(struct runner *runner, const char *debate_id, const char *reason,
                 runner_cancelled_fn *done, void *ctx);
 
-/* Takes up every unfinished debate of the store from its log, oldest first; once, before serving.
- * Those beyond the limit of running debates wait in the queue, whatever its limit. A debate whose
- * log cannot be read is left alone and named in the server's log. Blocks; not on the loop thread.
- */
+/* Takes up every unfinished debate of the store from its log, oldest first; once. Those beyond the
+ * limit of running debates wait in the queue, whatever its limit. A debate whose log cannot be read
+ * is left alone and named in the server's log. Blocks while the logs are read, with a few threads;
+ * not on the loop thread. What follows is done by the loop a few debates a turn: first all of them
+ * are resumed in their logs, then they ask. */
 MUST_CHECK enum status runner_resume(struct runner *runner, size_t *ret_count, struct error *err);
 
 /* No new debates from here on, and none of those that wait for admission begins: they are taken up
