@@ -133,6 +133,7 @@ struct live {
   struct asking *askings; /* as many as a step may have turns; NULL before the configuration */
   int asking_count;
   struct loop_timer *deadline;
+  int64_t since_us;           /* monotonic: from when the running time counts beyond the log's */
   struct delivery *gathering; /* what this turn of the loop appends; not submitted yet */
   struct loop_task submit;    /* submits it at the end of the turn */
   uint64_t delivered;         /* the number of the last delivery begun */

@@ -248,13 +248,15 @@ static void on_deadline(void *arg) {
   (void)s;
 }
 
+/* By the monotonic clock: one that is set forward ends no debate, one that is set back gives none
+ * more time. */
 int64_t live_elapsed_ms(const struct live *live) {
-  const struct debate *d = live->debate;
-  int64_t since = clock_wall_ms(live->runner->clock) - d->elapsed_from_ms;
-  return d->elapsed_ms + (since > 0 ? since : 0);
+  int64_t since_us = clock_mono_us(live->runner->clock) - live->since_us;
+  return live->debate->elapsed_ms + since_us / 1000;
 }
 
 static void watch_deadline(struct live *live) {
+  live->since_us = clock_mono_us(live->runner->clock);
   int64_t left = live->debate->config.deadline_ms - live_elapsed_ms(live);
   live->deadline =
       loop_timer_start(live->runner->loop, left > 0 ? (uint64_t)left : 0, on_deadline, live);

@@ -303,7 +303,8 @@ bool panel_binding(const struct agent_table *agents, const struct debate_agent *
     if (strcmp(b->type, agent->type) != 0) continue;
     if (!found || strcmp(b->model, agent->model) == 0) found = b;
   }
-  if (!found || !found->available) return false;
+  /* Under another provider a model's name means something else, or nothing. */
+  if (!found || !found->available || strcmp(found->provider, agent->provider) != 0) return false;
   *ret_binding = *found;
   ret_binding->model = agent->model;
   return true;

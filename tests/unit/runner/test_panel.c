@@ -332,7 +332,8 @@ static void seeds(void **state) {
 static void bindings_of_a_log(void **state) {
   struct fixture *f = *state;
   struct agent_binding b;
-  struct debate_agent agent = {.type = (char *)"acme-api", .model = (char *)"acme-small"};
+  struct debate_agent agent = {
+      .type = (char *)"acme-api", .provider = (char *)"acme", .model = (char *)"acme-small"};
   assert_true(panel_binding(&f->table, &agent, &b));
   assert_string_equal(b.model, "acme-small"); /* the debate's own, not today's */
   assert_string_equal(b.key, "k");
@@ -341,6 +342,8 @@ static void bindings_of_a_log(void **state) {
   f->table.count = 6;
   assert_true(panel_binding(&f->table, &agent, &b));
   assert_string_equal(b.key, "other");
+  agent.provider = (char *)"bolt"; /* today the type is somebody else's */
+  assert_false(panel_binding(&f->table, &agent, &b));
   agent.type = (char *)"dyne-api";
   assert_false(panel_binding(&f->table, &agent, &b));
   agent.type = (char *)"gone-api";

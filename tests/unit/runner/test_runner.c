@@ -1,5 +1,6 @@
 /* Whole debates over a real loop, store and hub, with a scripted provider. */
 #include "base/metrics.h"
+#include "runner/internal.h" /* its clock */
 #include "world.h"
 
 #include <poll.h>
@@ -234,6 +235,46 @@ static void deadline(void **state) {
   watch_end(watch);
   assert_ended(w, watch->id, "failed", "deadline");
   assert_int_equal(world_count(w, watch->id, "deadline_reached", NULL, NULL, NULL), 1);
+}
+
+/* A wall clock that somebody sets while debates run, to and fro by an hour. */
+struct set_clock {
+  _Atomic int64_t offset_ms;
+  atomic_int asked, hurried;
+};
+
+static int64_t set_wall_ms(void *ctx) {
+  const struct set_clock *c = ctx;
+  return clock_wall_ms(&clock_system) + c->offset_ms;
+}
+
+static int64_t set_mono_us(void *ctx) {
+  (void)ctx;
+  return clock_mono_us(&clock_system);
+}
+
+static struct scripted_answer answer_and_set(void *ctx, const struct scripted_question *q) {
+  struct set_clock *c = ctx;
+  if (q->spec->timeout_ms < 10000) c->hurried++;
+  c->offset_ms = c->asked++ % 2 ? -3600000 : 3600000;
+  return (struct scripted_answer){.deed = SCRIPT_ANSWER};
+}
+
+static void a_clock_that_is_set(void **state) {
+  struct world *w = *state;
+  struct set_clock c = {0};
+  const struct clock clock = {set_wall_ms, set_mono_us, &c};
+  struct scripted_rules rules = {answer_and_set, NULL, &c};
+  scripted_set(&rules);
+  world_open(w);
+  w->runner->clock = &clock;
+  struct watch *watch = begin(w, "Should we adopt it?");
+  watch_end(watch);
+  assert_ended(w, watch->id, "completed", NULL);
+  assert_true(c.asked > 8);
+  assert_int_equal(c.hurried, 0);
+  world_drain(w);
+  world_leave(w, WORLD_IN_ORDER); /* while the clock is there */
 }
 
 static void turns_have_a_share_of_the_time(void **state) {
@@ -764,6 +805,7 @@ int main(void) {
       CASE(cancel_in_every_phase),
       CASE(words_under_way),
       CASE(deadline),
+      CASE(a_clock_that_is_set),
       CASE(turns_have_a_share_of_the_time),
       CASE(budgets),
       CASE(repair),
