@@ -265,6 +265,7 @@ async function playUndisturbed(dir, numbers, atOnce, recorder, env) {
 async function killAgainAndAgain(server, load, kills, seed, say) {
   let running = 0;
   for (const [index, ms] of lives(kills, seed).entries()) {
+    if (load.failed) return 0;
     await wait(ms);
     while (load.atRisk()) await wait(10);
     running += load.running();
@@ -300,7 +301,10 @@ async function runDisturbed({ dir, kills, seed, atOnce, say }) {
   try {
     await server.start();
     const load = new Load(server, atOnce);
-    const failed = Promise.all(load.lanes).then(() => new Promise(() => {}));
+    const failed = Promise.all(load.lanes).then(() => new Promise(() => {}), (error) => {
+      load.failed = true;
+      throw error;
+    });
     const running = await Promise.race([killAgainAndAgain(server, load, kills, seed, say), failed]);
     await load.finish();
     const lost = [...load.followers.keys()].filter((id) => !load.acknowledged.has(id)).length;
