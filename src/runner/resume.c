@@ -166,6 +166,7 @@ static void begin_on_loop(void *arg) {
   struct resume *resume = arg;
   struct runner *r = resume->runner;
   r->resume = resume;
+  if (!resume->count) runner_taken_up(r);
   take_turn(r);
 }
 

@@ -563,6 +563,18 @@ static void leave_and_resume(void **state) {
   }
 }
 
+static void resume_none(void **state) {
+  struct world *w = *state;
+  scripted_set(&at_once);
+  world_open(w);
+  size_t count = 99;
+  struct error err;
+  assert_int_equal(runner_resume(w->runner, &count, &err), STATUS_OK);
+  assert_int_equal(count, 0);
+  watch_end(begin(w, "Should we adopt it?"));
+  world_drain(w);
+}
+
 /* Killed while many debates run and wait: all of them end after the next start, within the limit.
  */
 static void resume_many(void **state) {
@@ -813,6 +825,7 @@ int main(void) {
       CASE(everybody_fails),
       CASE(admission),
       CASE(leave_and_resume),
+      CASE(resume_none),
       CASE(resume_many),
       CASE(agent_gone),
       CASE(stopping_answers),
