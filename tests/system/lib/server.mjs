@@ -13,9 +13,10 @@ export const BINARY = resolve(process.env.ARAGORA_BIN ?? 'build/aragora');
 const START_MS = 30_000; // a sanitizer build on a busy machine
 const STOP_MS = 20_000;
 
-export function temporaryDirectory(t) {
+// Gone when the tests of the file are over: a server that a test leaves to its hooks may still write.
+export function temporaryDirectory() {
   const dir = mkdtempSync(join(tmpdir(), 'aragora-'));
-  t?.after(() => rmSync(dir, { recursive: true, force: true }));
+  process.on('exit', () => rmSync(dir, { recursive: true, force: true, maxRetries: 5 }));
   return dir;
 }
 
@@ -39,6 +40,7 @@ function cleanEnvironment(dir, extra) {
 
 // Whatever happens to the tests, nothing is left running.
 const running = new Set();
+process.setMaxListeners(0);
 process.on('exit', () => {
   for (const child of running) child.kill('SIGKILL');
 });
