@@ -98,7 +98,11 @@ static void open_all(struct bench *b, const char *dir) {
   struct error err = {0};
   snprintf(memory_path, sizeof memory_path, "%s/bench_memory.db", dir);
   snprintf(elo_path, sizeof elo_path, "%s/bench_elo.db", dir);
-  struct store_options store = {memory_path, elo_path, 4, 5000, (size_t)1 << 30};
+  struct store_options store = {.memory_path = memory_path,
+                                .elo_path = elo_path,
+                                .pool_size = 4,
+                                .timeout_ms = 5000,
+                                .max_queued_bytes = (size_t)1 << 30};
   struct provider_options provider = {0};
   b->done = 0;
   must(store_open(&store, &b->store, &err), &err);

@@ -4,11 +4,14 @@
  * Prints `name<TAB>value<TAB>unit<TAB>unit of work`. Usage: bench_store [directory on a disk]
  */
 #include "base/clock.h"
+#include "store/archive_replay.h"
 #include "store/store.h"
 
+#include <ftw.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* Five times a hundred debates of 70 events: about what one of 18 calls logs. */
@@ -110,25 +113,34 @@ static void append_crowd(struct store *store, int generation, uint64_t seq, stru
   }
 }
 
-static void bench_append(struct store *store) {
+/* One generation; the writer's CPU in microseconds, without the crowd that makes the debates. */
+static double append_generation(struct store *store, int generation, struct turn *turn) {
+  double start = 0;
+  for (uint64_t seq = 1; seq <= EVENTS; seq++) {
+    append_crowd(store, generation, seq, turn);
+    if (seq > 1) let_go(turn);
+    wait_for_writer(turn);
+    if (seq == 1) start = turn->writer_us; /* new debates are measured by store_insert */
+  }
+  double us = turn->writer_us - start;
+  let_go(turn);
+  return us;
+}
+
+/* With and without an archive in turn, as the machine's own speed changes. */
+static void bench_append(struct store *store, struct store *archived) {
   static struct turn turn = {.lock = PTHREAD_MUTEX_INITIALIZER,
                              .changed = PTHREAD_COND_INITIALIZER};
-  double us = 0;
-  bool waits = false;
+  double us = 0, archived_us = 0;
   for (int g = 0; g < GENERATIONS; g++) {
-    double start = 0;
-    for (uint64_t seq = 1; seq <= EVENTS; seq++) {
-      append_crowd(store, g, seq, &turn);
-      if (waits) let_go(&turn);
-      wait_for_writer(&turn);
-      waits = true;
-      if (seq == 1) start = turn.writer_us; /* new debates are measured by store_insert */
-    }
-    us += turn.writer_us - start;
+    us += append_generation(store, g, &turn);
+    archived_us += append_generation(archived, g, &turn);
   }
-  let_go(&turn);
-  print("store_append", us / (CROWD * (EVENTS - 1) * GENERATIONS), "us CPU of the writer",
+  int events = CROWD * (EVENTS - 1) * GENERATIONS;
+  print("store_append", us / events, "us CPU of the writer",
         "event, 100 debates at once, sync and checkpoints included");
+  print("store_append_archived", archived_us / events, "us CPU of the writer",
+        "the same, archived; in the same run");
 }
 
 static void insert_debates(struct store *store, int from, int to) {
@@ -190,25 +202,73 @@ static void bench_read(struct store *store) {
         "row and log of 70 events");
 }
 
-static struct store *open_store(const char *dir) {
+/* `archive_dir` may be NULL. */
+static struct store *open_store(const char *dir, const char *archive_dir) {
   char memory_path[256], elo_path[256];
   snprintf(memory_path, sizeof memory_path, "%s/bench_memory.db", dir);
   snprintf(elo_path, sizeof elo_path, "%s/bench_elo.db", dir);
-  struct store_options options = {memory_path, elo_path, 4, 5000, (size_t)1 << 30};
+  struct store_options options = {
+      .memory_path = memory_path,
+      .elo_path = elo_path,
+      .pool_size = 4,
+      .timeout_ms = 5000,
+      .max_queued_bytes = (size_t)1 << 30,
+      .archive = {
+          .dir = archive_dir, .segment_bytes = 16 << 20, .roll_ms = 3600000, .sync_ms = 500}};
   struct store *store;
   struct error err;
   double start = cpu_us(CLOCK_MONOTONIC);
   must(store_open(&options, &store, &err), &err);
-  print("store_open", (cpu_us(CLOCK_MONOTONIC) - start) / 1e3, "ms", "start");
+  if (!archive_dir) print("store_open", (cpu_us(CLOCK_MONOTONIC) - start) / 1e3, "ms", "start");
   return store;
+}
+
+/* A store with an archive, and a copy of its empty database to bring forward. */
+static struct store *open_archived(const char *dir, const char *base) {
+  char archive_dir[256], sql[320];
+  struct store_archive_state state;
+  sqlite3 *db;
+  snprintf(archive_dir, sizeof archive_dir, "%s/archive", dir);
+  struct store *store = open_store(dir, archive_dir);
+  do {
+    usleep(1000);
+    store_archive_state(store, &state);
+  } while (!state.running);
+  snprintf(sql, sizeof sql, "%s/bench_memory.db", dir);
+  must(sqlite_open(sql, SQLITE_OPEN_READWRITE, 5000, &db, NULL), NULL);
+  snprintf(sql, sizeof sql, "VACUUM INTO '%s'", base);
+  must(sqlite_run(db, sql, NULL), NULL);
+  sqlite_close(db);
+  return store;
+}
+
+static void bench_replay(const char *dir, const char *base) {
+  char archive_dir[256];
+  struct archive_replayed r;
+  struct error err;
+  snprintf(archive_dir, sizeof archive_dir, "%s/archive", dir);
+  double start = cpu_us(CLOCK_THREAD_CPUTIME_ID);
+  must(archive_replay(archive_dir, base, INT64_MAX, &r, &err), &err);
+  print("archive_replay", (cpu_us(CLOCK_THREAD_CPUTIME_ID) - start) / (double)r.count, "us CPU",
+        "commit of 100 events");
+}
+
+static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw) {
+  return remove(path);
 }
 
 int main(int argc, char **argv) {
   char dir[200];
   snprintf(dir, sizeof dir, "%s/bench-store-XXXXXX", argc > 1 ? argv[1] : "/tmp");
   if (!mkdtemp(dir)) must(STATUS_IO, NULL);
-  struct store *store = open_store(dir);
-  bench_append(store);
+  char archived_dir[220], base[240];
+  snprintf(archived_dir, sizeof archived_dir, "%s/archived", dir);
+  snprintf(base, sizeof base, "%s/base.db", dir);
+  if (mkdir(archived_dir, 0700)) must(STATUS_IO, NULL);
+  struct store *store = open_store(dir, NULL), *archived = open_archived(archived_dir, base);
+  bench_append(store, archived);
+  store_close(archived);
+  bench_replay(archived_dir, base);
   bench_read(store);
   int sizes[] = {1000, 10000, 100000}, have = CROWD * GENERATIONS;
   for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
@@ -217,13 +277,7 @@ int main(int argc, char **argv) {
     bench_list(store, have);
   }
   store_close(store);
-  store_close(open_store(dir));
-  const char *names[] = {"bench_memory.db", "bench_elo.db"};
-  for (int i = 0; i < 2; i++) {
-    char path[256];
-    snprintf(path, sizeof path, "%s/%s", dir, names[i]);
-    unlink(path);
-  }
-  rmdir(dir);
+  store_close(open_store(dir, NULL));
+  nftw(dir, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
   return 0;
 }

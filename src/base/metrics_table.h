@@ -57,6 +57,16 @@
   X(STORE_COMMITS, "aragora_store_commits_total", COUNTER, "", "Transactions of the writer")      \
   X(STORE_EVENTS, "aragora_store_events_total", COUNTER, "", "Events appended to logs")           \
   X(STORE_ERRORS, "aragora_store_errors_total", COUNTER, "", "Appends that failed and were held") \
+  X(ARCHIVE_COMMITS, "aragora_archive_commits_total", COUNTER, "", "Commits archived")            \
+  X(ARCHIVE_BYTES, "aragora_archive_bytes_total", COUNTER, "", "Bytes archived")                  \
+  X(ARCHIVE_CHAINS, "aragora_archive_chains_total", COUNTER, "",                                  \
+    "Chains that began: each wants a new base backup")                                            \
+  X(ARCHIVE_FAILURES, "aragora_archive_failures_total", COUNTER, "",                              \
+    "Writes and syncs of the archive that failed")                                                \
+  X(ARCHIVE_FAILING, "aragora_archive_failing", GAUGE, "",                                        \
+    "1 while commits are not archived because the archive cannot be written")                     \
+  X(ARCHIVE_SYNCED, "aragora_archive_synced_timestamp_seconds", GAUGE, "",                        \
+    "Unix time of the last commit that is on disk in the archive")                                \
   X(INFO, "aragora_info", GAUGE, "version", "Always 1; the version is the label")
 
 #endif

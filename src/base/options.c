@@ -94,6 +94,19 @@ const struct option option_table[] = {
              "where replay files lie; default replays in the data directory"),
     INT_ROW("--replays-days", "ARAGORA_REPLAYS_DAYS", "90", replays_days, 0, 36500,
             "days after a debate's end that its replay files are kept; 0 = for ever"),
+    {.flag = "--archive",
+     .variable = "ARAGORA_ARCHIVE",
+     .fallback = "true",
+     .type = OPTION_BOOL,
+     .offset = FIELD(archive),
+     .help = "archive every commit of the server for point-in-time recovery; default true"},
+    TEXT_ROW("--archive-dir", "ARAGORA_ARCHIVE_DIR", NULL, archive_dir, "DIR",
+             "where the archive lies; default archive beside the main database"),
+    INT_ROW("--archive-segment-bytes", "ARAGORA_ARCHIVE_SEGMENT_BYTES", "16777216",
+            archive_segment_bytes, 65536, 1024LL * MIB,
+            "a segment of the archive that is this long is sealed"),
+    INT_ROW("--archive-sync-ms", "ARAGORA_ARCHIVE_SYNC_MS", "500", archive_sync_ms, 1, 60000,
+            "milliseconds until a commit is on disk in the archive"),
     TEXT_ROW("--agents-file", "ARAGORA_AGENTS_FILE", NULL, agents_file, "FILE",
              "JSON file that adds to or changes the table of agents"),
     CHOICE_ROW("--log-level", "ARAGORA_LOG_LEVEL", "INFO", log_level, "DEBUG|INFO|WARNING|ERROR",
@@ -485,7 +498,9 @@ enum status options_name_files(struct options *o, struct error *err) {
   if (o->data_dir && !o->db_path) o->db_path = path_in(o->data_dir, "aragora_memory.db");
   if (o->data_dir && !o->elo_path) o->elo_path = path_in(o->data_dir, "aragora_elo.db");
   if (o->data_dir && !o->replays_dir) o->replays_dir = path_in(o->data_dir, "replays");
-  if (!o->data_dir || !o->db_path || !o->elo_path || !o->replays_dir)
+  FREE_LATER char *beside = o->db_path ? directory_of(o->db_path) : NULL;
+  if (beside && !o->archive_dir) o->archive_dir = path_in(beside, "archive");
+  if (!o->data_dir || !o->db_path || !o->elo_path || !o->replays_dir || !o->archive_dir)
     return error_set(err, STATUS_NOMEM, NULL, "out of memory");
   return STATUS_OK;
 }

@@ -29,7 +29,11 @@ struct options {
   char *replays_dir;    /* ARAGORA_REPLAYS_DIR; see options_place_files */
   bool replays;         /* ARAGORA_REPLAYS: replay files are written */
   int64_t replays_days; /* ARAGORA_REPLAYS_DAYS, 90: they are kept; 0 = for ever */
-  bool migrate;         /* --migrate, ARAGORA_MIGRATE: pending migrations are applied at start */
+  bool archive;         /* --archive, ARAGORA_ARCHIVE, true: the server archives every commit */
+  char *archive_dir;    /* --archive-dir; NULL = `archive` beside the main database */
+  int64_t archive_segment_bytes;
+  int64_t archive_sync_ms;
+  bool migrate; /* --migrate, ARAGORA_MIGRATE: pending migrations are applied at start */
   int64_t migration_copies; /* of a database, from before its last migrations */
   char *agents_file;
   char *log_level;
@@ -125,11 +129,11 @@ MUST_CHECK enum status options_init_leniently(struct options *o, options_bad_fn 
 MUST_CHECK enum status options_set_flag(struct options *o, int argc, char **argv, int *index,
                                         struct error *err);
 
-/* Fills data_dir, db_path and elo_path where they are unset: the directory of db_path, else /data
- * when it exists and is writable, else $STATE_DIRECTORY, else ./data. Makes nothing. */
+/* Fills data_dir, db_path, elo_path and archive_dir where they are unset: the directory of db_path,
+ * else /data when it exists and is writable, else $STATE_DIRECTORY, else ./data. Makes nothing. */
 MUST_CHECK enum status options_name_files(struct options *o, struct error *err);
-/* The same, and makes a missing directory with mode 0750, its parents not. STATUS_IO with the path
- * when it cannot be written. */
+/* The same, and makes a missing directory with mode 0750, its parents and archive_dir not.
+ * STATUS_IO with the path when it cannot be written. */
 MUST_CHECK enum status options_place_files(struct options *o, struct error *err);
 
 #endif

@@ -345,6 +345,8 @@ static int ask_here(const struct ask_values *v, struct options *options, const j
   if (log_open(level, NULL, true, &err)) return output_error(&err);
   /* Before the store: a question that cannot be asked leaves no database behind. */
   if (debate_spec_parse(body, &limits, &spec, &err)) return refused(&err);
+  /* The archive is a server's: the next one sees that somebody wrote, and begins a new chain. */
+  options->archive = false;
   struct engine engine;
   enum status s = engine_open(&engine, options, &err);
   int code = CLI_ERROR;

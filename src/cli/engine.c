@@ -10,6 +10,9 @@
 
 enum { STORE_QUEUE_BYTES = 64 << 20, PROVIDER_QUEUE = 65536 };
 
+/* So that what is shipped elsewhere is never older. */
+enum { ARCHIVE_ROLL_MS = 3600000 };
+
 static void take_options(struct engine *e, struct options *options) {
   *e = (struct engine){.options = *options};
   *options = (struct options){0};
@@ -22,12 +25,17 @@ static enum status open_store(struct engine *e, struct error *err) {
       .pool_size = (size_t)e->options.db_pool_size,
       .timeout_ms = e->options.db_timeout_s * 1000,
       .max_queued_bytes = STORE_QUEUE_BYTES,
+      .archive = {.dir = e->options.archive ? e->options.archive_dir : NULL,
+                  .segment_bytes = (uint64_t)e->options.archive_segment_bytes,
+                  .roll_ms = ARCHIVE_ROLL_MS,
+                  .sync_ms = e->options.archive_sync_ms},
   };
   return store_open(&store, &e->store, err);
 }
 
 enum status engine_open_archive(struct engine *e, struct options *options, struct error *err) {
   take_options(e, options);
+  e->options.archive = false; /* it writes nothing */
   enum status s = options_place_files(&e->options, err);
   if (s) return s;
   if (access(e->options.db_path, F_OK) < 0 && errno == ENOENT)

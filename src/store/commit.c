@@ -67,9 +67,15 @@ static int on_wal(void *ctx, sqlite3 *db, const char *name, int pages) {
   return SQLITE_OK;
 }
 
-enum status commit_init(struct commit *commit, sqlite3 *db, struct error *err) {
+enum status commit_init(struct commit *commit, sqlite3 *db,
+                        const struct store_archive_options *archive, struct error *err) {
   *commit = (struct commit){.db = db};
   sqlite3_wal_hook(db, on_wal, commit);
+  enum status archived = archive ? archive_start(archive, db, &commit->archive, err) : STATUS_OK;
+  if (archived) {
+    commit_done(commit);
+    return archived;
+  }
   if (known_init(&commit->known)) {
     commit_done(commit);
     return error_set(err, STATUS_NOMEM, NULL, "out of memory");
@@ -82,20 +88,6 @@ enum status commit_init(struct commit *commit, sqlite3 *db, struct error *err) {
     }
   }
   return STATUS_OK;
-}
-
-void commit_done(struct commit *commit) {
-  for (int i = 0; i < COMMIT_STATEMENTS; i++) sqlite3_finalize(commit->statements[i]);
-  known_done(&commit->known);
-  /* The last connection to close does this too; but another program may have the file open. */
-  if (commit->db)
-    sqlite3_wal_checkpoint_v2(commit->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
-  sqlite_close(commit->db);
-  *commit = (struct commit){0};
-}
-
-void commit_checkpoint(struct commit *commit) {
-  sqlite3_wal_checkpoint_v2(commit->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
 }
 
 /* Runs a statement that gives no rows; 0 or an error code. */
@@ -205,8 +197,38 @@ static void bind_event(sqlite3_stmt *s, int at, int64_t num, const struct store_
   sqlite3_bind_text64(s, at + 10, e->data.ptr, e->data.len, SQLITE_STATIC, SQLITE_UTF8);
 }
 
-/* Writes the events that were put off. */
-static int flush_events(struct commit *commit) {
+static struct bytes bytes_of_hash(const uint8_t hash[32]) {
+  return (struct bytes){(const char *)hash, 32};
+}
+
+/* What bind_event binds, for the archive. */
+static void describe_event(struct changes_table *t, int64_t num, const struct store_event *e) {
+  changes_put_insert(t);
+  changes_put_int(t, num);
+  changes_put_int(t, (int64_t)e->seq);
+  changes_put_text(t, bytes_of(e->type));
+  changes_put_int(t, e->ts_ms);
+  if (e->round < 0)
+    changes_put_null(t);
+  else
+    changes_put_int(t, e->round);
+  if (e->agent)
+    changes_put_text(t, bytes_of(e->agent));
+  else
+    changes_put_null(t);
+  if (e->data.ptr)
+    changes_put_blob(t, bytes_of_hash(e->salt));
+  else
+    changes_put_null(t);
+  changes_put_blob(t, bytes_of_hash(e->digest));
+  changes_put_blob(t, bytes_of_hash(e->hash));
+  if (e->data.ptr)
+    changes_put_text(t, e->data);
+  else
+    changes_put_null(t);
+}
+
+static int insert_events(struct commit *commit) {
   size_t count = commit->pending_count;
   bool at_once = count == COMMIT_PENDING_MAX && !commit->careful;
   sqlite3_stmt *s = commit->statements[at_once ? COMMIT_INSERT_EVENTS : COMMIT_INSERT_EVENT];
@@ -217,6 +239,18 @@ static int flush_events(struct commit *commit) {
     if (!at_once || i == count - 1) rc = step(s);
   }
   commit->pending_count = 0;
+  return rc;
+}
+
+/* Writes the events that were put off. */
+static int flush_events(struct commit *commit) {
+  struct changes *changes = commit->archive ? archive_changes(commit->archive) : NULL;
+  struct changes_table *t =
+      commit->pending_count && changes ? changes_by_hand(changes, "events", EVENT_COLUMNS) : NULL;
+  for (size_t i = 0; t && i < commit->pending_count; i++)
+    describe_event(t, commit->pending[i].num, commit->pending[i].event);
+  int rc = insert_events(commit);
+  if (t) changes_by_hook(changes);
   return rc;
 }
 
@@ -372,6 +406,7 @@ static int write_carefully(struct commit *commit, struct batch *first) {
   for (struct batch *b = first; rc == SQLITE_OK && b; b = b->next) {
     if (b->result != STATUS_OK) continue;
     rc = run(commit, COMMIT_SAVE);
+    if (commit->archive) archive_mark(commit->archive);
     if (rc == SQLITE_OK) rc = write_batch(commit, b);
     if (rc == SQLITE_OK) rc = flush_events(commit);
     if (rc == SQLITE_OK) rc = flush_spending(commit);
@@ -382,6 +417,7 @@ static int write_carefully(struct commit *commit, struct batch *first) {
       commit->pending_count = 0;
       commit->spending = (struct store_spending){0};
       rc = run(commit, COMMIT_UNDO);
+      if (commit->archive) archive_rewind(commit->archive);
     }
     if (rc == SQLITE_OK) rc = run(commit, COMMIT_KEEP);
   }
@@ -396,21 +432,35 @@ static int write_quickly(struct commit *commit, struct batch *first) {
   return rc == SQLITE_OK ? flush_spending(commit) : rc;
 }
 
-static int transact(struct commit *commit, struct batch *first,
-                    int (*write)(struct commit *, struct batch *)) {
-  int rc = run(commit, COMMIT_BEGIN);
-  if (rc == SQLITE_OK) rc = write(commit, first);
-  if (rc == SQLITE_OK) rc = run(commit, COMMIT_NUMBER);
-  if (rc == SQLITE_OK) rc = run(commit, COMMIT_END);
-  return rc;
-}
-
 /* Some errors have already rolled the transaction back (sqlite.org/lang_transaction.html). */
 static void roll_back(struct commit *commit) {
   commit->pending_count = 0;
   commit->spending = (struct store_spending){0};
   known_forget(&commit->known);
   if (!sqlite3_get_autocommit(commit->db)) run(commit, COMMIT_ROLLBACK);
+  if (commit->archive) archive_end(commit->archive, false);
+}
+
+static int begin(struct commit *commit) {
+  int rc = run(commit, COMMIT_BEGIN);
+  if (rc != SQLITE_OK || !commit->archive || !archive_begin(commit->archive, NULL)) return rc;
+  rc = sqlite3_extended_errcode(commit->db);
+  return rc == SQLITE_OK ? SQLITE_ERROR : rc;
+}
+
+static int end(struct commit *commit) {
+  int rc = run(commit, COMMIT_NUMBER);
+  if (rc == SQLITE_OK && commit->archive) archive_put(commit->archive);
+  if (rc == SQLITE_OK) rc = run(commit, COMMIT_END);
+  if (rc == SQLITE_OK && commit->archive) archive_end(commit->archive, true);
+  return rc;
+}
+
+static int transact(struct commit *commit, struct batch *first,
+                    int (*write)(struct commit *, struct batch *)) {
+  int rc = begin(commit);
+  if (rc == SQLITE_OK) rc = write(commit, first);
+  return rc == SQLITE_OK ? end(commit) : rc;
 }
 
 enum status commit_batches(struct commit *commit, struct batch *first, struct error *err) {
@@ -425,4 +475,35 @@ enum status commit_batches(struct commit *commit, struct batch *first, struct er
   enum status status = sqlite_error(commit->db, rc, err);
   roll_back(commit);
   return status;
+}
+
+/* A transaction that writes nothing unless a new chain is due. */
+static void visit_archive(struct commit *commit, void (*visit)(struct archive *)) {
+  int rc = begin(commit);
+  if (rc == SQLITE_OK && visit) visit(commit->archive);
+  if (rc == SQLITE_OK && archive_is_beginning(commit->archive)) rc = end(commit);
+  if (!sqlite3_get_autocommit(commit->db)) run(commit, COMMIT_ROLLBACK);
+  archive_end(commit->archive, false);
+}
+
+void commit_settle_archive(struct commit *commit) {
+  if (commit->archive) visit_archive(commit, NULL);
+}
+
+void commit_checkpoint(struct commit *commit) {
+  sqlite3_wal_checkpoint_v2(commit->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+  if (commit->archive) visit_archive(commit, archive_stamp);
+}
+
+void commit_done(struct commit *commit) {
+  bool ready = commit->statements[COMMIT_STATEMENTS - 1] != NULL;
+  /* The last connection to close does this too; but another program may have the file open. */
+  if (commit->db)
+    sqlite3_wal_checkpoint_v2(commit->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+  if (commit->archive && ready) visit_archive(commit, archive_stamp);
+  archive_stop(commit->archive);
+  for (int i = 0; i < COMMIT_STATEMENTS; i++) sqlite3_finalize(commit->statements[i]);
+  known_done(&commit->known);
+  sqlite_close(commit->db);
+  *commit = (struct commit){0};
 }

@@ -5,6 +5,7 @@
 #ifndef ARAGORA_STORE_COMMIT_H
 #define ARAGORA_STORE_COMMIT_H
 
+#include "store/archive.h"
 #include "store/batch.h"
 #include "store/known.h"
 #include "store/sqlite.h"
@@ -42,6 +43,7 @@ enum { COMMIT_PENDING_MAX = 8 };
 
 struct commit {
   sqlite3 *db;
+  struct archive *archive; /* NULL = none */
   sqlite3_stmt *statements[COMMIT_STATEMENTS];
   struct known known;
   struct commit_event pending[COMMIT_PENDING_MAX];
@@ -52,8 +54,12 @@ struct commit {
   int wal_pages; /* in the write-ahead log after the last transaction */
 };
 
-/* Takes over `db`, also when it fails. */
-MUST_CHECK enum status commit_init(struct commit *commit, sqlite3 *db, struct error *err);
+/* Takes over `db`, also when it fails. `archive` NULL: commits are not archived. */
+MUST_CHECK enum status commit_init(struct commit *commit, sqlite3 *db,
+                                   const struct store_archive_options *archive, struct error *err);
+/* Goes on with the archive's chain, or begins one, without waiting for a batch: a backup is made
+ * within a chain. What cannot be done now is done with the first batch. */
+void commit_settle_archive(struct commit *commit);
 /* Moves all of the write-ahead log into the database, waiting a moment for readers that are in the
  * way, and closes the connection. */
 void commit_done(struct commit *commit);

@@ -8,6 +8,9 @@
 
 #include "base/bytes.h"
 
+/* What the archive needs; Debian's library is built with both. */
+#define SQLITE_ENABLE_PREUPDATE_HOOK
+#define SQLITE_ENABLE_SESSION
 #include <sqlite3.h>
 
 /* Opens an existing file. `flags` is SQLITE_OPEN_READWRITE or SQLITE_OPEN_READONLY (which is then

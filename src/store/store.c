@@ -53,7 +53,8 @@ static enum status open_parts(struct store *store, const struct store_options *o
     sqlite_close(db);
     return error_set(err, STATUS_NOMEM, NULL, "out of memory");
   }
-  return writer_start(db, o->max_queued_bytes, o->timeout_ms, &store->writer, err);
+  return writer_start(db, o->max_queued_bytes, o->timeout_ms, o->archive.dir ? &o->archive : NULL,
+                      &store->writer, err);
 }
 
 enum status store_open(const struct store_options *options, struct store **ret_store,
@@ -117,6 +118,18 @@ enum status store_check_writable(struct store *store, struct error *err) {
 
 bool store_writable(struct store *store) {
   return writer_check(store->writer, NULL) == STATUS_OK;
+}
+
+void store_archive_state(const struct store *store, struct store_archive_state *ret_state) {
+  struct archive *archive = writer_archive(store->writer);
+  *ret_state = (struct store_archive_state){.base_wanted_since_ms = -1, .last_synced_ms = -1};
+  if (archive) archive_get_state(archive, ret_state);
+}
+
+enum status store_archive_note_base(struct store *store, const char *chain, struct error *err) {
+  struct archive *archive = writer_archive(store->writer);
+  if (!archive) return error_set(err, STATUS_UNSUPPORTED, NULL, "commits are not archived");
+  return archive_note_base(archive, chain, err);
 }
 
 void principal_bind(sqlite3_stmt *statement, const struct principal *who) {

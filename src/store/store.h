@@ -9,9 +9,19 @@
 #define ARAGORA_STORE_STORE_H
 
 #include "base/bytes.h"
+#include "base/clock.h"
 #include "base/principal.h"
 
 struct store;
+
+/* The archive of changes for point-in-time recovery: docs/internals/archive.md. */
+struct store_archive_options {
+  const char *dir;           /* made when it is missing, its parent is not; NULL = no archive */
+  uint64_t segment_bytes;    /* a segment that is this long is sealed */
+  int64_t roll_ms;           /* and one with a record that is this old */
+  int64_t sync_ms;           /* how long a commit may wait until it is on disk in the archive */
+  const struct clock *clock; /* of the records' times; NULL = the system's */
+};
 
 struct store_options {
   const char *memory_path;
@@ -20,6 +30,7 @@ struct store_options {
   int64_t timeout_ms;      /* how long a read waits for a lock or a free connection, and a write for
                               a lock before store_check_writable speaks of it */
   size_t max_queued_bytes; /* of the writer's queue; beyond it store_append answers STATUS_FULL */
+  struct store_archive_options archive;
 };
 
 /* Opens both databases and checks that they are ours, not newer and not behind; makes the schema by
@@ -178,6 +189,25 @@ void store_on_trace(struct store *store, store_wake_fn *wake, void *ctx);
  * Any thread. */
 MUST_CHECK enum status store_check_writable(struct store *store, struct error *err);
 bool store_writable(struct store *store);
+
+/* How the archive stands. A backup whose `commits` says (chain, number) is a base for every later
+ * commit of that chain. */
+struct store_archive_state {
+  bool enabled;
+  bool running;   /* every commit is archived; false also until the first is looked at */
+  bool failing;   /* the archive cannot be written; tried again by itself */
+  char chain[33]; /* "" unless it is running */
+  int64_t number; /* of the last commit */
+  int64_t base_wanted_since_ms; /* the chain has no base since it began; -1 = it has one */
+  int64_t last_synced_ms; /* commits up to this time are on disk in the archive; -1 = none since the
+                             start */
+};
+/* Any thread, never blocks for long. */
+void store_archive_state(const struct store *store, struct store_archive_state *ret_state);
+/* A backup made within this chain is complete: no other base is wanted. Kept across restarts.
+ * STATUS_IO; STATUS_UNSUPPORTED without an archive. Any thread that may block. */
+MUST_CHECK enum status store_archive_note_base(struct store *store, const char *chain,
+                                               struct error *err);
 
 /* --- reads; any thread that may block; STATUS_NOT_FOUND for what the principal may not see --- */
 

@@ -268,6 +268,7 @@ static void settle(struct writer *w, struct batch **first) {
 
 static void *writer_main(void *ctx) {
   struct writer *w = ctx;
+  commit_settle_archive(&w->commit);
   for (bool over = false;;) {
     struct batch *first = take(w, &over);
     if (over) return NULL;
@@ -291,7 +292,8 @@ static void destroy(struct writer *w) {
 }
 
 enum status writer_start(sqlite3 *db, size_t max_queued_bytes, int64_t patience_ms,
-                         struct writer **ret_writer, struct error *err) {
+                         const struct store_archive_options *archive, struct writer **ret_writer,
+                         struct error *err) {
   struct writer *w = calloc(1, sizeof *w);
   if (!w) {
     sqlite_close(db);
@@ -307,7 +309,7 @@ enum status writer_start(sqlite3 *db, size_t max_queued_bytes, int64_t patience_
   pthread_mutex_init(&w->trace_lock, NULL);
   pthread_cond_init(&w->wake, &monotonic);
   pthread_condattr_destroy(&monotonic);
-  enum status status = commit_init(&w->commit, db, err);
+  enum status status = commit_init(&w->commit, db, archive, err);
   if (!status && pthread_create(&w->thread, NULL, writer_main, w) != 0)
     status = error_set(err, STATUS_IO, NULL, "the writer's thread cannot be started");
   if (status) {
@@ -335,4 +337,8 @@ enum status writer_check(struct writer *w, struct error *err) {
   if (err && status) *err = w->problem;
   pthread_mutex_unlock(&w->lock);
   return status;
+}
+
+struct archive *writer_archive(const struct writer *w) {
+  return w->commit.archive;
 }

@@ -9,14 +9,16 @@
 #ifndef ARAGORA_STORE_WRITER_H
 #define ARAGORA_STORE_WRITER_H
 
+#include "store/archive.h"
 #include "store/batch.h"
 #include "store/sqlite.h"
 
 struct writer;
 
 /* Takes over `db`, also when it fails. Somebody else's lock counts as a disk that refuses after
- * `patience_ms`. */
+ * `patience_ms`. `archive` NULL: commits are not archived. */
 MUST_CHECK enum status writer_start(sqlite3 *db, size_t max_queued_bytes, int64_t patience_ms,
+                                    const struct store_archive_options *archive,
                                     struct writer **ret_writer, struct error *err);
 /* Commits what is queued; what the disk refuses even then fails with its status. Closes the
  * connection. NULL is fine. */
@@ -31,5 +33,8 @@ MUST_CHECK enum status writer_check(struct writer *writer, struct error *err);
 
 /* See store_on_trace. Not while it is called. */
 void writer_on_trace(struct writer *writer, store_wake_fn *wake, void *ctx);
+
+/* Any thread; NULL when commits are not archived. */
+struct archive *writer_archive(const struct writer *writer);
 
 #endif

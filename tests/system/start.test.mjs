@@ -17,7 +17,12 @@ const MEMORY = 'aragora_memory.db';
 // Of everything but what reading a database in WAL mode leaves beside it: an index, an empty log.
 function digests(dir) {
   const out = {};
-  for (const name of readdirSync(dir).sort()) {
+  for (const entry of readdirSync(dir, { withFileTypes: true })) {
+    const { name } = entry;
+    if (entry.isDirectory()) {
+      out[name] = digests(join(dir, name));
+      continue;
+    }
     if (name.endsWith('-shm') || (name.endsWith('-wal') && readFileSync(join(dir, name)).length === 0)) continue;
     out[name] = createHash('sha256').update(readFileSync(join(dir, name))).digest('hex');
   }

@@ -286,6 +286,8 @@ static void test_files_beside_the_named_database(void **state) {
   assert_string_equal(f->o.data_dir, "data");
   assert_string_equal(f->o.db_path, "data/x.db");
   assert_string_equal(f->o.elo_path, "data/aragora_elo.db");
+  assert_string_equal(f->o.archive_dir, "data/archive");
+  assert_true(f->o.archive);
   struct stat st;
   assert_int_equal(stat("data", &st), 0);
   assert_int_equal(st.st_mode & 07777 & ~0750, 0);

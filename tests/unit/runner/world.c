@@ -70,7 +70,11 @@ static void *run_loop(void *arg) {
 
 void world_open(struct world *w) {
   struct error err = {0};
-  struct store_options store = {w->memory_path, w->elo_path, 1, 20000, w->max_queued_bytes};
+  struct store_options store = {.memory_path = w->memory_path,
+                                .elo_path = w->elo_path,
+                                .pool_size = 1,
+                                .timeout_ms = 20000,
+                                .max_queued_bytes = w->max_queued_bytes};
   struct provider_options provider = {.budgets = w->budgets};
   enum status s = store_open(&store, &w->store, &err);
   if (!s) s = loop_create(&w->loop, &err);

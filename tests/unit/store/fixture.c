@@ -2,7 +2,7 @@
 
 #include "base/clock.h"
 
-#include <dirent.h>
+#include <ftw.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,17 +42,14 @@ void fixture_close(struct fixture *f) {
   f->store = NULL;
 }
 
+static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw) {
+  return remove(path);
+}
+
 int fixture_teardown(void **state) {
   struct fixture *f = *state;
   fixture_close(f);
-  DIR *dir = opendir(f->dir);
-  for (struct dirent *entry; dir && (entry = readdir(dir));) {
-    char path[512];
-    snprintf(path, sizeof path, "%s/%s", f->dir, entry->d_name);
-    if (entry->d_name[0] != '.') unlink(path);
-  }
-  if (dir) closedir(dir);
-  rmdir(f->dir);
+  nftw(f->dir, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
   free(f);
   return 0;
 }
