@@ -49,7 +49,12 @@ const debates = (dir, table = 'debates') => sql(dir, MEMORY, `SELECT count(*), g
 
 function digests(dir) {
   const out = {};
-  for (const name of readdirSync(dir).sort()) {
+  for (const entry of readdirSync(dir, { withFileTypes: true })) {
+    const { name } = entry;
+    if (entry.isDirectory()) {
+      out[name] = digests(join(dir, name));
+      continue;
+    }
     if (name.endsWith('-shm') || (name.endsWith('-wal') && statSync(join(dir, name)).size === 0)) continue;
     out[name] = createHash('sha256').update(readFileSync(join(dir, name))).digest('hex');
   }

@@ -57,11 +57,25 @@ static char *schema_text(sqlite3 *db) {
   return buffer_steal(&out);
 }
 
-/* The rows of every table that `other` has too: what a migration between the two may not lose. */
+/* For free(): the columns that the table has in `db`, as a list in SQL. */
+static char *columns_of(sqlite3 *db, const char *table) {
+  sqlite3_stmt *s;
+  char sql[256];
+  snprintf(sql, sizeof sql,
+           "SELECT group_concat('\"' || name || '\"') FROM pragma_table_info('%s')", table);
+  assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &s, NULL), SQLITE_OK);
+  assert_int_equal(sqlite3_step(s), SQLITE_ROW);
+  char *columns = strdup((const char *)sqlite3_column_text(s, 0));
+  sqlite3_finalize(s);
+  return columns;
+}
+
+/* The rows of every table that `other` has too, without the columns that it lacks: what a migration
+ * between the two may not lose. */
 static char *shared_rows(sqlite3 *db, sqlite3 *other) {
   struct buffer out;
   sqlite3_stmt *s;
-  char sql[256];
+  char sql[1024];
   buffer_init(&out, 1 << 20);
   assert_int_equal(sqlite3_prepare_v2(db,
                                       "SELECT name FROM sqlite_schema WHERE type = 'table'"
@@ -74,7 +88,8 @@ static char *shared_rows(sqlite3 *db, sqlite3 *other) {
     snprintf(sql, sizeof sql, "SELECT count(*) FROM sqlite_schema WHERE name = '%s'", name);
     if (int_of(other, sql) == 0) continue;
     buffer_printf(&out, "%s\n", name);
-    snprintf(sql, sizeof sql, "SELECT * FROM \"%s\" ORDER BY 1, 2", name);
+    FREE_LATER char *columns = columns_of(other, name);
+    snprintf(sql, sizeof sql, "SELECT %s FROM \"%s\" ORDER BY 1, 2", columns, name);
     append_rows(db, sql, &out);
   }
   sqlite3_finalize(s);
