@@ -15,3 +15,17 @@ void sha256_of_parts(const struct bytes *parts, size_t count, uint8_t ret_hash[S
     if (parts[i].len) SHA256_Update(&sha, parts[i].ptr, parts[i].len);
   SHA256_Final(ret_hash, &sha);
 }
+
+_Static_assert(sizeof(SHA256_CTX) <= sizeof(struct sha256_stream), "room for the state");
+
+void sha256_start(struct sha256_stream *stream) {
+  SHA256_Init((SHA256_CTX *)stream->opaque);
+}
+
+void sha256_add(struct sha256_stream *stream, struct bytes data) {
+  if (data.len) SHA256_Update((SHA256_CTX *)stream->opaque, data.ptr, data.len);
+}
+
+void sha256_finish(struct sha256_stream *stream, uint8_t ret_hash[SHA256_SIZE]) {
+  SHA256_Final(ret_hash, (SHA256_CTX *)stream->opaque);
+}

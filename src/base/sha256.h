@@ -17,4 +17,13 @@ static inline void sha256_of(struct bytes data, uint8_t ret_hash[SHA256_SIZE]) {
   sha256_of_parts(&data, 1, ret_hash);
 }
 
+/* The same of bytes that come one after the other: start, add each, finish once. Nothing to free.
+ */
+struct sha256_stream {
+  uint64_t opaque[16];
+};
+void sha256_start(struct sha256_stream *stream);
+void sha256_add(struct sha256_stream *stream, struct bytes data);
+void sha256_finish(struct sha256_stream *stream, uint8_t ret_hash[SHA256_SIZE]);
+
 #endif

@@ -42,6 +42,12 @@ static void test_parts_are_one_message(void **state) {
       const struct bytes parts[] = {{text, cut}, {NULL, 0}, {text + cut, len - cut}};
       sha256_of_parts(parts, 3, hash);
       assert_memory_equal(hash, want, sizeof want);
+      struct sha256_stream stream;
+      sha256_start(&stream);
+      for (int i = 0; i < 3; i++) sha256_add(&stream, parts[i]);
+      memset(hash, 0, sizeof hash);
+      sha256_finish(&stream, hash);
+      assert_memory_equal(hash, want, sizeof want);
     }
   }
 }
