@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "provider/agents_change.h"
 #include "provider/service.h"
+#include "store/replacement.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -37,6 +38,7 @@ enum status engine_open_archive(struct engine *e, struct options *options, struc
   take_options(e, options);
   e->options.archive = false; /* it writes nothing */
   enum status s = options_place_files(&e->options, err);
+  if (!s) s = replacement_finish(e->options.db_path, err);
   if (s) return s;
   if (access(e->options.db_path, F_OK) < 0 && errno == ENOENT)
     return error_set(err, STATUS_NOT_FOUND, NULL, "there is no database %s", e->options.db_path);

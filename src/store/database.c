@@ -1,5 +1,7 @@
 #include "store/database.h"
 
+#include "store/replacement.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -117,7 +119,8 @@ static enum status prepare_for_writing(sqlite3 *db, const char *path, struct err
 enum status database_open(const char *path, const struct schema *schema, int64_t busy_ms,
                           sqlite3 **ret_db, struct error *err) {
   sqlite3 *db;
-  enum status status = make_file(path, err);
+  enum status status = replacement_finish(path, err);
+  if (!status) status = make_file(path, err);
   if (!status) status = sqlite_open(path, SQLITE_OPEN_READWRITE, busy_ms, &db, err);
   if (status) return status;
   /* Closing a file that we refuse must not checkpoint its -wal into it. An empty one is ours, from

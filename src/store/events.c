@@ -8,8 +8,7 @@ static enum status get_digest(sqlite3_stmt *row, int column, uint8_t out[32]) {
   return STATUS_OK;
 }
 
-/* Borrows from the row. */
-static enum status event_from_row(sqlite3_stmt *row, struct store_event *e) {
+enum status event_from_row(sqlite3_stmt *row, struct store_event *e) {
   *e = (struct store_event){
       .seq = (uint64_t)sqlite3_column_int64(row, 0),
       .type = (const char *)sqlite3_column_text(row, 1),
@@ -74,11 +73,11 @@ static enum status walk(struct reader *reader, sqlite3_stmt *s, uint64_t after, 
 static enum status walk_debate(struct reader *reader, int64_t num, uint64_t after, size_t limit,
                                store_event_fn *each, void *ctx, struct error *err) {
   sqlite3_stmt *s;
-  enum status status =
-      reader_prepare(reader, READER_EVENTS,
-                     "SELECT seq, type, ts_ms, round, agent, digest, hash, salt, data FROM events"
-                     " WHERE debate = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3",
-                     &s, err);
+  enum status status = reader_prepare(reader, READER_EVENTS,
+                                      "SELECT " EVENT_ROW_COLUMNS
+                                      " FROM events"
+                                      " WHERE debate = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3",
+                                      &s, err);
   if (status) return status;
   sqlite3_bind_int64(s, 1, num);
   return walk(reader, s, after, limit, each, ctx, err);

@@ -26,4 +26,12 @@ static inline enum scope scope_of(const struct principal *who) {
 void principal_bind(sqlite3_stmt *statement, const struct principal *who);
 #define VISIBLE_TO_PRINCIPAL "(?3 = 2 OR (tenant_id = ?1 AND (?3 = 1 OR owner_id = ?2)))"
 
+/* An event from a row of these columns; borrows from the row. */
+#define EVENT_ROW_COLUMNS "seq, type, ts_ms, round, agent, digest, hash, salt, data"
+MUST_CHECK enum status event_from_row(sqlite3_stmt *row, struct store_event *ret_event);
+
+/* The connection of a struct inspect, which keeps it. */
+struct inspect;
+sqlite3 *inspect_connection(const struct inspect *inspect);
+
 #endif
