@@ -89,6 +89,19 @@ struct options {
   int64_t ws_heartbeat_s;
   int64_t ws_send_buffer_bytes; /* unsent bytes after which a subscriber counts as behind */
   int64_t sse_heartbeat_s;
+  /* backups; days and hours are 24 and 1 of them, whatever the calendar says */
+  char *backup_to;               /* ARAGORA_BACKUP_TO; NULL = `backups` in the data directory */
+  int64_t backup_hours;          /* between hot backups; 0 = none are made */
+  int64_t backup_keep_days;      /* of hot backups */
+  int64_t full_backup_days;      /* between full backups; 0 = none are made */
+  int64_t full_backup_keep_days; /* of full backups, and of those before a migration */
+  int64_t backup_delay_minutes;  /* from the start of the server to its first backup */
+  int64_t backup_load_percent;   /* of the time in which a backup works */
+  int64_t checkpoint_minutes;    /* between checkpoints of an idle server; 0 = none */
+  char *backup_storage_class;    /* of an S3-compatible store; NULL = its default */
+  char *full_backup_storage_class;
+  char *s3_endpoint; /* NULL = Amazon's of the region */
+  char *s3_region;
 };
 
 enum option_type {

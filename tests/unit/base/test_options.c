@@ -252,7 +252,8 @@ static void test_the_table_is_sound(void **state) {
     const struct option *a = &option_table[i];
     assert_true(a->flag || a->variable);
     assert_true(!a->flag || strncmp(a->flag, "--", 2) == 0);
-    assert_true(!a->variable || strncmp(a->variable, "ARAGORA_", 8) == 0);
+    assert_true(!a->variable || strncmp(a->variable, "ARAGORA_", 8) == 0 ||
+                strncmp(a->variable, "AWS_", 4) == 0);
     assert_true(a->help && *a->help && !strchr(a->help, '\n'));
     assert_true(a->type == OPTION_BOOL || (a->meta && *a->meta));
     for (size_t j = 0; j < i; j++) {
