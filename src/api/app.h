@@ -10,6 +10,7 @@
 #include "base/options.h"
 #include "http/server.h"
 #include "hub/hub.h"
+#include "ops/janitor.h"
 #include "provider/agents.h"
 #include "provider/provider.h"
 #include "runner/runner.h"
@@ -26,6 +27,7 @@ struct api_parts { /* borrowed; they outlive the API */
   struct provider *provider;
   const struct agent_table *agents; /* at the start; handlers ask api_agents */
   const struct options *options;
+  struct janitor *janitor;
 };
 
 /* STATUS_NOMEM. */

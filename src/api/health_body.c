@@ -16,6 +16,7 @@ struct findings {
   size_t agents, available;
   bool only_demo; /* no agent but the demo ones can be asked */
   int64_t websockets;
+  struct janitor_state backup;
   bool counted; /* the breakers */
   struct breaker_counts breakers;
   int64_t started_us;
@@ -47,6 +48,7 @@ static struct findings look(struct api *api) {
   f.refuses = store_check_writable(api->parts.store, NULL);
   f.accepting = runner_stats(api->parts.runner).accepting;
   if (api->server) f.websockets = http_ws_stats(api->server).active;
+  janitor_get_state(api->parts.janitor, &f.backup);
   count_agents(api_agents(api), &f);
   count_breakers(api->parts.provider, &f);
   return f;
@@ -96,6 +98,29 @@ static json_t *breakers_check(const struct findings *f) {
                    "closed", (json_int_t)f->breakers.closed);
 }
 
+static json_t *time_or_null(int64_t ms) {
+  char text[CLOCK_ISO_SIZE];
+  if (ms < 0) return json_null();
+  clock_format_iso(ms, text);
+  return json_string(text);
+}
+
+static json_t *backup_check(const struct findings *f) {
+  const struct janitor_state *b = &f->backup;
+  int64_t age =
+      b->last_success_ms < 0 ? -1 : (clock_wall_ms(&clock_system) - b->last_success_ms) / 1000;
+  json_t *out =
+      json_pack("{s:b, s:b, s:b, s:o, s:o, s:o, s:o, s:o, s:I}", "healthy",
+                !b->problem[0] && !b->overdue, "scheduled", b->scheduled, "running", b->working,
+                "last_success_at", time_or_null(b->last_success_ms), "age_seconds",
+                b->last_success_ms < 0 ? json_null() : json_integer(age > 0 ? age : 0),
+                "last_backup", json_text_or_null(b->last_name[0] ? b->last_name : NULL),
+                "duration_ms", json_int_or_null(b->last_duration_ms), "next_at",
+                time_or_null(b->next_ms), "failures", (json_int_t)b->failures);
+  if (out && b->problem[0]) json_object_set_new(out, "error", json_text(bytes_of(b->problem)));
+  return out;
+}
+
 static const char *const no_keys =
     "No provider key is set: debates run with built-in demo agents and their answers mean nothing. "
     "Set ANTHROPIC_API_KEY, OPENAI_API_KEY or another provider's key.";
@@ -109,11 +134,11 @@ static json_t *checks_of(const struct api *api, const struct findings *f) {
   json_t *providers = json_pack("{s:b, s:b, s:I, s:o}", "healthy", 1, "any_available",
                                 available > 0, "available_count", available, "providers", each);
   if (providers && f->only_demo) json_object_set_new(providers, "warning", json_string(no_keys));
-  return json_pack("{s:o, s:o, s:{s:b}, s:o, s:{s:b, s:I}, s:o}", "database",
+  return json_pack("{s:o, s:o, s:{s:b}, s:o, s:{s:b, s:I}, s:o, s:o}", "database",
                    database_check(f, f->memory_us), "elo_system", database_check(f, f->elo_us),
                    "filesystem", "healthy", !f->refuses, "ai_providers", providers, "websocket",
                    "healthy", 1, "active_clients", (json_int_t)f->websockets, "circuit_breakers",
-                   breakers_check(f));
+                   breakers_check(f), "backup", backup_check(f));
 }
 
 static json_t *components_of(const struct findings *f) {
@@ -144,6 +169,11 @@ static json_t *warnings_of(const struct findings *f) {
   if (f->only_demo) json_array_append_new(out, json_string(no_keys));
   if (f->usable && f->refuses)
     json_array_append_new(out, json_string(words_of_refusal(f->refuses)));
+  if (f->backup.problem[0])
+    json_array_append_new(out,
+                          json_string("The last backup failed: checks.backup has the reason."));
+  if (f->backup.overdue)
+    json_array_append_new(out, json_string("The last backup is older than two of its periods."));
   if (!f->accepting)
     json_array_append_new(out, json_string("The server is shutting down: no new debates."));
   return out;

@@ -67,6 +67,17 @@
     "1 while commits are not archived because the archive cannot be written")                     \
   X(ARCHIVE_SYNCED, "aragora_archive_synced_timestamp_seconds", GAUGE, "",                        \
     "Unix time of the last commit that is on disk in the archive")                                \
+  X(BACKUP_LAST_SUCCESS, "aragora_backup_last_success_timestamp_seconds", GAUGE, "",              \
+    "Unix time that the last scheduled backup shows; 0 = none is known")                          \
+  X(BACKUP_FAILURES, "aragora_backup_failures_total", COUNTER, "",                                \
+    "Scheduled backups that failed, or whose place did not answer")                               \
+  X(BACKUPS, "aragora_backups_total", COUNTER, "kind", "Scheduled backups that were made")        \
+  X(BACKUP_DURATION, "aragora_backup_duration_seconds", HISTOGRAM, "",                            \
+    "Time to make a backup and to read it back")                                                  \
+  X(BACKUP_BYTES, "aragora_backup_bytes", GAUGE, "state",                                         \
+    "Bytes of the last backup: raw, and stored (compressed)")                                     \
+  X(CHECKPOINTS, "aragora_checkpoints_total", COUNTER, "",                                        \
+    "Checkpoints of a write-ahead log on schedule; the writer's own are not counted")             \
   X(INFO, "aragora_info", GAUGE, "version", "Always 1; the version is the label")
 
 #endif

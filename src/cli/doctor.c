@@ -127,7 +127,7 @@ static void check_configuration(const struct options *o, const struct bad_option
 
 /* ---- the command ---- */
 
-static void check_place(const struct options *o, const struct findings *to) {
+static void check_place(const struct options *o, bool offline, const struct findings *to) {
   BUFFER_LATER struct buffer backups;
   buffer_init(&backups, 8192);
   buffer_printf(&backups, "%s/backups", o->data_dir);
@@ -137,7 +137,9 @@ static void check_place(const struct options *o, const struct findings *to) {
       .data_dir = o->data_dir,
       .paths = {o->db_path, o->elo_path},
       .log_file = o->log_file ? o->log_file : usual_log,
-      .backups_dir = backups.ptr,
+      .backup_to = o->backup_to ? o->backup_to : backups.ptr,
+      .s3_endpoint = o->s3_endpoint,
+      .s3_region = o->s3_region,
       .timeout_ms = o->db_timeout_s * 1000,
       .max_connections = o->max_connections,
       .clock = &clock_system,
@@ -145,7 +147,10 @@ static void check_place(const struct options *o, const struct findings *to) {
   doctor_check_files(&place, to);
   doctor_check_databases(&place, to);
   doctor_check_machine(&place, to);
-  if (backups.ptr) doctor_check_backup(&place, to);
+  if (offline && o->backup_to && strncmp(o->backup_to, "s3://", 5) == 0)
+    finding_tell(to, FINDING_OK, "backup", NULL, "%.128s was not asked (--offline)", o->backup_to);
+  else if (place.backup_to)
+    doctor_check_backup(&place, to);
 }
 
 static int run(struct doctor *d, struct options *options, const struct bad_options *bad) {
@@ -158,7 +163,7 @@ static int run(struct doctor *d, struct options *options, const struct bad_optio
   /* A key that cannot be read stands in the way of the table of agents too; once is enough. */
   bool readable = doctor_check_keys(options, to);
   if (readable) doctor_check_agents(options, to);
-  check_place(options, to);
+  check_place(options, d->values->offline, to);
   doctor_check_ports(options, to);
   if (d->values->offline)
     finding_tell(to, FINDING_OK, "provider", NULL, "not asked (--offline)");

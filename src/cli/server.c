@@ -30,6 +30,7 @@ const struct flag server_flags[] = {{0}};
 struct server {
   struct engine engine;
   struct pool *pool;
+  struct janitor *janitor;
   struct api *api;
   struct http_server *http;
   int idle_fd; /* readable once a drain has nothing left to wait for */
@@ -96,9 +97,10 @@ static enum status open_api(struct server *s, struct error *err) {
   struct engine *e = &s->engine;
   /* Handlers that block are SQL, and estimates now and then: two for each thread that may ask. */
   enum status status = pool_create(2 * (size_t)e->options.workers, POOL_QUEUE, &s->pool, err);
+  if (!status) status = janitor_create(&e->options, &s->janitor, err);
   if (status) return status;
-  struct api_parts parts = {e->loop,   s->pool,     e->store,  e->hub,
-                            e->runner, e->provider, e->agents, &e->options};
+  struct api_parts parts = {e->loop,     s->pool,   e->store,    e->hub,    e->runner,
+                            e->provider, e->agents, &e->options, s->janitor};
   return api_create(&parts, &s->api, err);
 }
 
@@ -143,6 +145,7 @@ static enum status start(struct server *s, struct options *options, struct error
   if (!status) status = process_claim(s->engine.options.db_path, err);
   if (!status) status = process_claim(s->engine.options.elo_path, err);
   if (!status) status = runner_resume(s->engine.runner, &resumed, err);
+  if (!status) status = janitor_start(s->janitor, s->engine.store, err);
   if (!status) say_ready(s, resumed);
   return status;
 }
@@ -239,11 +242,13 @@ static bool drain(struct server *s) {
 }
 
 static void stop(struct server *s, bool drained) {
+  janitor_stop(s->janitor);
   if (s->http) http_server_stop(s->http, drained ? GRACE_DRAINED_MS : 0);
   engine_stop(&s->engine, s->pool);
   http_server_destroy(s->http);
   api_destroy(s->api);
   pool_destroy(s->pool);
+  janitor_destroy(s->janitor);
   engine_close(&s->engine);
   close(s->idle_fd);
 }

@@ -13,8 +13,9 @@
 struct doctor_place {
   const char *data_dir;
   const char *paths[DATABASES];
-  const char *log_file;    /* NULL = none */
-  const char *backups_dir; /* need not be there */
+  const char *log_file;  /* NULL = none */
+  const char *backup_to; /* as place_open takes it; need not be there */
+  const char *s3_endpoint, *s3_region;
   int64_t timeout_ms;      /* for a lock of another program */
   int64_t max_connections; /* that the server may have, each a descriptor */
   const struct clock *clock;

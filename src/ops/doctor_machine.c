@@ -147,12 +147,14 @@ void doctor_check_backup(const struct doctor_place *place, const struct findings
   struct last_backup last;
   struct error err = {0};
   const char *fix = "aragora backup create";
-  if (last_backup_find(place->backups_dir, &last, &err)) {
+  const struct place_settings settings = {
+      .staging_dir = place->data_dir, .endpoint = place->s3_endpoint, .region = place->s3_region};
+  if (last_backup_find(place->backup_to, &settings, &last, &err)) {
     finding_tell(to, FINDING_WARN, "backup", fix, "%s", err.message);
     return;
   }
   if (last.created_ms < 0) {
-    finding_tell(to, FINDING_WARN, "backup", fix, "no backup found in %s", place->backups_dir);
+    finding_tell(to, FINDING_WARN, "backup", fix, "no backup found in %s", place->backup_to);
     return;
   }
   int64_t hours = (clock_wall_ms(place->clock) - last.created_ms) / HOUR_MS;

@@ -1,44 +1,21 @@
 #include "ops/last_backup.h"
 
-#include "base/json.h"
+#include "ops/catalogue.h"
 
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <unistd.h>
-
-enum { MANIFEST_MAX = 1 << 20 };
-
-/* -1 for what is no manifest. */
-static int64_t created_of(DIR *dir, const char *name) {
-  BUFFER_LATER struct buffer text;
-  JSON_LATER json_t *manifest = NULL;
-  char piece[4096];
-  buffer_init(&text, MANIFEST_MAX);
-  int fd = openat(dirfd(dir), name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  ssize_t n = -1;
-  while (fd >= 0 && (n = read(fd, piece, sizeof piece)) > 0)
-    if (!buffer_append(&text, piece, (size_t)n)) break;
-  if (fd >= 0) close(fd);
-  if (n != 0 || json_parse(buffer_bytes(&text), &manifest, NULL)) return -1;
-  return json_get_int(manifest, "created_ms", -1);
-}
-
-enum status last_backup_find(const char *directory, struct last_backup *ret_last,
-                             struct error *err) {
-  *ret_last = (struct last_backup){.created_ms = -1};
-  DIR *dir = opendir(directory);
-  if (!dir && errno == ENOENT) return STATUS_OK;
-  if (!dir) return error_set(err, STATUS_IO, NULL, "%s: %s", directory, strerror(errno));
-  for (struct dirent *entry; (entry = readdir(dir));) {
-    const char *name = entry->d_name;
-    if (!bytes_ends_with(bytes_of(name), BYTES_LITERAL(".manifest.json"))) continue;
-    int64_t created_ms = created_of(dir, name);
-    if (created_ms <= ret_last->created_ms) continue;
-    ret_last->created_ms = created_ms;
-    snprintf(ret_last->name, sizeof ret_last->name, "%s", name);
+enum status last_backup_find(const char *where, const struct place_settings *settings,
+                             struct last_backup *ret_last, struct error *err) {
+  struct last_backup last = {.created_ms = -1};
+  struct place *place = NULL;
+  struct catalogue c = {0};
+  enum status s = place_open(where, settings, &place, err);
+  if (!s) s = catalogue_read(place, &c, err);
+  const struct catalogue_entry *newest = s ? NULL : catalogue_at(&c, INT64_MAX);
+  if (newest) {
+    last.created_ms = newest->created_ms;
+    memcpy(last.name, newest->name, sizeof last.name);
   }
-  closedir(dir);
-  return STATUS_OK;
+  catalogue_done(&c);
+  place_close(place);
+  if (!s) *ret_last = last;
+  return s;
 }

@@ -1,17 +1,18 @@
-/* When the last backup was made, by the manifests in the directory of backups. Blocks. */
+/* When the last backup was made, by the manifests in a place of backups. Blocks. */
 #ifndef ARAGORA_OPS_LAST_BACKUP_H
 #define ARAGORA_OPS_LAST_BACKUP_H
 
-#include "base/bytes.h"
+#include "ops/backup_name.h"
+#include "ops/place.h"
 
 struct last_backup {
   int64_t created_ms; /* Unix; -1 = there is none */
-  char name[256];     /* of its manifest */
+  char name[BACKUP_NAME_SIZE];
 };
 
-/* Reads "created_ms" of every DIRECTORY/NAME.manifest.json. A directory that is not there has none;
- * a manifest that cannot be read is passed over. STATUS_IO when the directory cannot be read. */
-MUST_CHECK enum status last_backup_find(const char *directory, struct last_backup *ret_last,
-                                        struct error *err);
+/* Of the place that `where` names; damaged and unfinished ones do not count, and a place that is
+ * not there has none. As place_open and catalogue_read. */
+MUST_CHECK enum status last_backup_find(const char *where, const struct place_settings *settings,
+                                        struct last_backup *ret_last, struct error *err);
 
 #endif

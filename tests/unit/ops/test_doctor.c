@@ -1,6 +1,7 @@
 /* What the doctor finds in files and on the machine, each fault planted. */
+#include "ops/disk.h"
 #include "ops/doctor.h"
-#include "ops/last_backup.h"
+#include "ops/manifest.h"
 #include "ops/migrate.h"
 
 #include <dirent.h>
@@ -46,8 +47,8 @@ static int set_up(void **state) {
   snprintf(p->memory, sizeof p->memory, "%s/memory.db", p->dir);
   snprintf(p->elo, sizeof p->elo, "%s/elo.db", p->dir);
   snprintf(p->backups, sizeof p->backups, "%s/backups", p->dir);
-  p->place =
-      (struct doctor_place){p->dir, {p->memory, p->elo}, NULL, p->backups, 1000, 100, &fake_clock};
+  p->place = (struct doctor_place){
+      p->dir, {p->memory, p->elo}, NULL, p->backups, NULL, "us-east-1", 1000, 100, &fake_clock};
   buffer_init(&p->told, 65536);
   wall_ms_now = clock_wall_ms(&clock_system);
   mono_step = 1;
@@ -68,7 +69,7 @@ static void empty(const char *path) {
 
 static int tear_down(void **state) {
   struct place *p = *state;
-  empty(p->backups);
+  assert_int_equal(disk_remove(p->backups, NULL), STATUS_OK);
   empty(p->dir);
   buffer_done(&p->told);
   free(p);
@@ -204,29 +205,37 @@ static void too_few_descriptors_are_found(void **state) {
   expect(p, doctor_check_machine, "ok descriptors: ");
 }
 
-static void put_manifest(struct place *p, const char *name, const char *text) {
+/* A backup as far as a list of them goes. */
+static void put_manifest(struct place *p, const char *name, int64_t created_ms, bool damaged) {
+  struct manifest m = {.created_ms = created_ms};
   char path[256];
+  struct buffer text;
+  snprintf(m.name, sizeof m.name, "%s", name);
+  buffer_init(&text, MANIFEST_BYTES_MAX);
+  assert_int_equal(manifest_append(&text, &m), STATUS_OK);
+  if (damaged) text.ptr[20] ^= 1;
   mkdir(p->backups, 0750);
   snprintf(path, sizeof path, "%s/%s", p->backups, name);
+  mkdir(path, 0750);
+  snprintf(path, sizeof path, "%s/%s/manifest.json", p->backups, name);
   FILE *file = fopen(path, "w");
   assert_non_null(file);
-  fputs(text, file);
+  fputs(text.ptr, file);
   fclose(file);
+  buffer_done(&text);
 }
 
 static void the_last_backup_is_the_newest_manifest(void **state) {
   struct place *p = *state;
-  char text[64];
   expect(p, doctor_check_backup, "warn backup: no backup found in ");
-  put_manifest(p, "broken.manifest.json", "{\"created_ms\": 99999999999999");
-  put_manifest(p, "other.json", "{\"created_ms\": 99999999999999}");
+  put_manifest(p, "20990101T000000Z-hot-0000000b", wall_ms_now + 1000, true);
   expect(p, doctor_check_backup, "warn backup: no backup found in ");
-  put_manifest(p, "a.manifest.json", "{\"created_ms\": 1700000000000}");
-  expect(p, doctor_check_backup, "h old: a.manifest.json; aragora backup create");
-  snprintf(text, sizeof text, "{\"created_ms\": %lld}", (long long)wall_ms_now - 3 * 3600000);
-  put_manifest(p, "b.manifest.json", text);
-  put_manifest(p, "c.manifest.json", "{\"created_ms\": 1700000000001}");
-  expect(p, doctor_check_backup, "ok backup: the last one is 3 h old: b.manifest.json; -");
+  put_manifest(p, "20231114T221320Z-hot-0000000a", 1700000000000, false);
+  expect(p, doctor_check_backup, "h old: 20231114T221320Z-hot-0000000a; aragora backup create");
+  put_manifest(p, "20231114T221320Z-hot-0000000c", wall_ms_now - 3 * 3600000, false);
+  put_manifest(p, "20231114T221320Z-hot-0000000d", 1700000000001, false);
+  expect(p, doctor_check_backup,
+         "ok backup: the last one is 3 h old: 20231114T221320Z-hot-0000000c; -");
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
