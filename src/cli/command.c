@@ -16,6 +16,18 @@ static const char *const ask_options[] = {"--data-dir",
                                           "--max-answer-bytes",
                                           "--default-agents",
                                           NULL};
+static const char *const backup_options[] = {"--data-dir",
+                                             "--db-path",
+                                             "--elo-path",
+                                             "--backup-to",
+                                             "--backup-keep-days",
+                                             "--full-backup-keep-days",
+                                             "--backup-load",
+                                             "--backup-storage-class",
+                                             "--full-backup-storage-class",
+                                             "--s3-endpoint",
+                                             "--s3-region",
+                                             NULL};
 static const char *const db_options[] = {"--data-dir", "--db-path", "--elo-path", "--db-timeout",
                                          NULL};
 static const char *const migrate_options[] = {"--data-dir",   "--db-path",          "--elo-path",
@@ -87,6 +99,17 @@ const struct command command_table[] = {
                 "aragora breakers --json | jq .health",
      .run = cli_breakers,
      .flags = breakers_flags},
+    {.name = "backup",
+     .usage = "backup create | list | verify | restore | prune | drill [flags]",
+     .summary = "make backups, check them, and restore one, also as of a moment",
+     .example = "aragora backup create\n"
+                "aragora backup list --backup-to s3://my-backups/aragora\n"
+                "aragora backup verify --all\n"
+                "aragora backup restore --at \"2026-11-29 14:23:14\" --into /data/then\n"
+                "aragora backup restore latest --force",
+     .run = cli_backup,
+     .flags = backup_flags,
+     .options = backup_options},
     {.name = "healthcheck",
      .usage = "healthcheck [--server URL]",
      .summary = "ask a server whether it is healthy: exit code 0 or 1",

@@ -25,7 +25,7 @@ static const struct {
     {CLI_NOT_FOUND, "no such debate or agent"},
     {CLI_DENIED, "the server refuses the token, or wants one"},
     {CLI_NO_CONSENSUS, "the debate ended without consensus (with --require-consensus)"},
-    {CLI_CHECK_FAILED, "a check failed (replay --check, agents check, db check)"},
+    {CLI_CHECK_FAILED, "a check failed (replay --check, agents check, db check, backup verify)"},
     {CLI_INTERRUPTED, "interrupted by Ctrl-C"},
 };
 
