@@ -97,4 +97,4 @@ uninstall: ## removes what install put there
 
 .PHONY: clean
 clean: ## removes everything that was built
-	rm -rf build build-test build-asan build-tsan build-fuzz build-coverage build-logs build-*.log
+	rm -rf build build-test build-asan build-tsan build-fuzz build-coverage build-npm build-logs build-*.log
