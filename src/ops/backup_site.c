@@ -18,6 +18,7 @@ enum status backup_site_open(const struct options *o, const struct progress *pro
                                     .ctx = (void *)progress};
   struct backup_site site = {.memory_path = o->db_path,
                              .elo_path = o->elo_path,
+                             .archive_dir = o->archive_dir,
                              .busy_ms = o->db_timeout_s * 1000,
                              .load_percent = (int)o->backup_load_percent,
                              .storage_class = o->backup_storage_class,

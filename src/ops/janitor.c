@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "ops/archive_prune.h"
 #include "ops/backup_site.h"
 #include "ops/expiry.h"
 #include "ops/schedule.h"
@@ -173,6 +174,23 @@ static void log_removed(void *ctx, const struct catalogue_entry *entry) {
   log_info("janitor", NULL, "event=backup_removed name=%s", entry->name);
 }
 
+static void prune_archive(struct janitor *j, const struct backup_site *site) {
+  struct store_archive_state archive;
+  struct catalogue c = {0};
+  struct error err = {0};
+  size_t removed = 0;
+  store_archive_state(j->store, &archive);
+  if (!archive.enabled) return;
+  int64_t before = now_ms() - j->options->full_backup_keep_days * (int64_t)DAY_MS;
+  enum status s = catalogue_read(site->place, &c, &err);
+  if (!s) s = archive_prune(site->archive_dir, &c, archive.chain, before, &removed, &err);
+  catalogue_done(&c);
+  if (s)
+    log_warning("janitor", NULL, "event=archive_prune_failed reason=\"%s\"", err.message);
+  else if (removed)
+    log_info("janitor", NULL, "event=archive_prune segments=%zu", removed);
+}
+
 /* The janitor's own connection to the place: credentials in files may have changed. */
 static enum status make_backup(struct janitor *j, enum backup_kind kind, struct manifest *m,
                                bool *ret_verified, struct error *err) {
@@ -182,8 +200,17 @@ static enum status make_backup(struct janitor *j, enum backup_kind kind, struct 
   enum status s = backup_site_open(j->options, &j->progress, &site, err);
   if (!s) s = backup_create(&site, kind, m, ret_verified, err);
   if (!s) s = backup_prune(&site, &keep, now_ms(), false, log_removed, NULL, err);
+  if (!s) prune_archive(j, &site);
   backup_site_close(&site);
   return s;
+}
+
+/* The archive goes on from every backup of its chain. */
+static void note_base(struct janitor *j, const struct manifest *m) {
+  struct error err = {0};
+  if (*m->chain && store_archive_note_base(j->store, m->chain, &err) &&
+      err.status != STATUS_UNSUPPORTED)
+    log_warning("janitor", NULL, "event=base_not_noted reason=\"%s\"", err.message);
 }
 
 static void made(struct janitor *j, enum schedule_act act, const struct manifest *m, bool verified,
@@ -194,6 +221,7 @@ static void made(struct janitor *j, enum schedule_act act, const struct manifest
   j->past.last_backup_ms = m->created_ms;
   if (m->kind == BACKUP_FULL) j->past.last_full_ms = m->created_ms;
   if (act == SCHEDULE_BASE) j->past.last_base_ms = m->created_ms;
+  note_base(j, m);
   show_success(j, m->name, m->created_ms, us / 1000);
   metric_add(METRIC_BACKUPS, (const char *const[]){backup_kind_name(m->kind)}, 1);
   metric_set(METRIC_BACKUP_BYTES, (const char *const[]){"raw"}, raw);
@@ -275,11 +303,18 @@ static bool act(struct janitor *j, enum schedule_act what) {
   return true;
 }
 
+static void look_at_archive(struct janitor *j) {
+  struct store_archive_state archive;
+  store_archive_state(j->store, &archive);
+  j->past.base_wanted_ms = archive.enabled ? archive.base_wanted_since_ms : -1;
+}
+
 static void *run(void *ctx) {
   struct janitor *j = ctx;
   bool scheduled = j->policy.hot_ms || j->policy.full_ms;
   if (scheduled) j->known = read_past(j);
   for (;;) {
+    look_at_archive(j);
     struct schedule_next next = schedule_decide(&j->policy, &j->past, now_ms());
     show_next(j);
     bool due = next.at_ms <= now_ms();

@@ -4,6 +4,7 @@
 #include "ops/examine.h"
 #include "ops/fetch.h"
 #include "ops/moment.h"
+#include "store/archive_replay.h"
 #include "store/replacement.h"
 
 #include <errno.h>
@@ -157,13 +158,17 @@ static enum status unpack_both(struct restoring *r, struct error *err) {
   return s ? s : examine(both, &r->report.manifest, &how, &r->report.chains, err);
 }
 
-/* Brings the unpacked copy forward by what was archived behind the backup. */
+/* Brings the unpacked copy forward by what was archived behind the backup. The ratings stay those
+ * of the backup: they can be made again from the logs. */
 static enum status replay(struct restoring *r, int64_t at_ms, struct error *err) {
   r->report.reached_ms = r->report.manifest.created_ms;
   if (at_ms < 0 || at_ms == r->report.manifest.created_ms) return STATUS_OK;
-  return error_set(err, STATUS_UNSUPPORTED, NULL,
-                   "this build keeps no archive of changes: only the moments of backups can be "
-                   "restored");
+  struct archive_replayed replayed;
+  enum status s = archive_replay(r->site->archive_dir, r->fresh[0], at_ms, &replayed, err);
+  if (s) return s;
+  r->report.replayed = (int64_t)replayed.count;
+  if (replayed.count) r->report.reached_ms = replayed.last_ms;
+  return STATUS_OK;
 }
 
 static void name_aside(struct restoring *r) {

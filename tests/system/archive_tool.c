@@ -1,5 +1,5 @@
-/* For the system tests: archive_tool replay DIR DATABASE UNTIL_MS, or verify DIR. Prints one line of
- * JSON; exit code 1 and the reason on standard error when it cannot.
+/* For the system tests: archive_tool replay DIR DATABASE UNTIL_MS, or verify DIR. Prints one line
+ * of JSON; exit code 1 and the reason on standard error when it cannot.
  */
 #include "store/archive_list.h"
 #include "store/archive_replay.h"

@@ -1,0 +1,92 @@
+#include "ops/archive_prune.h"
+
+#include "store/archive_dir.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* The last commit that the oldest backup of the chain has. */
+static bool oldest_backup(const struct catalogue *c, const char *chain, uint64_t *ret_number) {
+  bool any = false;
+  for (size_t i = 0; i < c->count; i++) {
+    const struct catalogue_entry *e = &c->entries[i];
+    if (!e->readable || strcmp(e->manifest.chain, chain) != 0) continue;
+    uint64_t number = (uint64_t)e->manifest.number;
+    if (!any || number < *ret_number) *ret_number = number;
+    any = true;
+  }
+  return any;
+}
+
+static enum status remove_file(const char *dir, const char *chain, const char *name,
+                               struct error *err) {
+  FREE_LATER char *path = archive_chain_path(dir, chain, name);
+  if (!path) return error_set(err, STATUS_NOMEM, NULL, "out of memory");
+  if (unlink(path) == 0 || errno == ENOENT) return STATUS_OK;
+  return error_set(err, STATUS_IO, NULL, "%s: %s", path, strerror(errno));
+}
+
+/* When something was last written to the chain, in Unix milliseconds; 0 = nobody knows. */
+static int64_t written_ms(const char *dir, const char *chain, const struct segment_name *last) {
+  FREE_LATER char *path = archive_chain_path(dir, chain, last->name);
+  struct stat st;
+  return path && stat(path, &st) == 0 ? (int64_t)st.st_mtim.tv_sec * 1000 : 0;
+}
+
+/* A segment ends where the next one begins; the last one may go on. */
+static enum status remove_segments(const char *dir, const char *chain,
+                                   const struct segment_name *segments, size_t count,
+                                   uint64_t needed_from, size_t *removed, struct error *err) {
+  enum status s = STATUS_OK;
+  for (size_t i = 0; i + 1 < count && !s && segments[i + 1].first <= needed_from; i++) {
+    if (segments[i].form == SEGMENT_OPEN) break;
+    s = remove_file(dir, chain, segments[i].name, err);
+    if (!s) ++*removed;
+  }
+  return s;
+}
+
+static enum status remove_chain(const char *dir, const char *chain,
+                                const struct segment_name *segments, size_t count, size_t *removed,
+                                struct error *err) {
+  enum status s = STATUS_OK;
+  for (size_t i = 0; i < count && !s; i++) {
+    s = remove_file(dir, chain, segments[i].name, err);
+    if (!s) ++*removed;
+  }
+  FREE_LATER char *path = archive_path(dir, chain);
+  if (!s && path) rmdir(path); /* what else lies there is somebody's, and keeps it */
+  return s;
+}
+
+static enum status prune_chain(const char *dir, const char *chain, const struct catalogue *backups,
+                               const char *current, int64_t before_ms, size_t *removed,
+                               struct error *err) {
+  struct segment_name *segments = NULL;
+  size_t count = 0;
+  uint64_t number = 0;
+  enum status s = archive_segments(dir, chain, &segments, &count, err);
+  if (s) return s == STATUS_NOT_FOUND ? STATUS_OK : s;
+  if (oldest_backup(backups, chain, &number)) {
+    s = remove_segments(dir, chain, segments, count, number + 1, removed, err);
+  } else if (count && strcmp(chain, current) != 0) {
+    int64_t last = written_ms(dir, chain, &segments[count - 1]);
+    if (last && last < before_ms) s = remove_chain(dir, chain, segments, count, removed, err);
+  }
+  free(segments);
+  return s;
+}
+
+enum status archive_prune(const char *dir, const struct catalogue *backups, const char *current,
+                          int64_t before_ms, size_t *ret_removed, struct error *err) {
+  char(*chains)[CHAIN_SIZE] = NULL;
+  size_t count = 0;
+  *ret_removed = 0;
+  enum status s = archive_chains(dir, &chains, &count, err);
+  for (size_t i = 0; i < count && !s; i++)
+    s = prune_chain(dir, chains[i], backups, current, before_ms, ret_removed, err);
+  free(chains);
+  return s;
+}
