@@ -86,6 +86,20 @@ describe('the runbook on the files of a running server', () => {
     rmSync(place.root, { recursive: true });
   });
 
+  // fuser names the file on standard error and the processes on standard output. Without a timeout of
+  // its own the stock shell does not wait for the moment in which the server commits ("database is
+  // locked", nothing done): then it is typed again.
+  async function asPrinted(command) {
+    for (let times = 1; ; times++) {
+      try {
+        return await place.shell(command, command.includes('fuser') ? { stderr: /aragora_memory\.db:/ } : {});
+      } catch (error) {
+        if (!/database is locked/.test(error.stderr) || times === 100) throw error;
+        console.log(`${command}: met a commit of the server, typed again`);
+      }
+    }
+  }
+
   // Each: what is printed, and what must be true of its answer and of the files.
   const commands = {
     'ls -la /data/*.db*': (answer) => {
@@ -108,8 +122,7 @@ describe('the runbook on the files of a running server', () => {
   for (const [command, check] of Object.entries(commands))
     test(command, async () => {
       await whileDebatesRun(server, async () => {
-        // fuser names the file on standard error and the processes on standard output.
-        const answer = await place.shell(command, command.includes('fuser') ? { stderr: /aragora_memory\.db:/ } : {});
+        const answer = await asPrinted(command);
         await check(answer);
       });
       await checkHealthy(server, place);
