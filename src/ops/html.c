@@ -1,5 +1,6 @@
 #include "ops/html.h"
 
+#include "base/figure.h"
 #include "ops/wary_text.h"
 
 void html_text(struct buffer *out, struct bytes text) {
@@ -40,6 +41,14 @@ void html_open_auto(struct buffer *out, const char *tag, const char *class_name)
   buffer_append_text(out, " dir=\"auto\" class=\"");
   buffer_append_text(out, class_name);
   buffer_append_text(out, "\">");
+}
+
+void html_percent(struct buffer *out, const json_t *object, const char *key) {
+  int64_t ppm = figure_ppm(object, key);
+  if (ppm >= 0)
+    figure_append_percent(out, ppm);
+  else
+    buffer_append_text(out, "–");
 }
 
 void html_block(struct buffer *out, const char *class_name, const char *text) {

@@ -2,7 +2,7 @@
 #ifndef ARAGORA_OPS_HTML_H
 #define ARAGORA_OPS_HTML_H
 
-#include "base/bytes.h"
+#include "base/json.h"
 
 /* Any text as text: < > & and quotes escaped, and what ops/wary_text.h lets through. */
 void html_text(struct buffer *out, struct bytes text);
@@ -11,6 +11,8 @@ void html_open(struct buffer *out, const char *tag, const char *class_name);
 /* The same for somebody's text, which has a direction of its own. */
 void html_open_auto(struct buffer *out, const char *tag, const char *class_name);
 void html_close(struct buffer *out, const char *tag);
+/* A share of the object as "67 %", "–" where it has none. */
+void html_percent(struct buffer *out, const json_t *object, const char *key);
 /* A block of somebody's text. */
 void html_block(struct buffer *out, const char *class_name, const char *text);
 

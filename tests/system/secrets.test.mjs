@@ -86,7 +86,8 @@ async function readAnswers(server, keys, ids) {
 }
 
 function readFiles(dir, keys) {
-  const names = readdirSync(dir);
+  // Replay files too.
+  const names = readdirSync(dir, { recursive: true }).filter((name) => statSync(join(dir, name)).isFile());
   for (const name of names) {
     const data = readFileSync(join(dir, name));
     if (data.length > 0) expectClean(keys, name, data);
