@@ -185,8 +185,11 @@ describe('a failing disk', () => {
 // ---- files that are damaged ----
 
 function digests(dir) {
-  return Object.fromEntries(readdirSync(dir).sort().map((name) =>
-    [name, createHash('sha256').update(readFileSync(join(dir, name))).digest('hex')]));
+  return Object.fromEntries(readdirSync(dir, { withFileTypes: true }).map((entry) => {
+    const path = join(dir, entry.name);
+    if (entry.isDirectory()) return [entry.name, digests(path)];
+    return [entry.name, createHash('sha256').update(readFileSync(path)).digest('hex')];
+  }));
 }
 
 describe('a damaged database is refused with its name and not written to', () => {
