@@ -102,8 +102,10 @@ static void *read_logs(void *arg) {
   struct resume *resume = arg;
   for (size_t i; (i = resume->reading++) < resume->count;) {
     struct error why = {0};
-    if (restore(resume->runner, resume->ids[i], &resume->lives[i], &why))
+    struct live *live = NULL;
+    if (restore(resume->runner, resume->ids[i], &live, &why))
       say_not_resumed(resume->ids[i], why.message);
+    resume->lives[i] = live;
   }
   return NULL;
 }
@@ -176,13 +178,11 @@ enum status runner_resume(struct runner *r, size_t *ret_count, struct error *err
   resume->runner = r;
   r->resuming = true;
   enum status s = store_unfinished(r->store, collect, resume, err);
-  if (!s && resume->count) resume->lives = calloc(resume->count, sizeof(struct live *));
-  if (!s && (resume->failed || (resume->count && !resume->lives)))
-    s = error_set(err, STATUS_NOMEM, NULL, "out of memory");
-  if (s) {
+  if (!s) resume->lives = calloc(resume->count + 1, sizeof(struct live *));
+  if (!resume->lives || resume->failed) {
     resume_free(resume);
     r->resuming = false;
-    return s;
+    return s ? s : error_set(err, STATUS_NOMEM, NULL, "out of memory");
   }
   read_all(resume);
   size_t restored = 0;
