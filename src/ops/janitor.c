@@ -283,7 +283,8 @@ static bool has_data(struct janitor *j) {
   enum status s = inspect_open_live(j->options->db_path, DATABASE_MEMORY, LOOK_MS, &live, &err);
   if (!s) s = inspect_position(live, &p, &err);
   inspect_close(live);
-  return s || p.number > 0;
+  int64_t own = *p.chain != 0; /* the commit that names the archive's chain */
+  return s || p.number > own;
 }
 
 /* False when nothing can be done about it now. */
