@@ -62,7 +62,8 @@ test('nothing is backed up before its time, nor what was never written', async (
   const server = await startServer(t, { dir });
   const { checks } = await healthOnce(server, (each) => each.checks.backup.next_at);
   const wait = Date.parse(checks.backup.next_at) - Date.now();
-  assert.ok(wait > 8 * 60_000 && wait <= 10 * 60_000, `${wait} ms`);
+  // The base that the archive's new chain goes on from, before the first one of the schedule.
+  assert.ok(wait > 0 && wait <= 60_000, `${wait} ms`);
   assert.ok(!existsSync(join(dir, 'backups')));
   const empty = await startServer(t, { env: AT_ONCE });
   await healthOnce(empty, (each) => each.checks.backup.next_at);
