@@ -41,7 +41,7 @@ function makePlace(t) {
   return place;
 }
 
-const start = (t, place) => startServer(t, { dir: place.data, env: ENV });
+const start = (t, place, env = ENV) => startServer(t, { dir: place.data, env });
 
 // Debates end one after another while `work` is done, one at least that began before it ended.
 async function whileDebatesRun(server, work) {
@@ -237,7 +237,8 @@ describe('the runbook offline', () => {
 
   test('a debate that ran when the backup was made goes on after it is restored', async (t) => {
     const place = makePlace(t);
-    const server = await start(undefined, place);
+    // Slow enough to be running still when a busy machine makes the backup.
+    const server = await start(undefined, place, { ARAGORA_DEMO_TOKEN_RATE: '60' });
     const { id } = await startDebate(server, BODY);
     await collectEvents(server, id, { until: (frame) => frame.type === 'agent_message' });
     await backUp(place, '20240115');
