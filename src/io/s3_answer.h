@@ -14,7 +14,7 @@ struct s3_page {
   char token[S3_TOKEN_SIZE]; /* of the next page */
 };
 typedef enum status s3_answer_key_fn(void *ctx, const char *key, struct error *err);
-MUST_CHECK enum status s3_answer_read_page(struct bytes text, s3_answer_key_fn *each, void *ctx,
+MUST_CHECK enum status s3_answer_read_page(struct bytes data, s3_answer_key_fn *each, void *ctx,
                                            struct s3_page *ret_page, struct error *err);
 
 /* "" where the text does not say. */
@@ -22,6 +22,6 @@ struct s3_refusal {
   char code[S3_CODE_SIZE];
   char message[S3_MESSAGE_SIZE];
 };
-void s3_answer_read_refusal(struct bytes text, struct s3_refusal *ret_refusal);
+void s3_answer_read_refusal(struct bytes data, struct s3_refusal *ret_refusal);
 
 #endif

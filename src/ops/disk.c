@@ -49,9 +49,10 @@ static enum status parent_of(const char *path, char out[DISK_PATH_MAX], struct e
   size_t len = slash ? (size_t)(slash - path) : 0;
   if (len >= DISK_PATH_MAX)
     return error_set(err, STATUS_INVALID, NULL, "the path %.128s is too long", path);
-  memcpy(out, path, len);
-  out[len] = 0;
-  if (!len) memcpy(out, slash ? "/" : ".", 2);
+  if (len)
+    snprintf(out, DISK_PATH_MAX, "%.*s", (int)len, path);
+  else
+    snprintf(out, DISK_PATH_MAX, "%s", slash ? "/" : ".");
   return STATUS_OK;
 }
 

@@ -61,11 +61,10 @@ static enum status open_checked(sqlite3 *db, const char *path, enum database kin
   enum status s = check_owner(db, kind, path, err);
   struct inspect *i = s ? NULL : calloc(1, sizeof *i);
   if (i) i->path = strdup(path);
-  if (!s && (!i || !i->path)) s = error_set(err, STATUS_NOMEM, NULL, "out of memory");
-  if (s) {
+  if (!i || !i->path) {
     free(i);
     sqlite_close(db);
-    return s;
+    return s ? s : error_set(err, STATUS_NOMEM, NULL, "out of memory");
   }
   i->db = db;
   *ret_inspect = i;
@@ -74,7 +73,7 @@ static enum status open_checked(sqlite3 *db, const char *path, enum database kin
 
 enum status inspect_open(const char *path, enum database kind, struct inspect **ret_inspect,
                          struct error *err) {
-  sqlite3 *db;
+  sqlite3 *db = NULL;
   enum status s = open_immutable(path, &db, err);
   return s ? s : open_checked(db, path, kind, ret_inspect, err);
 }
