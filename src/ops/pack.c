@@ -223,7 +223,7 @@ void unpack_destroy(struct unpack *u) {
   if (!u) return;
   if (u->out.fd >= 0) {
     close(u->out.fd);
-    if (!u->kept) unlink(u->path);
+    if (!u->kept && u->path) unlink(u->path);
   }
   ZSTD_freeDCtx(u->zstd);
   free(u->raw);

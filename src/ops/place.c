@@ -30,7 +30,7 @@ enum status place_open(const char *where, const struct place_settings *settings,
   struct place *p = NULL;
   if (!*where) return error_set(err, STATUS_INVALID, "backup_to", "no place for backups is set");
   enum status s = open_kind(where, settings, &p, err);
-  if (!s) s = set_names(p, where, settings, err);
+  if (!s && p) s = set_names(p, where, settings, err);
   if (s) {
     place_close(p);
     return s;

@@ -40,7 +40,7 @@ enum status backup_prune(const struct backup_site *site, const struct retention_
   FREE_LATER bool *gone = calloc(c.count, sizeof *gone);
   s = gone ? decide(&c, policy, now_ms, gone, err)
            : error_set(err, STATUS_NOMEM, NULL, "out of memory");
-  if (!s) s = remove_each(site, &c, gone, dry_run, removed, ctx, err);
+  if (!s && gone) s = remove_each(site, &c, gone, dry_run, removed, ctx, err);
   catalogue_done(&c);
   return s;
 }
