@@ -281,7 +281,7 @@ static enum status next_segment(struct archive *a, struct error *err) {
 /* Goes on with the chain of the last run, where nothing can have happened in between. */
 static void look_at_last_run(struct archive *a) {
   struct error reason = {0};
-  struct archive_resumption r;
+  struct archive_resumption r = {0};
   enum status status = position_read(a->db, &a->at, &reason);
   if (!status) status = take_directory(a, &reason);
   if (!status) status = archive_resume(a->dir, a->db, &a->at, a->syncer, &r, &reason);
