@@ -200,7 +200,7 @@ static enum status find_order(const struct archive *a, uint64_t *ret_order, stru
   enum status status = archive_chains(a->dir, &chains, &count, err);
   if (status) return status;
   for (size_t i = 0; i < count; i++) {
-    struct segment_head head;
+    struct segment_head head = {0};
     if (!archive_load_chain_head(a->dir, chains[i], &head) && head.order > last) last = head.order;
   }
   free(chains);

@@ -61,7 +61,10 @@ enum status archive_list(const char *dir, archive_chain_fn *each, void *ctx, str
   enum status status = archive_chains(dir, &ids, &count, err);
   if (status) return status;
   struct archive_chain *chains = calloc(count + 1, sizeof *chains);
-  if (!chains) status = error_set(err, STATUS_NOMEM, NULL, "out of memory");
+  if (!chains) {
+    free(ids);
+    return error_set(err, STATUS_NOMEM, NULL, "out of memory");
+  }
   for (size_t i = 0; !status && i < count; i++) {
     memcpy(chains[i].chain, ids[i], CHAIN_SIZE);
     status = look_at_chain(dir, &chains[i], err);

@@ -117,7 +117,7 @@ static enum status find_next_chain(const char *dir, uint64_t order, int64_t *ret
   enum status status = archive_chains(dir, &chains, &count, err);
   if (status) return status;
   for (size_t i = 0; i < count; i++) {
-    struct segment_head head;
+    struct segment_head head = {0};
     if (archive_load_chain_head(dir, chains[i], &head)) continue;
     if (head.order <= order || head.order >= next) continue;
     next = head.order;
@@ -143,7 +143,7 @@ static enum status judge_end(const struct archive_walk *w, int64_t until_ms,
 
 static enum status walk_until(struct archive_walk *w, int64_t until_ms, struct archive_reach *reach,
                               struct error *err) {
-  struct segment_record record;
+  struct segment_record record = {0};
   enum status status;
   while (!(status = archive_walk_next(w, &record, err)) && record.ts_ms <= until_ms) {
     reach->last_number = record.number;
@@ -175,7 +175,7 @@ static enum status read_position(const char *db_path, struct position *ret_posit
 enum status archive_find_reach(const char *dir, const char *db_path, int64_t until_ms,
                                struct archive_reach *ret_reach, struct error *err) {
   struct archive_reach reach = {.before_ms = -1, .after_ms = -1};
-  struct archive_walk walk;
+  struct archive_walk walk = {0};
   enum status status = read_position(db_path, &reach.from, err);
   if (!status) status = archive_walk_start(dir, &reach.from, &walk, err);
   if (status) return status;

@@ -55,10 +55,10 @@ static void put_run(struct buffer *b, uint8_t type, const void *data, size_t len
   b->len += head + len;
 }
 
-static void put_real(struct buffer *b, double value) {
+static uint64_t bits_of(double value) {
   uint64_t bits;
   memcpy(&bits, &value, sizeof bits);
-  put_be64(b, SQLITE_FLOAT, bits);
+  return bits;
 }
 
 static void put_byte(struct buffer *b, uint8_t byte) {
@@ -74,7 +74,7 @@ static void put_value(struct buffer *b, sqlite3_value *value) {
   int type = sqlite3_value_type(value);
   switch (type) {
     case SQLITE_INTEGER: put_be64(b, SQLITE_INTEGER, (uint64_t)sqlite3_value_int64(value)); break;
-    case SQLITE_FLOAT: put_real(b, sqlite3_value_double(value)); break;
+    case SQLITE_FLOAT: put_be64(b, SQLITE_FLOAT, bits_of(sqlite3_value_double(value))); break;
     case SQLITE_TEXT:
     case SQLITE_BLOB: {
       const void *data = sqlite3_value_blob(value);
@@ -124,8 +124,7 @@ static bool same_value(sqlite3_value *a, sqlite3_value *b) {
   if (type != sqlite3_value_type(b)) return false;
   if (type == SQLITE_INTEGER) return sqlite3_value_int64(a) == sqlite3_value_int64(b);
   if (type == SQLITE_FLOAT) {
-    double x = sqlite3_value_double(a), y = sqlite3_value_double(b);
-    return memcmp(&x, &y, sizeof x) == 0;
+    return bits_of(sqlite3_value_double(a)) == bits_of(sqlite3_value_double(b));
   }
   if (type == SQLITE_NULL) return true;
   const void *x = sqlite3_value_blob(a), *y = sqlite3_value_blob(b);

@@ -477,11 +477,12 @@ enum status commit_batches(struct commit *commit, struct batch *first, struct er
   return status;
 }
 
-/* A transaction that writes nothing unless a new chain is due. */
+/* A transaction that writes nothing unless a new chain is due. One that fails is made up for by the
+ * next batch's. */
 static void visit_archive(struct commit *commit, void (*visit)(struct archive *)) {
   int rc = begin(commit);
   if (rc == SQLITE_OK && visit) visit(commit->archive);
-  if (rc == SQLITE_OK && archive_is_beginning(commit->archive)) rc = end(commit);
+  if (rc == SQLITE_OK && archive_is_beginning(commit->archive)) (void)end(commit);
   if (!sqlite3_get_autocommit(commit->db)) run(commit, COMMIT_ROLLBACK);
   archive_end(commit->archive, false);
 }
