@@ -163,8 +163,8 @@ enum status archive_load(const char *dir, const char *chain, const struct segmen
 
 enum status archive_load_chain_head(const char *dir, const char *chain,
                                     struct segment_head *ret_head) {
-  struct segment_name *names;
-  size_t count;
+  struct segment_name *names = NULL;
+  size_t count = 0;
   enum status status = archive_segments(dir, chain, &names, &count, NULL);
   if (status) return status;
   status = STATUS_NOT_FOUND;

@@ -91,7 +91,7 @@ static void PRINTF_LIKE(2, 3) tell(struct verifier *v, const char *format, ...) 
   char text[640];
   va_list args;
   va_start(args, format);
-  vsnprintf(text, sizeof text, format, args);
+  vsnprintf(text, sizeof text, format, args);  // NOLINT(clang-analyzer-valist.Uninitialized): it is
   va_end(args);
   v->found.problems++;
   v->each(v->ctx, text);

@@ -86,6 +86,7 @@ enum status archive_walk_next(struct archive_walk *w, struct segment_record *ret
                               struct error *err) {
   enum status status = STATUS_OK;
   if (!w->loaded) {
+    // NOLINTNEXTLINE(clang-analyzer-core.NullDereference): a walk begins with a segment at least
     if (w->names[w->at].first > (uint64_t)w->from.number + 1) {
       w->at--; /* so that the gap's far side is this one */
       return stop_in_gap(w);
