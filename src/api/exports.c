@@ -181,7 +181,7 @@ void handle_debate_export(struct http_request *request, void *app) {
   enum status s = export_query_read(&words, &options.query, &err);
   if (!s) s = params_debate_id(request, &options.id, &err);
   if (!s) s = body_create(api, request, &options, &body, &err);
-  if (s)
+  if (s || !body)
     reply_failure(request, s, &err, NULL);
   else if (strcmp(format, "markdown") == 0)
     send_wrapped(request, body, options.id);
@@ -216,7 +216,7 @@ void handle_debates_export(struct http_request *request, void *app) {
     s = body_create(api, request, &options, &body, &err);
     if (s) atomic_fetch_sub(&api->exports, 1);
   }
-  if (s) {
+  if (s || !body) {
     reply_failure(request, s, &err, NULL);
     return;
   }

@@ -99,7 +99,8 @@ static ssize_t stream_cut(struct stream_sink *s) {
   const union MHD_ConnectionInfo *info =
       MHD_get_connection_info(s->mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
   const struct sockaddr nowhere = {.sa_family = AF_UNSPEC};
-  if (info) connect(info->connect_fd, &nowhere, sizeof nowhere);
+  if (info && connect(info->connect_fd, &nowhere, sizeof nowhere) < 0)
+    shutdown(info->connect_fd, SHUT_RDWR); /* no TCP: then it at least ends at once */
   return MHD_CONTENT_READER_END_WITH_ERROR;
 }
 

@@ -84,6 +84,7 @@ struct table {
 
 static const struct table *table_of(enum export_table table) {
   static const struct table tables[EXPORT_TABLES] = {
+      [EXPORT_FULL] = {summary, NULL}, /* no table of CSV; see export_query_read */
       [EXPORT_SUMMARY] = {summary, NULL},
       [EXPORT_MESSAGES] = {messages, "messages"},
       [EXPORT_CRITIQUES] = {critiques, "critiques"},

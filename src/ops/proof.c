@@ -68,7 +68,7 @@ static enum status proof_begin(struct proof *p, struct error *err) {
 static void proof_feed(struct proof *p, const json_t *event) {
   struct check_line line;
   struct error err = {0};
-  char *data;
+  char *data = NULL;
   if (!p->wrong.ok) return;
   p->fed++;
   if (proof_event_read(event, &line, &data, &err)) {
@@ -359,9 +359,9 @@ static enum status open_in(const char *dir, const char *name, FILE **ret_file, s
 }
 
 static enum status read_meta(const char *dir, json_t **ret_meta, struct error *err) {
-  FILE *file;
+  FILE *file = NULL;
   enum status s = open_in(dir, "meta.json", &file, err);
-  if (s) return s;
+  if (s || !file) return s;
   json_t *meta = json_loadf(file, JSON_REJECT_DUPLICATES, NULL);
   fclose(file);
   if (!meta) return error_set(err, STATUS_CORRUPT, NULL, "%.200s/meta.json is no JSON", dir);
@@ -372,10 +372,10 @@ static enum status read_meta(const char *dir, json_t **ret_meta, struct error *e
 static enum status read_directory(const char *dir, proof_result_fn *each, void *ctx,
                                   struct error *err) {
   JSON_LATER json_t *meta = NULL;
-  FILE *events;
+  FILE *events = NULL;
   enum status s = read_meta(dir, &meta, err);
   if (!s) s = open_in(dir, "events.jsonl", &events, err);
-  if (s) return s;
+  if (s || !events) return s;
   struct with_meta with = {meta, each, ctx};
   s = proof_read_file(events, dir, compare_meta, &with, err);
   fclose(events);
