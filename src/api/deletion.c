@@ -67,21 +67,20 @@ static enum status prepare(struct http_request *request, struct api *api, const 
   enum status s = params_reason(request, REASON_BYTES_MAX, &body, &reason, err);
   if (s) return s;
   struct deleting *d = calloc(1, sizeof *d);
-  if (d) {
-    d->request = request;
-    d->api = api;
-    d->who = api_principal(request);
-    d->debate_id = bytes_dup(bytes_of(debate_id));
-    d->reason = bytes_dup(bytes_of(reason ? reason : ""));
+  if (!d) return error_set(err, STATUS_NOMEM, NULL, "out of memory");
+  *d = (struct deleting){.request = request,
+                         .api = api,
+                         .who = api_principal(request),
+                         .debate_id = bytes_dup(bytes_of(debate_id)),
+                         .reason = bytes_dup(bytes_of(reason ? reason : ""))};
+  if (!d->debate_id || !d->reason) {
+    free(d->debate_id);
+    free(d->reason);
+    free(d);
+    return error_set(err, STATUS_NOMEM, NULL, "out of memory");
   }
-  if (d && d->debate_id && d->reason) {
-    *ret_deleting = d;
-    return STATUS_OK;
-  }
-  if (d) free(d->debate_id);
-  if (d) free(d->reason);
-  free(d);
-  return error_set(err, STATUS_NOMEM, NULL, "out of memory");
+  *ret_deleting = d;
+  return STATUS_OK;
 }
 
 void handle_debate_delete(struct http_request *request, void *app) {
