@@ -28,14 +28,16 @@ export async function call(server, method, path, body, headers = {}) {
 export const get = (server, path, headers) => call(server, 'GET', path, undefined, headers);
 export const post = (server, path, body, headers) => call(server, 'POST', path, body, headers);
 
-// A request with every header of its own, Host too; fetch does not allow that.
+// A request with every header of its own, Host too, on a connection of its own; fetch does not allow
+// that, and one that waits in fetch's pool for a server that was killed may wait for ever.
 export function rawRequest(server, { method = 'GET', path = '/', headers = {}, body } = {}) {
   return new Promise((resolve, reject) => {
     const request = httpRequest(
-      { host: '127.0.0.1', port: server.port, method, path, headers, setHost: !headers.Host },
+      { host: '127.0.0.1', port: server.port, method, path, headers, setHost: !headers.Host, agent: false },
       (response) => {
         let text = '';
         response.setEncoding('utf8');
+        response.on('error', reject);
         response.on('data', (piece) => (text += piece));
         response.on('end', () =>
           resolve({ status: response.statusCode, headers: response.headers, text }));
@@ -63,14 +65,14 @@ export async function finished(server, id, ms = WAIT_MS) {
 
 // Frames of an event stream as {id, frame}; ends with the stream, or after `until(frame)`.
 export async function* events(server, path, { headers = {}, signal } = {}) {
-  const response = await fetch(server.url + path, {
-    headers: { Accept: 'text/event-stream', ...headers },
-    signal,
+  const response = await new Promise((resolve, reject) => {
+    const options = { headers: { Accept: 'text/event-stream', ...headers }, agent: false, signal };
+    httpRequest(server.url + path, options, resolve).on('error', reject).end();
   });
-  if (response.status !== 200) throw new Error(`${path}: ${response.status}`);
+  if (response.statusCode !== 200) throw new Error(`${path}: ${response.statusCode}`);
   const decoder = new TextDecoder('utf-8', { fatal: true });
   let text = '';
-  for await (const piece of response.body) {
+  for await (const piece of response) {
     text += decoder.decode(piece, { stream: true });
     for (let end; (end = text.indexOf('\n\n')) >= 0; ) {
       const record = parseRecord(text.slice(0, end));
