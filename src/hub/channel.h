@@ -26,7 +26,7 @@
 unsigned channel_hash(const void *key, size_t len);
 
 enum {
-  CHANNEL_IDLE_EVENTS = 32,             /* kept while nobody listens: the store has the rest */
+  CHANNEL_IDLE_EVENTS = 16,             /* kept while nobody listens: the store has the rest */
   CHANNEL_EVENT_BYTES_MAX = 64 << 20,   /* of events in one ring */
   CHANNEL_TOKEN_FRAMES = 1024,          /* tokens a subscriber may fall behind */
   CHANNEL_TOKEN_BYTES_MAX = 4 << 20,    /* " */
