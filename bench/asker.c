@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { TELL_AFTER_MS = 10, SYSTEM_BYTES = 600, PREFIX_BYTES = 700, PROMPT_BYTES = 2000 };
+enum { TELL_AFTER_MS = 20, SYSTEM_BYTES = 600, PREFIX_BYTES = 700, PROMPT_BYTES = 2000 };
 
 /* One ask after the other, as of one debate. */
 struct place {
