@@ -73,7 +73,7 @@ void request_refuse(struct http_request *r, int status, const char *code, const 
 /* --- the head --- */
 
 struct head {
-  int hosts, lengths, count;
+  int hosts, lengths, start_keys, count;
   const char *host, *origin, *id, *upgrade, *connection, *length, *encoding, *forwarded,
       *authorization;
   bool broken;
@@ -116,6 +116,7 @@ static enum MHD_Result head_on_value(void *cls, enum MHD_ValueKind kind, const c
     case 'h':
       if (bytes_equal_nocase(name, BYTES_LITERAL("Host"))) h->host = h->hosts++ ? h->host : value;
       break;
+    case 'i': h->start_keys += bytes_equal_nocase(name, BYTES_LITERAL("Idempotency-Key")); break;
     case 'o':
       if (bytes_equal_nocase(name, BYTES_LITERAL("Origin"))) h->origin = value;
       break;
@@ -164,6 +165,7 @@ static void request_check_framing(struct http_request *r, const struct head *h) 
   if (h->broken) bad = "A header is malformed";
   if (h->hosts > 1) bad = "More than one Host header";
   if (h->lengths > 1) bad = "More than one Content-Length header";
+  if (h->start_keys > 1) bad = "More than one Idempotency-Key header";
   /* What two parsers may frame differently is refused (RFC 9112 section 6.1). */
   if (h->encoding && h->length) bad = "Content-Length and Transfer-Encoding together";
   if (h->encoding && strcasecmp(h->encoding, "chunked") != 0) {

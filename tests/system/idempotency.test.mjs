@@ -171,6 +171,9 @@ describe('a key', () => {
       assert.match(json.error, /Idempotency-Key must be 1 to 255 visible ASCII characters/);
     }
     assert.equal((await start(server, 'x'.repeat(255))).status, 200);
+    const two = await start(server, ['one', 'another']); // a header each
+    assert.equal(two.status, 400);
+    assert.match(two.json.error, /More than one Idempotency-Key header/);
     assert.equal(await total(server), 1);
   });
 });
