@@ -14,7 +14,12 @@
 #include <systemd/sd-daemon.h>
 #endif
 
-enum { COMMAND_LINE_MAX = 65536, PATH_SIZE = 4096, CLAIMS_MAX = 4 };
+enum {
+  COMMAND_LINE_MAX = 65536,
+  PATH_SIZE = 4096,
+  CLAIMS_MAX = 4,
+  DESCRIPTORS_BESIDE = 512, /* of connections: databases, providers, listeners */
+};
 
 /* True when "aragora.server" as a regular expression is found in it. */
 static bool says_server(const char *line, size_t len) {
@@ -75,6 +80,14 @@ void process_raise_descriptors(void) {
   if (getrlimit(RLIMIT_NOFILE, &limit)) return;
   limit.rlim_cur = limit.rlim_max;
   setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+int64_t process_connections(int64_t wanted) {
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur == RLIM_INFINITY) return wanted;
+  int64_t all = (int64_t)limit.rlim_cur;
+  int64_t most = all / 2 > DESCRIPTORS_BESIDE ? all - DESCRIPTORS_BESIDE : all / 2;
+  return wanted < most ? wanted : most;
 }
 
 /* What this process has claimed: a lock of flock(2) belongs to one opening of the file, so that the

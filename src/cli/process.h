@@ -21,6 +21,10 @@ void process_allow_dumps(void);
 /* As many descriptors as the system allows; every connection is one. */
 void process_raise_descriptors(void);
 
+/* How many connections may come with `wanted` asked for, so that they leave descriptors for files
+ * and for the providers of debates that run: half of a small number, all but 512 of a large one. */
+int64_t process_connections(int64_t wanted);
+
 /* Marks the database as this process's until it ends: two servers would both take up the debates
  * that a crash left, and nobody may migrate under a running one. A second time is fine.
  * STATUS_CONFLICT when another process holds it. Leaves no file behind. */

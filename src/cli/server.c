@@ -104,6 +104,15 @@ static enum status open_api(struct server *s, struct error *err) {
   return api_create(&parts, &s->api, err);
 }
 
+static int64_t bounded_connections(const struct options *o) {
+  int64_t most = process_connections(o->max_connections);
+  if (most < o->max_connections)
+    log_warning("server", NULL,
+                "max_connections=%lld not %lld: the system allows too few descriptors",
+                (long long)most, (long long)o->max_connections);
+  return most;
+}
+
 static enum status open_http(struct server *s, struct error *err) {
   const struct options *o = &s->engine.options;
   struct http_options http = {
@@ -111,7 +120,7 @@ static enum status open_http(struct server *s, struct error *err) {
       .port = (int)o->port,
       .ws_port = (int)o->ws_port,
       .workers = (size_t)o->workers,
-      .max_connections = (size_t)o->max_connections,
+      .max_connections = (size_t)bounded_connections(o),
       .max_body_bytes = (size_t)o->max_body_bytes,
       .allowed_origins = o->allowed_origins,
       .guard_local = !o->api_token && !o->allow_unauthenticated,
