@@ -10,7 +10,7 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { collectEvents, get, logged, post, rawRequest } from '../system/lib/client.mjs';
+import { collectEvents, get, logged, post } from '../system/lib/client.mjs';
 import { freePort, Process } from '../system/lib/server.mjs';
 import { agentsFile, debateBody, numberOfTask, script } from './cast.mjs';
 import { brokenChain, debates, integrity, logs, spending } from './database.mjs';
@@ -101,20 +101,12 @@ class Load {
     while (this.posting) {
       await this.server.up();
       const number = this.next++;
-      const id = await this.#begin(number);
-      if (!id) continue;
-      this.acknowledged.set(id, number);
-      await this.follow(id, lane % 2 === 1);
+      const answer = await post(this.server, '/api/debates', debateBody(number)).catch(() => undefined);
+      if (!answer || (answer.status === 200 && !answer.json)) continue;
+      assert.equal(answer.status, 200, answer.text);
+      this.acknowledged.set(answer.json.id, number);
+      await this.follow(answer.json.id, lane % 2 === 1);
     }
-  }
-
-  // The new debate's id, or nothing when a kill cut the answer off.
-  async #begin(number) {
-    const request = { method: 'POST', path: '/api/debates', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(debateBody(number)) };
-    const answer = await rawRequest(this.server, request).catch(() => undefined);
-    if (!answer) return undefined;
-    assert.equal(answer.status, 200, answer.text);
-    return JSON.parse(answer.text).id;
   }
 
   follow(id, socket) {

@@ -9,43 +9,44 @@ const WebSocket = createRequire(import.meta.url)('/usr/share/nodejs/ws');
 
 const WAIT_MS = 30_000;
 
+// One request on a connection of its own: one that waits in fetch's pool for a server that was killed
+// may wait for ever.
+function request(url, { body, ...options }) {
+  return new Promise((resolve, reject) => {
+    const sent = httpRequest(url, { ...options, agent: false }, (response) => {
+      let text = '';
+      response.setEncoding('utf8');
+      response.on('error', reject);
+      response.on('data', (piece) => (text += piece));
+      response.on('end', () => resolve({ status: response.statusCode, headers: response.headers, text }));
+    });
+    sent.on('error', reject);
+    sent.end(body);
+  });
+}
+
 export async function call(server, method, path, body, headers = {}) {
-  const response = await fetch(server.url + path, {
+  const { status, headers: fields, text } = await request(server.url + path, {
     method,
     headers: body === undefined ? headers : { 'Content-Type': 'application/json', ...headers },
     body: body === undefined || typeof body === 'string' ? body : JSON.stringify(body),
   });
-  const text = await response.text();
   let json;
   try {
     json = JSON.parse(text);
   } catch {
     json = undefined;
   }
-  return { status: response.status, headers: response.headers, text, json };
+  return { status, headers: new Headers(Object.entries(fields).map(([name, value]) => [name, String(value)])), text, json };
 }
 
 export const get = (server, path, headers) => call(server, 'GET', path, undefined, headers);
 export const post = (server, path, body, headers) => call(server, 'POST', path, body, headers);
 
-// A request with every header of its own, Host too, on a connection of its own; fetch does not allow
-// that, and one that waits in fetch's pool for a server that was killed may wait for ever.
+// A request with every header of its own, Host too.
 export function rawRequest(server, { method = 'GET', path = '/', headers = {}, body } = {}) {
-  return new Promise((resolve, reject) => {
-    const request = httpRequest(
-      { host: '127.0.0.1', port: server.port, method, path, headers, setHost: !headers.Host, agent: false },
-      (response) => {
-        let text = '';
-        response.setEncoding('utf8');
-        response.on('error', reject);
-        response.on('data', (piece) => (text += piece));
-        response.on('end', () =>
-          resolve({ status: response.statusCode, headers: response.headers, text }));
-      },
-    );
-    request.on('error', reject);
-    request.end(body);
-  });
+  // The path as it is: a URL would be normalized.
+  return request(`http://127.0.0.1:${server.port}`, { method, path, headers, body, setHost: !headers.Host });
 }
 
 export async function startDebate(server, body) {
