@@ -47,7 +47,7 @@ static void on_deleted(void *ctx, enum status status) {
                                    : "the deletion could not be stored");
 }
 
-/* Loop thread: the debate has ended. */
+/* Loop thread: the debate has ended, or is not run by anybody. */
 static void on_ended(void *ctx, enum status status) {
   struct deleting *d = ctx;
   if (status) {
@@ -55,7 +55,8 @@ static void on_ended(void *ctx, enum status status) {
     return;
   }
   d->deleted_ms = clock_wall_ms(&clock_system);
-  const struct store_deletion what = {d->debate_id, d->reason, d->who.owner_id, d->deleted_ms};
+  const struct store_deletion what = {d->debate_id, d->reason, d->who.owner_id, d->deleted_ms,
+                                      true};
   enum status s = store_delete_debate(d->api->parts.store, &d->who, &what, on_deleted, d);
   if (s) finish(d, s, "the deletion could not be stored");
 }

@@ -5,8 +5,10 @@
 /* Rare, so that no statement is kept. ?1 to ?3 are the principal's, ?4 the debate's id. */
 static const char *const steps[] = {
     "INSERT INTO tombstones (debate_id, tenant_id, owner_id, status, created_ms, deleted_ms,"
-    " deleted_by, reason) SELECT id, tenant_id, owner_id, status, created_ms, ?5, ?6, ?7"
-    " FROM debates WHERE id = ?4 AND status NOT IN ('pending', 'running')"
+    " deleted_by, reason) SELECT id, tenant_id, owner_id,"
+    " CASE WHEN status IN ('pending', 'running') THEN 'failed' ELSE status END,"
+    " created_ms, ?5, ?6, ?7"
+    " FROM debates WHERE id = ?4 AND (?8 OR status NOT IN ('pending', 'running'))"
     " AND " VISIBLE_TO_PRINCIPAL,
     "INSERT INTO tombstone_events (debate_id, seq, type, ts_ms, round, agent, digest, hash)"
     " SELECT ?4, seq, type, ts_ms, round, agent, digest, hash FROM events"
@@ -28,6 +30,7 @@ static int run(sqlite3 *db, const char *sql, const struct deletion *d) {
   sqlite3_bind_int64(s, 5, d->what.deleted_ms);
   sqlite3_bind_text(s, 6, d->what.deleted_by, -1, SQLITE_STATIC);
   sqlite3_bind_text(s, 7, d->what.reason, -1, SQLITE_STATIC);
+  sqlite3_bind_int(s, 8, d->what.abandoned);
   rc = sqlite3_step(s);
   sqlite3_finalize(s);
   return rc == SQLITE_DONE ? SQLITE_OK : rc;

@@ -118,9 +118,10 @@ struct store_deletion {
   const char *reason;     /* the caller's words, or "" */
   const char *deleted_by; /* who asked for it */
   int64_t deleted_ms;
+  bool abandoned; /* nobody runs it: its log could not be resumed, so that it may go unended */
 };
 
-/* Queues the deletion of a debate that has ended and that the principal may see: its row, its texts
+/* Queues the deletion of a debate that has ended (or is abandoned) and that the principal may see: its row, its texts
  * and its salts go, in one transaction with the tombstone that takes their place. The freed pages
  * are overwritten; copies in the write-ahead log, archives and backups go with those. Copies
  * everything; any thread; answers as store_append. `done` gets STATUS_CONFLICT when there is no

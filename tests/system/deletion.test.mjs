@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 
 import { call, finished, get, startDebate } from './lib/client.mjs';
-import { BINARY as aragora, startServer } from './lib/server.mjs';
+import { BINARY as aragora, startServer, temporaryDirectory } from './lib/server.mjs';
 
 const del = (server, path, body) => call(server, 'DELETE', path, body);
 const JSON_ONLY = { Accept: 'application/json' };
@@ -65,6 +65,21 @@ test('a running debate is cancelled first, and its whole chain stays', async (t)
   assert.equal(chain.tombstone.reason, null);
   assert.equal(chain.events.at(-1).type, 'debate_end');
   assert.ok(chain.events.some((event) => event.type === 'cancel_requested'));
+});
+
+test('one whose log cannot be resumed goes without having ended', async (t) => {
+  const dir = temporaryDirectory(t);
+  const first = await startServer(undefined, { dir, env: { ARAGORA_DEMO_TOKEN_RATE: '2' } });
+  const { debate_id: id } = await startDebate(first, { task: 'Is it damaged?' });
+  await first.stop('SIGKILL');
+  const damaged = spawnSync('sqlite3', [`${dir}/aragora_memory.db`, "UPDATE events SET data = '{' WHERE seq = 1"], { encoding: 'utf8' });
+  assert.equal(damaged.status, 0, damaged.stderr);
+  const server = await startServer(t, { dir });
+  assert.equal((await get(server, `/api/debates/${id}`)).json.status === 'completed', false);
+  const answer = await del(server, `/api/debates/${id}`);
+  assert.equal(answer.status, 200, answer.text);
+  const gone = await get(server, `/api/debates/${id}`);
+  assert.deepEqual([gone.status, gone.json.tombstone.status], [410, 'failed']);
 });
 
 test('what cannot be deleted is named', async (t) => {
