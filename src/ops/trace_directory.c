@@ -37,7 +37,9 @@ static enum status failed(struct error *err, const struct trace_directory *d, co
                           const char *name) {
   int e = errno;
   enum status s = e == ENOSPC || e == EDQUOT ? STATUS_FULL : STATUS_IO;
-  return error_set(err, s, NULL, "cannot %s %.160s/%.100s: %s", what, d->path, name, strerror(e));
+  s = error_set(err, s, NULL, "cannot %s %.160s/%.100s: %s", what, d->path, name, strerror(e));
+  errno = e;
+  return s;
 }
 
 /* Each directory of the path that is missing. */
@@ -161,11 +163,18 @@ static enum status directory_settle(struct trace_place *place, struct error *err
 
 /* ---- remove ---- */
 
-static bool directory_has(struct trace_place *place, const char *debate_id) {
-  struct trace_directory *d = directory_of(place);
+/* STATUS_NOT_FOUND only where it is certain: a directory that cannot be looked at may have it. */
+static enum status find(struct trace_directory *d, const char *debate_id, struct error *err) {
   struct stat st;
-  return !need(d, false, NULL) && fstatat(d->fd, debate_id, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-         S_ISDIR(st.st_mode);
+  enum status s = need(d, false, err);
+  if (s) return errno == ENOENT ? STATUS_NOT_FOUND : s;
+  if (fstatat(d->fd, debate_id, &st, AT_SYMLINK_NOFOLLOW) == 0)
+    return S_ISDIR(st.st_mode) ? STATUS_OK : STATUS_NOT_FOUND;
+  return errno == ENOENT ? STATUS_NOT_FOUND : fail_and_forget(d, "look at", debate_id, err);
+}
+
+static bool directory_has(struct trace_place *place, const char *debate_id) {
+  return !find(directory_of(place), debate_id, NULL);
 }
 
 /* What we put there and nothing else; a directory with something of others stays. */
@@ -187,7 +196,8 @@ static bool remove_replay(int fd, const char *id) {
 static enum status directory_remove(struct trace_place *place, const char *debate_id,
                                     struct error *err) {
   struct trace_directory *d = directory_of(place);
-  if (!directory_has(place, debate_id)) return STATUS_OK;
+  enum status s = find(d, debate_id, err);
+  if (s) return s == STATUS_NOT_FOUND ? STATUS_OK : s;
   if (remove_replay(d->fd, debate_id) && fsync(d->fd) == 0) return STATUS_OK;
   return fail_and_forget(d, "remove", debate_id, err);
 }
@@ -236,6 +246,7 @@ static enum status directory_sweep(struct trace_place *place, int64_t before_ms,
     if (!id_valid(bytes_of(entry->d_name), ID_DEBATE_MAX)) continue;
     if (!is_older(fd, entry->d_name, before_ms)) continue;
     if (!remove_replay(fd, entry->d_name)) {
+      if (errno == ENOTDIR || errno == ELOOP) continue; /* a file or link of somebody else */
       s = failed(err, d, "remove", entry->d_name);
       end_sweep(d);
       return s;

@@ -45,6 +45,7 @@ struct tracer {
   char after[ID_DEBATE_MAX + 1];
   struct buffer events, meta;
   bool failing; /* said already */
+  bool blocked; /* by the place or the store, so that no other replay would fare better */
   int64_t retry_ms;
   int64_t sweep_at_ms; /* monotonic */
 };
@@ -195,6 +196,7 @@ static bool finish(struct tracer *t, const struct store_trace *done, size_t coun
   struct error err = {0};
   if (!count) return true;
   if (!t->place->ops->settle(t->place, &err) && !drop(t, done, count, &err)) return true;
+  t->blocked = true;
   say_failed(t, NULL, &err);
   return false;
 }
@@ -207,6 +209,7 @@ static size_t work_page(struct tracer *t, int64_t deadline_ms, bool *ret_more) {
   t->count = 0;
   *ret_more = false;
   if (store_read_traces(t->store, t->after, PAGE, take_due, t, &err)) {
+    t->blocked = true;
     say_failed(t, NULL, &err);
     return 1;
   }
@@ -215,7 +218,10 @@ static size_t work_page(struct tracer *t, int64_t deadline_ms, bool *ret_more) {
     if (bring_up_to_date(t, t->ids[i], &err)) {
       say_failed(t, t->ids[i], &err);
       wrong++;
-      if (err.status == STATUS_FULL || err.status == STATUS_IO) break; /* the others would, too */
+      if (err.status == STATUS_FULL || err.status == STATUS_IO) {
+        t->blocked = true;
+        break;
+      }
     } else {
       done[ready++] = t->page[i];
     }
@@ -236,6 +242,7 @@ static bool is_stopping(struct tracer *t) {
 static bool work(struct tracer *t, int64_t deadline_ms) {
   size_t wrong = 0;
   bool more = true;
+  t->blocked = false;
   t->after[0] = '\0';
   while (more && (deadline_ms || !is_stopping(t))) wrong += work_page(t, deadline_ms, &more);
   if (wrong) {
@@ -298,6 +305,13 @@ static bool take_flag(struct tracer *t) {
   return due;
 }
 
+static bool is_dropping(struct tracer *t) {
+  pthread_mutex_lock(&t->lock);
+  bool dropping = t->dropping;
+  pthread_mutex_unlock(&t->lock);
+  return dropping;
+}
+
 static void *tracer_main(void *ctx) {
   struct tracer *t = ctx;
   setpriority(PRIO_PROCESS, (id_t)gettid(), LOW_PRIORITY); /* of this thread (setpriority(2)) */
@@ -305,15 +319,15 @@ static void *tracer_main(void *ctx) {
   bool sweeps = t->options.days > 0;
   while (!is_stopping(t)) {
     bool retry = retry_at_ms && now_ms() >= retry_at_ms;
-    if (retry || (!retry_at_ms && take_flag(t)))
+    if (retry || (!t->blocked && take_flag(t)))
       retry_at_ms = work(t, 0) ? 0 : now_ms() + t->retry_ms;
     if (sweeps && now_ms() >= t->sweep_at_ms) sweep(t);
     int64_t next_ms = sweeps ? t->sweep_at_ms : 0;
     if (retry_at_ms && (!next_ms || retry_at_ms < next_ms)) next_ms = retry_at_ms;
-    wait_until(t, next_ms, !retry_at_ms);
-    if (!retry_at_ms) wait_until(t, now_ms() + GATHER_MS, false);
+    wait_until(t, next_ms, !t->blocked);
+    if (!t->blocked) wait_until(t, now_ms() + GATHER_MS, false);
   }
-  if (!t->failing && !t->dropping) work(t, now_ms() + LAST_MS);
+  if (!t->failing && !is_dropping(t)) work(t, now_ms() + LAST_MS);
   return NULL;
 }
 

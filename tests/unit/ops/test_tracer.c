@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -134,7 +135,7 @@ static void end_debate(struct fixture *f, const char *id, int64_t ended_ms) {
 }
 
 static void delete_debate(struct fixture *f, const char *id) {
-  struct store_deletion what = {id, "", "somebody", 1700000000000};
+  struct store_deletion what = {id, "", "somebody", 1700000000000, false};
   struct answers answers;
   answers_init(&answers);
   assert_int_equal(store_delete_debate(f->store, &PRINCIPAL_LOCAL, &what, answers_add, &answers),
@@ -261,6 +262,58 @@ static void test_removes_what_is_deleted(void **state) {
   assert_int_equal(notes(f), 0);
 }
 
+static int removes_so_far(void) {
+  pthread_mutex_lock(&watched.lock);
+  int removes = watched.removes;
+  pthread_mutex_unlock(&watched.lock);
+  return removes;
+}
+
+/* What cannot be looked at is not gone. */
+static void test_removes_what_comes_back(void **state) {
+  struct fixture *f = *state;
+  char data[128], away[128];
+  snprintf(data, sizeof data, "%s/data", f->dir);
+  snprintf(away, sizeof away, "%s/away", f->dir);
+  start(f, true, 0);
+  end_debate(f, "one", now_ms());
+  wait_for(&watched, &watched.puts, 2);
+  stop();
+  assert_int_equal(rename(data, away), 0);
+  close(open(data, O_CREAT | O_WRONLY, 0600));
+  delete_debate(f, "one");
+  start(f, true, 0);
+  wait_for(&watched, &watched.removes, 1);
+  assert_int_equal(notes(f), 1);
+  assert_int_equal(rename(away, data), -1);
+  assert_int_equal(unlink(data), 0);
+  assert_int_equal(rename(away, data), 0);
+  for (int n = removes_so_far(); is_there("one", ""); n++)
+    wait_for(&watched, &watched.removes, n + 1);
+  stop();
+  assert_false(is_there("one", ""));
+}
+
+/* A log that nobody can read delays no other. */
+static void test_a_damaged_log(void **state) {
+  struct fixture *f = *state;
+  sqlite3 *db;
+  end_debate(f, "bad", now_ms());
+  assert_int_equal(sqlite3_open(f->memory_path, &db), SQLITE_OK);
+  assert_int_equal(sqlite3_exec(db, "UPDATE events SET hash = x'00'", NULL, NULL, NULL), SQLITE_OK);
+  sqlite3_close(db);
+  start(f, true, 0);
+  for (int i = 0; i < 5; i++) { /* tried again each second at first, then ever more slowly */
+    char id[16];
+    snprintf(id, sizeof id, "d%d", i);
+    end_debate(f, id, now_ms());
+    wait_for(&watched, &watched.puts, 2 * (i + 1));
+  }
+  stop();
+  assert_false(is_there("bad", "meta.json"));
+  assert_int_equal(notes(f), 1);
+}
+
 static void delete_one(void *ctx) {
   delete_debate(ctx, "one");
 }
@@ -360,6 +413,8 @@ int main(void) {
       TEST(test_what_fails_is_tried_again),
       TEST(test_no_directory),
       TEST(test_removes_what_is_deleted),
+      TEST(test_removes_what_comes_back),
+      TEST(test_a_damaged_log),
       TEST(test_change_while_it_writes),
       TEST(test_deleted_while_it_writes),
       TEST(test_off_writes_nothing_new),
