@@ -77,7 +77,7 @@ static enum status check_options(const struct s3_options *o, struct error *err) 
                      o->region ? o->region : "");
   if (o->endpoint && !is_endpoint(o->endpoint))
     return error_set(err, STATUS_INVALID, "s3_endpoint",
-                     "the S3 endpoint must be https://HOST[:PORT], not \"%.128s\"", o->endpoint);
+                     "the S3 endpoint must be https://HOST[:PORT] and nothing else");
   return STATUS_OK;
 }
 
@@ -450,9 +450,14 @@ static enum status list_page(struct s3 *s3, const char *prefix, s3_key_fn *each,
 enum status s3_list(struct s3 *s3, const char *prefix, s3_key_fn *each, void *ctx,
                     struct error *err) {
   struct s3_page page = {0};
+  char token[S3_TOKEN_SIZE];
   enum status s;
-  do s = list_page(s3, prefix, each, ctx, &page, err);
-  while (!s && page.truncated);
+  do {
+    memcpy(token, page.token, sizeof token);
+    s = list_page(s3, prefix, each, ctx, &page, err);
+    if (!s && page.truncated && strcmp(token, page.token) == 0)
+      return error_set(err, STATUS_CORRUPT, NULL, "the store's list does not go on");
+  } while (!s && page.truncated);
   return s;
 }
 
