@@ -154,15 +154,28 @@ static enum status fold(struct live *live, const struct event *event) {
   return s;
 }
 
+/* The wall clock's as it was at the first event of this process, and the monotonic clock's from
+ * there on: a debate's running time is a difference of times in its log, and nobody who sets the
+ * clock shall lengthen it. */
+static int64_t log_now_ms(struct live *live) {
+  const struct clock *clock = live->runner->clock;
+  int64_t last_ms = live->debate->last_ms;
+  int64_t mono_ms = clock_mono_us(clock) / 1000;
+  if (!live->log_clock_ms) {
+    int64_t wall_ms = clock_wall_ms(clock);
+    live->log_clock_ms = (wall_ms > last_ms ? wall_ms : last_ms) - mono_ms;
+  }
+  return live->log_clock_ms + mono_ms;
+}
+
 static enum status seal(struct delivery *delivery, const struct draft *draft) {
   struct live *live = delivery->live;
   if (!reserve(delivery)) return STATUS_NOMEM;
   FREE_LATER char *data = json_canonical_dup(draft->data);
   if (!data) return STATUS_NOMEM;
-  int64_t now = clock_wall_ms(live->runner->clock);
   struct event event = {.seq = live->debate->last_seq + 1,
                         .kind = draft->kind,
-                        .ts_ms = now > live->debate->last_ms ? now : live->debate->last_ms,
+                        .ts_ms = log_now_ms(live),
                         .round = draft->round,
                         .agent = draft->agent,
                         .data = draft->data};

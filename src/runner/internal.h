@@ -134,6 +134,7 @@ struct live {
   int asking_count;
   struct loop_timer *deadline;
   int64_t since_us;           /* monotonic: from when the running time counts beyond the log's */
+  int64_t log_clock_ms;       /* the log's time above the monotonic one; 0 = no event yet */
   struct delivery *gathering; /* what this turn of the loop appends; not submitted yet */
   struct loop_task submit;    /* submits it at the end of the turn */
   uint64_t delivered;         /* the number of the last delivery begun */

@@ -273,6 +273,9 @@ static void a_clock_that_is_set(void **state) {
   assert_ended(w, watch->id, "completed", NULL);
   assert_true(c.asked > 8);
   assert_int_equal(c.hurried, 0);
+  struct debate *d = world_check_log(w, watch->id);
+  assert_in_range(json_get_int(d->end, "elapsed_ms", -1), 0, 60000);
+  debate_destroy(d);
   world_drain(w);
   world_leave(w, WORLD_IN_ORDER); /* while the clock is there */
 }
