@@ -32,7 +32,8 @@ function makePlace(t) {
   // What the command says; it must exit with 0 and say nothing on standard error.
   place.shell = async (command, { stderr: allowed = /^$/, mayFail = false } = {}) => {
     const text = command.replaceAll('/data/', `${place.data}/`).replaceAll('/backups/', `${place.backups}/`);
-    const answer = run('bash', ['-euc', text], { env: { ...process.env, PATH: `${place.bin}:${process.env.PATH}` } });
+    // --norc: with a socket for input, which node's pipes are, an outermost bash reads its rc files.
+    const answer = run('bash', ['--norc', '-euc', text], { env: { ...process.env, PATH: `${place.bin}:${process.env.PATH}` } });
     if (mayFail) return answer.then(({ stdout }) => stdout.trim(), (error) => error.stderr.trim());
     const { stdout, stderr } = await answer;
     assert.match(stderr, allowed, command);
