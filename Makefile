@@ -25,7 +25,7 @@ run: build ## build it and serve on port 8080, no key needed (ARGS="--port 9000"
 	./build/aragora server $(ARGS)
 
 .PHONY: test
-test: ## all tests; the last line counts them (about 13 minutes on two cores)
+test: ## all tests; the last line counts them (about 15 minutes on two cores)
 	@scripts/install-deps build test
 	@scripts/test
 
