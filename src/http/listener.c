@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 enum {
-  LISTENER_BACKLOG = 4096, /* the kernel has its own limit, net.core.somaxconn */
+  LISTENER_BACKLOG = 4096,          /* the kernel has its own limit, net.core.somaxconn */
   LISTENER_BATCH = 256,             /* connections accepted in one turn of the loop */
   LISTENER_REST_MS = 100,           /* pause while descriptors or memory are short */
   LISTENER_COMPLAIN_MS = 10 * 1000, /* of which the log speaks no more often than this */

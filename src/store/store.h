@@ -121,11 +121,11 @@ struct store_deletion {
   bool abandoned; /* nobody runs it: its log could not be resumed, so that it may go unended */
 };
 
-/* Queues the deletion of a debate that has ended (or is abandoned) and that the principal may see: its row, its texts
- * and its salts go, in one transaction with the tombstone that takes their place. The freed pages
- * are overwritten; copies in the write-ahead log, archives and backups go with those. Copies
- * everything; any thread; answers as store_append. `done` gets STATUS_CONFLICT when there is no
- * such debate or it has not ended. */
+/* Queues the deletion of a debate that has ended (or is abandoned) and that the principal may see:
+ * its row, its texts and its salts go, in one transaction with the tombstone that takes their
+ * place. The freed pages are overwritten; copies in the write-ahead log, archives and backups go
+ * with those. Copies everything; any thread; answers as store_append. `done` gets STATUS_CONFLICT
+ * when there is no such debate or it has not ended. */
 MUST_CHECK enum status store_delete_debate(struct store *store, const struct principal *who,
                                            const struct store_deletion *deletion,
                                            store_done_fn *done, void *ctx);
