@@ -3,10 +3,10 @@
 
 #include <stdlib.h>
 
-static enum status take(void *ctx, const char *key, struct error *err) {
+static enum status take(void *ctx, const struct s3_object *object, struct error *err) {
   size_t *count = ctx;
   (void)err;
-  return strlen(key) && ++*count > 100 ? STATUS_TOO_LARGE : STATUS_OK;
+  return strlen(object->key) && ++*count > 100 ? STATUS_TOO_LARGE : STATUS_OK;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

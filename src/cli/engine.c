@@ -138,8 +138,10 @@ static void *run_loop(void *arg) {
 
 static enum status start_tracer(struct engine *e, struct error *err) {
   struct tracer_options options = {e->options.replays, e->options.replays_days};
+  const struct trace_settings settings = {e->options.data_dir, e->options.s3_endpoint,
+                                          e->options.s3_region};
   struct trace_place *place;
-  enum status s = trace_directory_open(e->options.replays_dir, &place, err);
+  enum status s = trace_place_open(e->options.replays_dir, &settings, &place, err);
   return s ? s : tracer_start(e->store, place, &options, &e->tracer, err);
 }
 

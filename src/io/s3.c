@@ -426,7 +426,7 @@ enum status s3_get(struct s3 *s3, const char *key, s3_piece_fn *each, void *ctx,
   return s;
 }
 
-static enum status list_page(struct s3 *s3, const char *prefix, s3_key_fn *each, void *ctx,
+static enum status list_page(struct s3 *s3, const char *prefix, s3_object_fn *each, void *ctx,
                              struct s3_page *page, struct error *err) {
   BUFFER_LATER struct buffer query;
   buffer_init(&query, URL_MAX);
@@ -447,7 +447,7 @@ static enum status list_page(struct s3 *s3, const char *prefix, s3_key_fn *each,
   return s;
 }
 
-enum status s3_list(struct s3 *s3, const char *prefix, s3_key_fn *each, void *ctx,
+enum status s3_list(struct s3 *s3, const char *prefix, s3_object_fn *each, void *ctx,
                     struct error *err) {
   struct s3_page page = {0};
   char token[S3_TOKEN_SIZE];

@@ -10,7 +10,7 @@
 #ifndef ARAGORA_IO_S3_H
 #define ARAGORA_IO_S3_H
 
-#include "base/bytes.h"
+#include "io/s3_answer.h"
 
 struct s3;
 
@@ -48,9 +48,8 @@ typedef enum status s3_piece_fn(void *ctx, struct bytes piece, struct error *err
 MUST_CHECK enum status s3_get(struct s3 *s3, const char *key, s3_piece_fn *each, void *ctx,
                               struct error *err);
 
-/* Calls each(ctx, key) for every key with the prefix, in their order, likewise. */
-typedef enum status s3_key_fn(void *ctx, const char *key, struct error *err);
-MUST_CHECK enum status s3_list(struct s3 *s3, const char *prefix, s3_key_fn *each, void *ctx,
+/* Calls each(ctx, object) for every object whose key has the prefix, in the keys' order, likewise. */
+MUST_CHECK enum status s3_list(struct s3 *s3, const char *prefix, s3_object_fn *each, void *ctx,
                                struct error *err);
 
 /* A key that is not there is fine. */

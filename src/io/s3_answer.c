@@ -1,5 +1,7 @@
 #include "io/s3_answer.h"
 
+#include "base/clock.h"
+
 #include <expat.h>
 #include <limits.h>
 
@@ -14,7 +16,9 @@ struct reading {
   bool too_long;
   void (*leaf)(struct reading *r, const char *parent, const char *name);
   /* of a page */
-  s3_answer_key_fn *each;
+  s3_object_fn *each;
+  char key[S3_KEY_SIZE]; /* of the object that is read; "" = none that fits */
+  int64_t modified_ms;
   void *ctx;
   struct s3_page *page;
   enum status status;
@@ -55,6 +59,7 @@ static void XMLCALL end(void *ctx, const XML_Char *name) {
   if (r->depth >= 0 && r->depth < DEPTH_MAX && !r->too_long)
     r->leaf(r, r->depth > 0 ? r->path[r->depth - 1] : "", r->path[r->depth]);
   r->text_len = 0;
+  r->too_long = false;
 }
 
 static bool parse(struct reading *r, struct bytes data) {
@@ -76,11 +81,28 @@ static bool fits(const struct reading *r, char *out, size_t size) {
 
 /* ---- a page ---- */
 
+/* The order of an object's fields is the store's. */
+static void object_leaf(struct reading *r, const char *name) {
+  bool date_only;
+  if (strcmp(name, "Key") == 0 && !fits(r, r->key, sizeof r->key)) r->key[0] = 0;
+  if (strcmp(name, "LastModified") == 0 && !clock_parse_iso(r->text, &r->modified_ms, &date_only))
+    r->modified_ms = -1;
+}
+
+static void object_end(struct reading *r) {
+  const struct s3_object object = {r->key, r->modified_ms};
+  if (r->key[0]) r->status = r->each(r->ctx, &object, r->err);
+  r->key[0] = 0;
+  r->modified_ms = -1;
+}
+
 static void page_leaf(struct reading *r, const char *parent, const char *name) {
   bool top = strcmp(parent, "ListBucketResult") == 0;
   if (r->status) return;
-  if (strcmp(parent, "Contents") == 0 && strcmp(name, "Key") == 0)
-    r->status = r->each(r->ctx, r->text, r->err);
+  if (strcmp(parent, "Contents") == 0)
+    object_leaf(r, name);
+  else if (top && strcmp(name, "Contents") == 0)
+    object_end(r);
   else if (top && strcmp(name, "IsTruncated") == 0)
     r->page->truncated = strcmp(r->text, "true") == 0;
   else if (top && strcmp(name, "NextContinuationToken") == 0)
@@ -89,11 +111,16 @@ static void page_leaf(struct reading *r, const char *parent, const char *name) {
     r->is_page = false;
 }
 
-enum status s3_answer_read_page(struct bytes data, s3_answer_key_fn *each, void *ctx,
+enum status s3_answer_read_page(struct bytes data, s3_object_fn *each, void *ctx,
                                 struct s3_page *ret_page, struct error *err) {
   struct s3_page page = {0};
-  struct reading r = {
-      .leaf = page_leaf, .each = each, .ctx = ctx, .page = &page, .err = err, .is_page = true};
+  struct reading r = {.leaf = page_leaf,
+                      .each = each,
+                      .ctx = ctx,
+                      .modified_ms = -1,
+                      .page = &page,
+                      .err = err,
+                      .is_page = true};
   bool ok = parse(&r, data) && r.is_page && (!page.truncated || page.token[0]);
   if (r.status) return r.status;
   if (!ok) return error_set(err, STATUS_CORRUPT, NULL, "the store's list cannot be read");

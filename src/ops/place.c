@@ -55,9 +55,25 @@ const char *place_staging_dir(const struct place *p) {
   return p->staging_dir;
 }
 
+enum status place_list_files(struct place *p, const char *prefix, place_file_fn *each, void *ctx,
+                             struct error *err) {
+  return p->ops->list(p, prefix, each, ctx, err);
+}
+
+struct keys {
+  place_key_fn *each;
+  void *ctx;
+};
+
+static enum status give_key(void *ctx, const struct place_file *file, struct error *err) {
+  const struct keys *keys = ctx;
+  return keys->each(keys->ctx, file->key, err);
+}
+
 enum status place_list(struct place *p, const char *prefix, place_key_fn *each, void *ctx,
                        struct error *err) {
-  return p->ops->list(p, prefix, each, ctx, err);
+  struct keys keys = {each, ctx};
+  return place_list_files(p, prefix, give_key, &keys, err);
 }
 
 enum status place_read(struct place *p, const char *key, place_piece_fn *each, void *ctx,

@@ -34,6 +34,15 @@ typedef enum status place_key_fn(void *ctx, const char *key, struct error *err);
 MUST_CHECK enum status place_list(struct place *place, const char *prefix, place_key_fn *each,
                                   void *ctx, struct error *err);
 
+/* The same with the time when each file was put; -1 where the place does not say. */
+struct place_file {
+  const char *key;
+  int64_t modified_ms;
+};
+typedef enum status place_file_fn(void *ctx, const struct place_file *file, struct error *err);
+MUST_CHECK enum status place_list_files(struct place *place, const char *prefix,
+                                        place_file_fn *each, void *ctx, struct error *err);
+
 /* Gives the file in pieces to each(ctx, piece), which may stop it likewise. STATUS_NOT_FOUND when
  * there is none. */
 typedef enum status place_piece_fn(void *ctx, struct bytes piece, struct error *err);

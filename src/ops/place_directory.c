@@ -14,7 +14,7 @@ enum { DEPTH_MAX = 4, PIECE = 256 << 10 };
 
 struct walk {
   const char *root, *prefix;
-  place_key_fn *each;
+  place_file_fn *each;
   void *ctx;
   struct error *err;
 };
@@ -35,7 +35,9 @@ static enum status walk_entry(const struct walk *w, const char *below, const cha
   if (s || lstat(path, &st) < 0) return s; /* it may have gone meanwhile */
   if (S_ISDIR(st.st_mode)) return depth < DEPTH_MAX ? walk_directory(w, key, depth + 1) : STATUS_OK;
   if (!S_ISREG(st.st_mode) || strncmp(key, w->prefix, strlen(w->prefix)) != 0) return STATUS_OK;
-  return w->each(w->ctx, key, w->err);
+  const struct place_file file = {key,
+                                  (int64_t)st.st_mtim.tv_sec * 1000 + st.st_mtim.tv_nsec / 1000000};
+  return w->each(w->ctx, &file, w->err);
 }
 
 static enum status walk_directory(const struct walk *w, const char *below, int depth) {
@@ -53,7 +55,7 @@ static enum status walk_directory(const struct walk *w, const char *below, int d
   return s;
 }
 
-static enum status directory_list(struct place *p, const char *prefix, place_key_fn *each,
+static enum status directory_list(struct place *p, const char *prefix, place_file_fn *each,
                                   void *ctx, struct error *err) {
   struct walk w = {p->name, prefix, each, ctx, err};
   return walk_directory(&w, "", 0);

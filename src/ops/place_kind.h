@@ -5,7 +5,7 @@
 #include "ops/place.h"
 
 struct place_ops {
-  enum status (*list)(struct place *place, const char *prefix, place_key_fn *each, void *ctx,
+  enum status (*list)(struct place *place, const char *prefix, place_file_fn *each, void *ctx,
                       struct error *err);
   enum status (*read)(struct place *place, const char *key, place_piece_fn *each, void *ctx,
                       struct error *err);

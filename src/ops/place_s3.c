@@ -25,23 +25,25 @@ static enum status key_in(struct place *p, const char *key, char out[DISK_PATH_M
 
 struct listing {
   size_t prefix_len;
-  place_key_fn *each;
+  place_file_fn *each;
   void *ctx;
 };
 
-static enum status take_key(void *ctx, const char *key, struct error *err) {
+static enum status take_object(void *ctx, const struct s3_object *object, struct error *err) {
   const struct listing *l = ctx;
-  if (strlen(key) < l->prefix_len || strlen(key) - l->prefix_len >= PLACE_KEY_MAX) return STATUS_OK;
-  return l->each(l->ctx, key + l->prefix_len, err);
+  size_t len = strlen(object->key);
+  if (len < l->prefix_len || len - l->prefix_len >= PLACE_KEY_MAX) return STATUS_OK;
+  const struct place_file file = {object->key + l->prefix_len, object->modified_ms};
+  return l->each(l->ctx, &file, err);
 }
 
-static enum status s3_place_list(struct place *p, const char *prefix, place_key_fn *each, void *ctx,
-                                 struct error *err) {
+static enum status s3_place_list(struct place *p, const char *prefix, place_file_fn *each,
+                                 void *ctx, struct error *err) {
   const struct place_s3 *place = (struct place_s3 *)p;
   char full[DISK_PATH_MAX];
   struct listing l = {strlen(place->prefix), each, ctx};
   enum status s = key_in(p, prefix, full, err);
-  return s ? s : s3_list(place->s3, full, take_key, &l, err);
+  return s ? s : s3_list(place->s3, full, take_object, &l, err);
 }
 
 static enum status s3_place_read(struct place *p, const char *key, place_piece_fn *each, void *ctx,

@@ -264,9 +264,12 @@ static void directory_close(struct trace_place *place) {
   free(d);
 }
 
-static const struct trace_place_ops directory_ops = {directory_put,   directory_settle,
-                                                     directory_has,   directory_remove,
-                                                     directory_sweep, directory_close};
+static const struct trace_place_ops directory_ops = {.put = directory_put,
+                                                     .settle = directory_settle,
+                                                     .has = directory_has,
+                                                     .remove = directory_remove,
+                                                     .sweep = directory_sweep,
+                                                     .close = directory_close};
 
 enum status trace_directory_open(const char *path, struct trace_place **ret_place,
                                  struct error *err) {

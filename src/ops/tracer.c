@@ -201,6 +201,11 @@ static bool finish(struct tracer *t, const struct store_trace *done, size_t coun
   return false;
 }
 
+/* Whether it is this one debate's trouble and no other's. */
+static bool is_of_the_log(enum status status) {
+  return status == STATUS_CORRUPT || status == STATUS_TOO_LARGE || status == STATUS_UNSUPPORTED;
+}
+
 /* A page of them; *ret_more when there may be another. Answers how many failed. */
 static size_t work_page(struct tracer *t, int64_t deadline_ms, bool *ret_more) {
   struct store_trace done[PAGE];
@@ -218,16 +223,14 @@ static size_t work_page(struct tracer *t, int64_t deadline_ms, bool *ret_more) {
     if (bring_up_to_date(t, t->ids[i], &err)) {
       say_failed(t, t->ids[i], &err);
       wrong++;
-      if (err.status == STATUS_FULL || err.status == STATUS_IO) {
-        t->blocked = true;
-        break;
-      }
+      t->blocked = !is_of_the_log(err.status);
+      if (t->blocked) break;
     } else {
       done[ready++] = t->page[i];
     }
   }
   wrong += !finish(t, done, ready);
-  *ret_more = t->count == PAGE && !past(deadline_ms);
+  *ret_more = t->count == PAGE && !t->blocked && !past(deadline_ms);
   return wrong;
 }
 
@@ -384,6 +387,7 @@ void tracer_stop(struct tracer *t) {
   store_on_trace(t->store, NULL, NULL);
   pthread_mutex_lock(&t->lock);
   t->stopping = true;
+  if (t->place->ops->hurry) t->place->ops->hurry(t->place, now_ms() + LAST_MS);
   pthread_cond_broadcast(&t->changed);
   pthread_mutex_unlock(&t->lock);
   pthread_join(t->thread, NULL);

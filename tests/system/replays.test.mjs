@@ -8,6 +8,7 @@ import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
 
 import { call, finished, get, startDebate } from './lib/client.mjs';
+import { startS3 } from './lib/s3_store.mjs';
 import { BINARY, startServer, temporaryDirectory } from './lib/server.mjs';
 
 const run = promisify(execFile);
@@ -210,5 +211,37 @@ describe('replay files and what may happen', () => {
     await run(BINARY, ['ask', '--demo', 'Here?', '--json'], { env, maxBuffer: 1 << 24 });
     const [id] = readdirSync(join(dir, 'replays'));
     assert.ok(isWhole(dir, id));
+  });
+});
+
+describe('in a bucket', () => {
+  const keysOf = async (store, id) => (await store.keys(`shared/replays/${id}/`)).map((key) => key.split('/').at(-1)).sort();
+
+  test('they are put whole, tried again, removed with their debate', async (t) => {
+    const store = await startS3(t);
+    const env = { ...store.env, ARAGORA_BACKUP_TO: '', ARAGORA_REPLAYS_DIR: `s3://${store.bucket}/shared/replays/` };
+    const server = await startServer(t, { env });
+    store.failures = 100; // the store is down: five tries a request
+    const { id } = await startDebate(server, { task: 'Where does it lie?', agents: 'demo,demo' });
+    const debate = await finished(server, id);
+    await until('a try', () => store.requests.length > 0);
+    store.failures = 0;
+    await until('the files', async () => (await keysOf(store, id)).length === 2);
+    assert.deepEqual(await keysOf(store, id), ['events.jsonl', 'meta.json']);
+    const meta = JSON.parse(await store.text(`shared/replays/${id}/meta.json`));
+    assert.deepEqual([meta.debate_id, meta.head_hash], [id, debate.head_hash]);
+    const lines = (await store.text(`shared/replays/${id}/events.jsonl`)).trimEnd().split('\n');
+    assert.equal(JSON.parse(lines.at(-1)).hash, debate.head_hash);
+    assert.equal((await call(server, 'DELETE', `/api/debates/${id}`)).status, 200);
+    await until('the removal', async () => (await keysOf(store, id)).length === 0);
+    assert.deepEqual(store.refused, []);
+  });
+
+  test('what is no place, or has no credentials, is named at the start', async (t) => {
+    for (const [place, message] of [['ftp://host/x', /replays_dir|no place for replays/], ['s3://bucket/x', /AWS_ACCESS_KEY_ID/]]) {
+      const answer = await tryRun(['server', '--port', '0', '--ws-port', '0', '--replays-dir', place], { env: { PATH: process.env.PATH, ARAGORA_DATA_DIR: temporaryDirectory(t) } });
+      assert.notEqual(answer.code, 0);
+      assert.match(answer.stderr + answer.stdout, message);
+    }
   });
 });

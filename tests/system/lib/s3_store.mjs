@@ -121,6 +121,11 @@ export async function startS3(t) {
   });
   // What somebody else put there.
   store.putDirectly = (key, body) => fetch(`http://127.0.0.1:${port}/${bucket}/${key}`, { method: 'PUT', body });
+  store.keys = async (prefix) => {
+    const list = await (await fetch(`http://127.0.0.1:${port}/${bucket}?prefix=${encodeURIComponent(prefix)}`)).text();
+    return [...list.matchAll(/<Key>([^<]*)<\/Key>/g)].map(([, key]) => key);
+  };
+  store.text = async (key) => (await fetch(`http://127.0.0.1:${port}/${bucket}/${key}`)).text();
   store.endpoint = `http://127.0.0.1:${front.address().port}`;
   store.env = {
     ARAGORA_BACKUP_TO: `s3://${bucket}/some/where`,

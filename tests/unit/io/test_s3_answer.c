@@ -10,14 +10,16 @@
 
 struct keys {
   char all[512];
+  int64_t modified_ms; /* of the last one */
   enum status answer;
 };
 
-static enum status take(void *ctx, const char *key, struct error *err) {
+static enum status take(void *ctx, const struct s3_object *object, struct error *err) {
   struct keys *k = ctx;
   (void)err;
   size_t len = strlen(k->all);
-  snprintf(k->all + len, sizeof k->all - len, "%s;", key);
+  snprintf(k->all + len, sizeof k->all - len, "%s;", object->key);
+  k->modified_ms = object->modified_ms;
   return k->answer;
 }
 
@@ -32,6 +34,33 @@ static enum status read_page(const char *text, struct keys *keys, struct s3_page
   "<Contents><Key>" key                                           \
   "</Key><Size>12</Size><Owner><ID>1</ID><Key>no</Key></Owner></" \
   "Contents>"
+
+/* The time stands before or behind the key, or is missing, or is none. */
+static void test_times(void **state) {
+  (void)state;
+  static const struct {
+    const char *text;
+    int64_t ms;
+  } rows[] = {
+      {"<Contents><Key>k</Key><LastModified>2026-11-29T18:00:00.250Z</LastModified></Contents>",
+       1795975200250},
+      {"<Contents><LastModified>2026-11-29T18:00:00Z</LastModified><Key>k</Key></Contents>",
+       1795975200000},
+      {"<Contents><LastModified>2026-11-29T18:00:00Z</LastModified><Key>j</Key></Contents>"
+       "<Contents><Key>k</Key></Contents>",
+       -1},
+      {"<Contents><Key>k</Key><LastModified>yesterday</LastModified></Contents>", -1},
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    struct keys keys = {0};
+    struct s3_page page;
+    char text[512];
+    snprintf(text, sizeof text, "<ListBucketResult>%s</ListBucketResult>", rows[i].text);
+    assert_int_equal(read_page(text, &keys, &page), STATUS_OK);
+    assert_int_equal(keys.modified_ms, rows[i].ms);
+    assert_non_null(strstr(keys.all, "k;"));
+  }
+}
 
 static void test_a_page(void **state) {
   (void)state;
@@ -115,8 +144,11 @@ static void test_refusals(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_a_page),          cmocka_unit_test(test_who_takes_the_keys_may_stop),
-      cmocka_unit_test(test_what_is_no_page), cmocka_unit_test(test_a_bomb),
+      cmocka_unit_test(test_times),
+      cmocka_unit_test(test_a_page),
+      cmocka_unit_test(test_who_takes_the_keys_may_stop),
+      cmocka_unit_test(test_what_is_no_page),
+      cmocka_unit_test(test_a_bomb),
       cmocka_unit_test(test_refusals),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

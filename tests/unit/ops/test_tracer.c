@@ -93,8 +93,12 @@ static void close_place(struct trace_place *place) {
   w->closed = true;
 }
 
-static const struct trace_place_ops watched_ops = {put,           settle, has,
-                                                   remove_replay, sweep,  close_place};
+static const struct trace_place_ops watched_ops = {.put = put,
+                                                   .settle = settle,
+                                                   .has = has,
+                                                   .remove = remove_replay,
+                                                   .sweep = sweep,
+                                                   .close = close_place};
 
 static struct watched watched;
 static char directory[128];
