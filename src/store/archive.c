@@ -125,6 +125,10 @@ enum status archive_note_base(struct archive *a, const char *chain, struct error
   return STATUS_OK;
 }
 
+void archive_on_seal(struct archive *a, store_wake_fn *wake, void *ctx) {
+  syncer_on_seal(a->syncer, wake, ctx);
+}
+
 /* --- the end of a chain --------------------------------------------------------------------- */
 
 /* Logged once each way. */

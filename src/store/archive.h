@@ -45,5 +45,6 @@ void archive_stamp(struct archive *archive);
 void archive_get_state(struct archive *archive, struct store_archive_state *ret_state);
 MUST_CHECK enum status archive_note_base(struct archive *archive, const char *chain,
                                          struct error *err);
+void archive_on_seal(struct archive *archive, store_wake_fn *wake, void *ctx);
 
 #endif

@@ -26,12 +26,12 @@ void archive_segment_name(uint64_t first, enum segment_form form, char out[SEGME
   snprintf(out, SEGMENT_NAME_SIZE, "%0*" PRIu64 "%s", NUMBER_DIGITS, first, endings[form]);
 }
 
-static bool is_chain(const char *name) {
+bool archive_is_chain(const char *name) {
   uint8_t raw[(CHAIN_SIZE - 1) / 2];
   return bytes_from_hex(bytes_of(name), raw, sizeof raw);
 }
 
-static bool parse_name(const char *name, struct segment_name *ret_name) {
+bool archive_parse_name(const char *name, struct segment_name *ret_name) {
   if (strspn(name, "0123456789") != NUMBER_DIGITS) return false;
   for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
     if (strcmp(name + NUMBER_DIGITS, endings[i]) != 0) continue;
@@ -75,7 +75,7 @@ enum status archive_chains(const char *path, char (**ret_chains)[CHAIN_SIZE], si
   size_t count = 0;
   DIR *dir = open_dir(path, true, &status, err);
   for (struct dirent *e; dir && (e = readdir(dir));) {
-    if (!is_chain(e->d_name)) continue;
+    if (!archive_is_chain(e->d_name)) continue;
     void *more = grow(chains, count, sizeof *chains);
     if (!more) {
       status = error_set(err, STATUS_NOMEM, NULL, "out of memory");
@@ -115,7 +115,7 @@ enum status archive_segments(const char *dir_path, const char *chain,
   DIR *dir = open_dir(path, false, &status, err);
   for (struct dirent *e; dir && (e = readdir(dir));) {
     struct stat st;
-    if (!parse_name(e->d_name, &name)) continue;
+    if (!archive_parse_name(e->d_name, &name)) continue;
     if (fstatat(dirfd(dir), e->d_name, &st, 0) < 0) continue; /* sealed or pruned meanwhile */
     name.bytes = (uint64_t)st.st_size;
     void *more = grow(names, count, sizeof *names);

@@ -21,6 +21,10 @@ char *archive_path(const char *dir, const char *name);
 char *archive_chain_path(const char *dir, const char *chain, const char *name);
 void archive_segment_name(uint64_t first, enum segment_form form, char out[SEGMENT_NAME_SIZE]);
 
+bool archive_is_chain(const char *name);
+/* Of a file's name alone: its `bytes` are 0. False for what is none. */
+bool archive_parse_name(const char *name, struct segment_name *ret_name);
+
 /* The chains, in the order of their names; the array is for free(). None when there is no
  * directory. */
 MUST_CHECK enum status archive_chains(const char *dir, char (**ret_chains)[CHAIN_SIZE],

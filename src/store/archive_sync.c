@@ -23,6 +23,8 @@ struct syncer {
   int64_t written_ms, synced_ms;
   bool failed;
   struct error failure;
+  store_wake_fn *seal_wake;
+  void *seal_ctx;
   pthread_t thread;
 };
 
@@ -195,6 +197,7 @@ static void work(struct syncer *s) {
   bool synced = !open || sync_file(open);
   if (!synced) note_failure(s, open);
   pthread_mutex_lock(&s->lock);
+  if (done && s->seal_wake) s->seal_wake(s->seal_ctx);
   if (s->failed || written_ms <= s->synced_ms) return;
   s->synced_ms = written_ms;
   metric_set(METRIC_ARCHIVE_SYNCED, NULL, written_ms / 1000);
@@ -296,6 +299,13 @@ bool syncer_failed(struct syncer *s, struct error *ret_err) {
   s->failed = false;
   pthread_mutex_unlock(&s->lock);
   return failed;
+}
+
+void syncer_on_seal(struct syncer *s, store_wake_fn *wake, void *ctx) {
+  pthread_mutex_lock(&s->lock);
+  s->seal_wake = wake;
+  s->seal_ctx = ctx;
+  pthread_mutex_unlock(&s->lock);
 }
 
 int64_t syncer_last_ms(struct syncer *s) {

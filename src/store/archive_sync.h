@@ -7,6 +7,7 @@
 #define ARAGORA_STORE_ARCHIVE_SYNC_H
 
 #include "store/archive_dir.h"
+#include "store/store.h"
 
 struct segment_file {
   struct segment_file *next;
@@ -50,6 +51,8 @@ struct segment_file *syncer_take(struct syncer *syncer);
 void syncer_give(struct syncer *syncer, uint64_t bytes, int64_t ts_ms);
 /* Whether a sync has failed since the last call: what was written may be lost. */
 bool syncer_failed(struct syncer *syncer, struct error *ret_err);
+/* Any thread: see store_on_seal. */
+void syncer_on_seal(struct syncer *syncer, store_wake_fn *wake, void *ctx);
 /* Any thread: every commit up to this Unix time is on disk in the archive; -1 = nothing yet. */
 int64_t syncer_last_ms(struct syncer *syncer);
 

@@ -132,6 +132,11 @@ enum status store_archive_note_base(struct store *store, const char *chain, stru
   return archive_note_base(archive, chain, err);
 }
 
+void store_on_seal(struct store *store, store_wake_fn *wake, void *ctx) {
+  struct archive *archive = writer_archive(store->writer);
+  if (archive) archive_on_seal(archive, wake, ctx);
+}
+
 void principal_bind(sqlite3_stmt *statement, const struct principal *who) {
   sqlite3_bind_text(statement, 1, who->tenant_id, -1, SQLITE_STATIC);
   sqlite3_bind_text(statement, 2, who->owner_id, -1, SQLITE_STATIC);

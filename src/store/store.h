@@ -209,6 +209,9 @@ void store_archive_state(const struct store *store, struct store_archive_state *
  * STATUS_IO; STATUS_UNSUPPORTED without an archive. Any thread that may block. */
 MUST_CHECK enum status store_archive_note_base(struct store *store, const char *chain,
                                                struct error *err);
+/* `wake` is called on the archive's thread when segments were sealed, in store_close too; it must
+ * not block, nor call the store. NULL = nobody. Nothing happens without an archive. */
+void store_on_seal(struct store *store, store_wake_fn *wake, void *ctx);
 
 /* --- reads; any thread that may block; STATUS_NOT_FOUND for what the principal may not see --- */
 
