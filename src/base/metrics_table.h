@@ -67,6 +67,16 @@
     "1 while commits are not archived because the archive cannot be written")                     \
   X(ARCHIVE_SYNCED, "aragora_archive_synced_timestamp_seconds", GAUGE, "",                        \
     "Unix time of the last commit that is on disk in the archive")                                \
+  X(ARCHIVE_SHIPPED, "aragora_archive_shipped_segments_total", COUNTER, "",                       \
+    "Segments of the archive sent to the place of backups")                                       \
+  X(ARCHIVE_SHIPPED_BYTES, "aragora_archive_shipped_bytes_total", COUNTER, "",                    \
+    "Bytes of these segments, compressed")                                                        \
+  X(ARCHIVE_WAITING, "aragora_archive_waiting_segments", GAUGE, "",                               \
+    "Sealed segments of the archive that are not in the place of backups yet")                    \
+  X(ARCHIVE_SHIP_FAILURES, "aragora_archive_ship_failures_total", COUNTER, "",                    \
+    "Times that the archive could not be sent to the place of backups")                           \
+  X(ARCHIVE_SHIP_FAILING, "aragora_archive_ship_failing", GAUGE, "",                              \
+    "1 while the archive cannot be sent to the place of backups; it is tried again")              \
   X(BACKUP_LAST_SUCCESS, "aragora_backup_last_success_timestamp_seconds", GAUGE, "",              \
     "Unix time that the last scheduled backup shows; 0 = none is known")                          \
   X(BACKUP_FAILURES, "aragora_backup_failures_total", COUNTER, "",                                \

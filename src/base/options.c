@@ -108,6 +108,8 @@ const struct option option_table[] = {
             "a segment of the archive that is this long is sealed"),
     INT_ROW("--archive-sync-ms", "ARAGORA_ARCHIVE_SYNC_MS", "500", archive_sync_ms, 1, 60000,
             "milliseconds until a commit is on disk in the archive"),
+    INT_ROW("--archive-ship-seconds", "ARAGORA_ARCHIVE_SHIP_SECONDS", "60", archive_ship_s, 0, 3600,
+            "seconds until a commit is on its way to the place that --backup-to sets; 0 = never"),
     TEXT_ROW("--agents-file", "ARAGORA_AGENTS_FILE", NULL, agents_file, "FILE",
              "JSON file that adds to or changes the table of agents"),
     CHOICE_ROW("--log-level", "ARAGORA_LOG_LEVEL", "INFO", log_level, "DEBUG|INFO|WARNING|ERROR",

@@ -33,7 +33,8 @@ struct options {
   char *archive_dir;    /* --archive-dir; NULL = `archive` beside the main database */
   int64_t archive_segment_bytes;
   int64_t archive_sync_ms;
-  bool migrate; /* --migrate, ARAGORA_MIGRATE: pending migrations are applied at start */
+  int64_t archive_ship_s; /* to the place of backups, where one is set; 0 = never */
+  bool migrate;           /* --migrate, ARAGORA_MIGRATE: pending migrations are applied at start */
   int64_t migration_copies; /* of a database, from before its last migrations */
   char *agents_file;
   char *log_level;

@@ -1,6 +1,7 @@
 #include "cli/engine.h"
 
 #include "base/log.h"
+#include "ops/shipper.h"
 #include "provider/agents_change.h"
 #include "provider/service.h"
 #include "store/replacement.h"
@@ -11,12 +12,16 @@
 
 enum { STORE_QUEUE_BYTES = 64 << 20, PROVIDER_QUEUE = 65536 };
 
-/* So that what is shipped elsewhere is never older. */
 enum { ARCHIVE_ROLL_MS = 3600000 };
 
 static void take_options(struct engine *e, struct options *options) {
   *e = (struct engine){.options = *options};
   *options = (struct options){0};
+}
+
+/* How old a segment of the archive gets: what is shipped is what was sealed. */
+static int64_t roll_ms(const struct options *o) {
+  return shipper_is_wanted(o) ? o->archive_ship_s * 1000 : ARCHIVE_ROLL_MS;
 }
 
 static enum status open_store(struct engine *e, struct error *err) {
@@ -28,7 +33,7 @@ static enum status open_store(struct engine *e, struct error *err) {
       .max_queued_bytes = STORE_QUEUE_BYTES,
       .archive = {.dir = e->options.archive ? e->options.archive_dir : NULL,
                   .segment_bytes = (uint64_t)e->options.archive_segment_bytes,
-                  .roll_ms = ARCHIVE_ROLL_MS,
+                  .roll_ms = roll_ms(&e->options),
                   .sync_ms = e->options.archive_sync_ms},
   };
   return store_open(&store, &e->store, err);

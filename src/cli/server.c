@@ -17,6 +17,7 @@
 #include "cli/output.h"
 #include "cli/process.h"
 #include "io/pool.h"
+#include "ops/shipper.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,6 +32,7 @@ struct server {
   struct engine engine;
   struct pool *pool;
   struct janitor *janitor;
+  struct shipper *shipper;
   struct api *api;
   struct http_server *http;
   int idle_fd; /* readable once a drain has nothing left to wait for */
@@ -155,6 +157,7 @@ static enum status start(struct server *s, struct options *options, struct error
   if (!status) status = process_claim(s->engine.options.elo_path, err);
   if (!status) status = runner_resume(s->engine.runner, &resumed, err);
   if (!status) status = janitor_start(s->janitor, s->engine.store, err);
+  if (!status) status = shipper_start(&s->engine.options, s->engine.store, &s->shipper, err);
   if (!status) say_ready(s, resumed);
   return status;
 }
@@ -254,6 +257,7 @@ static void stop(struct server *s, bool drained) {
   janitor_stop(s->janitor);
   if (s->http) http_server_stop(s->http, drained ? GRACE_DRAINED_MS : 0);
   engine_stop(&s->engine, s->pool);
+  shipper_stop(s->shipper, drained);
   http_server_destroy(s->http);
   api_destroy(s->api);
   pool_destroy(s->pool);
