@@ -410,13 +410,14 @@ static int act(struct run *r, enum action action, const char *name) {
   return CLI_USAGE;
 }
 
-/* --into is a directory of its own; a place and it need no data directory. */
+/* --into is a directory of its own; a place and it need no data directory, whose archive helps
+ * where it is there. */
 static enum status place_files(struct run *r, struct error *err) {
   static char memory[DISK_PATH_MAX], elo[DISK_PATH_MAX];
   struct options *o = r->options;
   enum status s = STATUS_OK;
   if (r->v->from) s = bytes_replace(&o->backup_to, bytes_of(r->v->from));
-  if (!s && (!r->v->into || !o->backup_to)) s = options_place_files(o, err);
+  if (!s) s = r->v->into && o->backup_to ? options_name_files(o, err) : options_place_files(o, err);
   if (!s) s = backup_site_open(o, &r->progress, &r->site, err);
   if (s || !r->v->into) return s;
   s = disk_path(r->v->into, "aragora_memory.db", memory, err);

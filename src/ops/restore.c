@@ -1,9 +1,11 @@
 #include "base/clock.h"
+#include "ops/archive_gather.h"
 #include "ops/backup.h"
 #include "ops/disk.h"
 #include "ops/examine.h"
 #include "ops/fetch.h"
 #include "ops/moment.h"
+#include "ops/staging.h"
 #include "store/archive_replay.h"
 #include "store/replacement.h"
 
@@ -29,6 +31,12 @@ struct restoring {
   struct restore_report report;
 };
 
+static void directory_of_target(const struct restoring *r, char out[DISK_PATH_MAX]) {
+  const char *slash = strrchr(r->targets[0], '/');
+  snprintf(out, DISK_PATH_MAX, "%.*s", slash ? (int)(slash - r->targets[0]) + 1 : 1,
+           slash ? r->targets[0] : ".");
+}
+
 /* ---- nobody else may be at it ---- */
 
 static enum status lock_directory(struct restoring *r, struct error *err) {
@@ -38,9 +46,7 @@ static enum status lock_directory(struct restoring *r, struct error *err) {
   s = disk_make_parents(r->targets[0], err);
   if (!s) s = disk_make_parents(r->targets[1], err);
   if (s) return s;
-  const char *slash = strrchr(r->targets[0], '/');
-  snprintf(beside, sizeof beside, "%.*s", slash ? (int)(slash - r->targets[0]) + 1 : 1,
-           slash ? r->targets[0] : ".");
+  directory_of_target(r, beside);
   r->directory_fd = open(beside, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (r->directory_fd < 0) return disk_error(err, "open", beside);
   if (flock(r->directory_fd, LOCK_EX | LOCK_NB) == 0) return STATUS_OK;
@@ -134,9 +140,7 @@ static enum status check_space(const struct restoring *r, struct error *err) {
   char dir[DISK_PATH_MAX];
   int64_t needed = 0;
   for (int i = 0; i < MANIFEST_FILES; i++) needed += r->report.manifest.files[i].raw_bytes;
-  const char *slash = strrchr(r->targets[0], '/');
-  snprintf(dir, sizeof dir, "%.*s", slash ? (int)(slash - r->targets[0]) + 1 : 1,
-           slash ? r->targets[0] : ".");
+  directory_of_target(r, dir);
   if (statvfs(dir, &fs) < 0) return disk_error(err, "look at", dir);
   int64_t free_bytes = (int64_t)fs.f_bavail * (int64_t)fs.f_frsize;
   if (free_bytes >= needed) return STATUS_OK;
@@ -158,13 +162,55 @@ static enum status unpack_both(struct restoring *r, struct error *err) {
   return s ? s : examine(both, &r->report.manifest, &how, &r->report.chains, err);
 }
 
+/* ---- forward to a moment ---- */
+
+static enum status nothing_archived(const struct restoring *r, int64_t at_ms, struct error *err) {
+  struct catalogue c;
+  char at[CLOCK_ISO_SIZE], made[CLOCK_ISO_SIZE], later[CLOCK_ISO_SIZE] = "(none)";
+  const struct manifest *m = &r->report.manifest;
+  enum status s = catalogue_read(r->site->place, &c, err);
+  if (s) return s;
+  for (size_t i = 0; i < c.count && c.entries[i].created_ms > m->created_ms; i++)
+    if (c.entries[i].readable) clock_format_iso(c.entries[i].created_ms, later);
+  catalogue_done(&c);
+  clock_format_iso(at_ms, at);
+  clock_format_iso(m->created_ms, made);
+  return error_set(err, STATUS_CONFLICT, NULL,
+                   "%s cannot be reached: neither %s nor %s has archived commits of the chain that "
+                   "goes on from this backup; the nearest moments are its own, %s, and that of a "
+                   "later backup, %s",
+                   at, r->site->archive_dir ? r->site->archive_dir : "this disk",
+                   place_name(r->site->place), made, later);
+}
+
+static enum status gather(const struct restoring *r, int64_t at_ms, const char *into,
+                          struct error *err) {
+  const struct manifest *m = &r->report.manifest;
+  const struct archive_wanted wanted = {.local = r->site->archive_dir,
+                                        .place = r->site->place,
+                                        .chain = m->chain,
+                                        .number = (uint64_t)m->number,
+                                        .until_ms = at_ms,
+                                        .progress = r->site->progress};
+  size_t segments = 0;
+  if (!*m->chain) return STATUS_OK; /* the replay says so */
+  enum status s = archive_gather(&wanted, into, &segments, err);
+  return s || segments ? s : nothing_archived(r, at_ms, err);
+}
+
 /* Brings the unpacked copy forward by what was archived behind the backup. The ratings stay those
  * of the backup: they can be made again from the logs. */
 static enum status replay(struct restoring *r, int64_t at_ms, struct error *err) {
   r->report.reached_ms = r->report.manifest.created_ms;
   if (at_ms < 0 || at_ms == r->report.manifest.created_ms) return STATUS_OK;
   struct archive_replayed replayed;
-  enum status s = archive_replay(r->site->archive_dir, r->fresh[0], at_ms, &replayed, err);
+  struct staging staging = {.fd = -1};
+  char beside[DISK_PATH_MAX];
+  directory_of_target(r, beside);
+  enum status s = staging_make(beside, &staging, err);
+  if (!s) s = gather(r, at_ms, staging.path, err);
+  if (!s) s = archive_replay(staging.path, r->fresh[0], at_ms, &replayed, err);
+  staging_drop(&staging);
   if (s) return s;
   r->report.replayed = (int64_t)replayed.count;
   if (replayed.count) r->report.reached_ms = replayed.last_ms;
