@@ -8,6 +8,7 @@
 #include "cli/output.h"
 #include "cli/page.h"
 #include "cli/terminal.h"
+#include "ops/archive_prune.h"
 #include "ops/backup_site.h"
 #include "ops/disk.h"
 #include "ops/moment.h"
@@ -17,7 +18,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { TABLE_MAX = 4 << 20, LINE_MAX_BYTES = 8192 };
+enum { TABLE_MAX = 4 << 20, LINE_MAX_BYTES = 8192, DAY_MS = 24 * 3600 * 1000 };
 enum { NAME_COLUMNS = 43, AGE_COLUMNS = 11, COUNT_COLUMNS = 8, SIZE_COLUMNS = 9 };
 
 struct backup_values {
@@ -345,20 +346,36 @@ static void note_removed(void *ctx, const struct catalogue_entry *e) {
   json_array_append_new(p->names, json_string(e->name));
 }
 
+/* What of the shipped archive the backups that are left do not need. */
+static enum status prune_archive(struct run *r, int64_t now_ms, size_t *ret_removed,
+                                 struct error *err) {
+  struct catalogue c;
+  enum status s = catalogue_read(r->site.place, &c, err);
+  if (s) return s;
+  int64_t before_ms = now_ms - r->options->full_backup_keep_days * DAY_MS;
+  s = archive_prune_place(r->site.place, &c, "", before_ms, ret_removed, err);
+  catalogue_done(&c);
+  return s;
+}
+
 static int prune(struct run *r) {
   struct error err = {0};
   struct pruned pruned = {.names = json_array(), .dry_run = r->v->dry_run};
   const struct retention_policy policy = {r->options->backup_keep_days,
                                           r->options->full_backup_keep_days};
   buffer_init(&pruned.out, TABLE_MAX);
-  enum status s = backup_prune(&r->site, &policy, clock_wall_ms(&clock_system), r->v->dry_run,
-                               note_removed, &pruned, &err);
-  if (!s && json_array_size(pruned.names) == 0)
+  size_t segments = 0;
+  int64_t now = clock_wall_ms(&clock_system);
+  enum status s = backup_prune(&r->site, &policy, now, r->v->dry_run, note_removed, &pruned, &err);
+  if (!s && !r->v->dry_run) s = prune_archive(r, now, &segments, &err);
+  if (!s && segments) buffer_printf(&pruned.out, "removed %zu segments of the archive\n", segments);
+  if (!s && json_array_size(pruned.names) == 0 && !segments)
     buffer_append_text(&pruned.out, "nothing to remove\n");
   JSON_LATER json_t *names = pruned.names;
-  int code =
-      s ? fail(r, &err)
-        : say(r, &pruned.out, json_pack("{s:b, s:O}", "dry_run", r->v->dry_run, "removed", names));
+  int code = s ? fail(r, &err)
+               : say(r, &pruned.out,
+                     json_pack("{s:b, s:O, s:I}", "dry_run", r->v->dry_run, "removed", names,
+                               "archive_segments", (json_int_t)segments));
   buffer_done(&pruned.out);
   return code;
 }

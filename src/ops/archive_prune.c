@@ -1,6 +1,7 @@
 #include "ops/archive_prune.h"
 
-#include "store/archive_dir.h"
+#include "ops/shipped.h"
+#include "ops/staging.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -88,5 +89,66 @@ enum status archive_prune(const char *dir, const struct catalogue *backups, cons
   for (size_t i = 0; i < count && !s; i++)
     s = prune_chain(dir, chains[i], backups, current, before_ms, ret_removed, err);
   free(chains);
+  return s;
+}
+
+/* ---- in the place ---- */
+
+static enum status remove_shipped(struct place *place, const struct shipped_chain *c, size_t count,
+                                  size_t *removed, struct error *err) {
+  char key[PLACE_KEY_MAX];
+  enum status s = STATUS_OK;
+  for (size_t i = 0; i < count && !s; i++) {
+    shipped_key(c->chain, c->firsts[i], key);
+    s = place_remove(place, key, err);
+    if (!s) ++*removed;
+  }
+  return s;
+}
+
+/* How many of the first segments end before the commit. */
+static size_t count_before(const struct shipped_chain *c, uint64_t needed_from) {
+  size_t count = 0;
+  while (count + 1 < c->count && c->firsts[count + 1] <= needed_from) count++;
+  return count;
+}
+
+/* The time of the commit before the last segment; *ret_ms 0 = nobody knows. */
+static enum status shipped_ms(struct place *place, const struct shipped_chain *c, int64_t *ret_ms,
+                              struct error *err) {
+  char key[PLACE_KEY_MAX], path[DISK_PATH_MAX];
+  struct segment_head head;
+  struct staging staging = {.fd = -1};
+  shipped_key(c->chain, c->firsts[c->count - 1], key);
+  *ret_ms = 0;
+  enum status s = staging_make(place_staging_dir(place), &staging, err);
+  if (!s) s = disk_path(staging.path, "head.seg.zst", path, err);
+  if (!s) s = shipped_copy(place, key, path, NULL, NULL, err);
+  if (!s && !segment_load_head(path, &head, NULL)) *ret_ms = head.previous_ms;
+  staging_drop(&staging);
+  return s == STATUS_NOT_FOUND ? STATUS_OK : s;
+}
+
+static enum status prune_shipped(struct place *place, const struct shipped_chain *c,
+                                 const struct catalogue *backups, const char *current,
+                                 int64_t before_ms, size_t *removed, struct error *err) {
+  uint64_t number = 0;
+  int64_t last = 0;
+  if (oldest_backup(backups, c->chain, &number))
+    return remove_shipped(place, c, count_before(c, number + 1), removed, err);
+  if (strcmp(c->chain, current) == 0) return STATUS_OK;
+  enum status s = shipped_ms(place, c, &last, err);
+  return s || !last || last >= before_ms ? s : remove_shipped(place, c, c->count, removed, err);
+}
+
+enum status archive_prune_place(struct place *place, const struct catalogue *backups,
+                                const char *current, int64_t before_ms, size_t *ret_removed,
+                                struct error *err) {
+  struct shipped shipped = {0};
+  *ret_removed = 0;
+  enum status s = shipped_read(place, &shipped, err);
+  for (size_t i = 0; i < shipped.count && !s; i++)
+    s = prune_shipped(place, &shipped.chains[i], backups, current, before_ms, ret_removed, err);
+  shipped_done(&shipped);
   return s;
 }

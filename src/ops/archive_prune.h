@@ -15,4 +15,11 @@ MUST_CHECK enum status archive_prune(const char *dir, const struct catalogue *ba
                                      const char *current, int64_t before_ms, size_t *ret_removed,
                                      struct error *err);
 
+/* The same of what was shipped to the place of the backups, where a chain is as old as the commit
+ * before its last segment. Also without a server, with "" as `current`: what is removed lies before
+ * any later backup. */
+MUST_CHECK enum status archive_prune_place(struct place *place, const struct catalogue *backups,
+                                           const char *current, int64_t before_ms,
+                                           size_t *ret_removed, struct error *err);
+
 #endif

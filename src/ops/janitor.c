@@ -178,17 +178,18 @@ static void prune_archive(struct janitor *j, const struct backup_site *site) {
   struct store_archive_state archive;
   struct catalogue c = {0};
   struct error err = {0};
-  size_t removed = 0;
+  size_t removed = 0, shipped = 0;
   store_archive_state(j->store, &archive);
   if (!archive.enabled) return;
   int64_t before = now_ms() - j->options->full_backup_keep_days * (int64_t)DAY_MS;
   enum status s = catalogue_read(site->place, &c, &err);
   if (!s) s = archive_prune(site->archive_dir, &c, archive.chain, before, &removed, &err);
+  if (!s) s = archive_prune_place(site->place, &c, archive.chain, before, &shipped, &err);
   catalogue_done(&c);
   if (s)
     log_warning("janitor", NULL, "event=archive_prune_failed reason=\"%s\"", err.message);
-  else if (removed)
-    log_info("janitor", NULL, "event=archive_prune segments=%zu", removed);
+  else if (removed || shipped)
+    log_info("janitor", NULL, "event=archive_prune segments=%zu shipped=%zu", removed, shipped);
 }
 
 /* The janitor's own connection to the place: credentials in files may have changed. */

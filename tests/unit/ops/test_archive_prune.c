@@ -1,6 +1,9 @@
 /* Which segments of the archive go with the backups that needed them. */
 #include "ops/archive_prune.h"
 
+#include "ops/shipped.h"
+#include "segments.h"
+
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -67,7 +70,56 @@ static void what_a_backup_may_need_stays(void **state) {
   assert_true(is_there(ALIVE, "00000000000000000001.part"));
 }
 
+/* ---- in the place ---- */
+
+static struct place *place;
+
+static bool is_shipped(const char *chain, uint64_t first) {
+  struct shipped shipped;
+  assert_int_equal(shipped_read(place, &shipped, NULL), STATUS_OK);
+  bool found = shipped_has(&shipped, chain, first);
+  shipped_done(&shipped);
+  return found;
+}
+
+static size_t prune_place(uint64_t number, int64_t before_ms) {
+  struct catalogue_entry entry = {.readable = true};
+  struct catalogue backups = {&entry, 1};
+  size_t removed;
+  snprintf(entry.manifest.chain, sizeof entry.manifest.chain, KEPT);
+  entry.manifest.number = (int64_t)number;
+  assert_int_equal(archive_prune_place(place, &backups, ALIVE, before_ms, &removed, NULL),
+                   STATUS_OK);
+  return removed;
+}
+
+static void what_was_shipped_goes_likewise(void **state) {
+  const struct place_settings none = {0};
+  snprintf(dir, sizeof dir, "/tmp/aragora-prune-XXXXXX");
+  assert_non_null(mkdtemp(dir));
+  assert_int_equal(place_open(dir, &none, &place, NULL), STATUS_OK);
+  for (uint64_t first = 1; first <= 20; first += first == 1 ? 9 : 10)
+    segment_ship(place, &(struct test_segment){KEPT, first, 1, 1000000, 1000, 1});
+  segment_ship(place, &(struct test_segment){LEFT, 1, 1, 500000, 500000, 1});
+  segment_ship(place, &(struct test_segment){LEFT, 2, 1, 1000000, 500000, 1});
+  segment_ship(place, &(struct test_segment){ALIVE, 1, 1, 1000, 1000, 1});
+  make("20261129T142314Z-hot-0a1b2c3d", "manifest.json", 1000); /* not its business */
+  assert_int_equal(prune_place(8, 0), 0);
+  assert_int_equal(prune_place(9, 1000000), 1);
+  assert_false(is_shipped(KEPT, 1));
+  assert_true(is_shipped(KEPT, 10) && is_shipped(KEPT, 20) && is_shipped(LEFT, 1));
+  assert_int_equal(prune_place(500, 1000000), 1);
+  assert_true(is_shipped(KEPT, 20));
+  /* By the time before the last segment: when it was last written. */
+  assert_int_equal(prune_place(500, 1000001), 2);
+  assert_false(is_shipped(LEFT, 1) || is_shipped(LEFT, 2));
+  assert_true(is_shipped(ALIVE, 1));
+  assert_true(is_there("20261129T142314Z-hot-0a1b2c3d", "manifest.json"));
+  place_close(place);
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(what_a_backup_may_need_stays)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(what_a_backup_may_need_stays),
+                                     cmocka_unit_test(what_was_shipped_goes_likewise)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
