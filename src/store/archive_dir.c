@@ -114,10 +114,7 @@ enum status archive_segments(const char *dir_path, const char *chain,
   size_t count = 0;
   DIR *dir = open_dir(path, false, &status, err);
   for (struct dirent *e; dir && (e = readdir(dir));) {
-    struct stat st;
     if (!archive_parse_name(e->d_name, &name)) continue;
-    if (fstatat(dirfd(dir), e->d_name, &st, 0) < 0) continue; /* sealed or pruned meanwhile */
-    name.bytes = (uint64_t)st.st_size;
     void *more = grow(names, count, sizeof *names);
     if (!more) {
       status = error_set(err, STATUS_NOMEM, NULL, "out of memory");
@@ -134,6 +131,13 @@ enum status archive_segments(const char *dir_path, const char *chain,
   *ret_segments = names;
   *ret_count = order(names, count);
   return STATUS_OK;
+}
+
+uint64_t archive_segment_bytes(const char *dir, const char *chain,
+                               const struct segment_name *name) {
+  struct stat st;
+  FREE_LATER char *path = archive_chain_path(dir, chain, name->name);
+  return path && stat(path, &st) == 0 ? (uint64_t)st.st_size : 0;
 }
 
 /* One that is being written may be sealed between being seen and being read. */

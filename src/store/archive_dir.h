@@ -12,7 +12,6 @@ enum segment_form { SEGMENT_SEALED, SEGMENT_PACKED, SEGMENT_OPEN };
 struct segment_name {
   uint64_t first;
   enum segment_form form;
-  uint64_t bytes; /* of the file */
   char name[SEGMENT_NAME_SIZE];
 };
 
@@ -22,18 +21,21 @@ char *archive_chain_path(const char *dir, const char *chain, const char *name);
 void archive_segment_name(uint64_t first, enum segment_form form, char out[SEGMENT_NAME_SIZE]);
 
 bool archive_is_chain(const char *name);
-/* Of a file's name alone: its `bytes` are 0. False for what is none. */
+/* False for what is no segment's name. */
 bool archive_parse_name(const char *name, struct segment_name *ret_name);
 
 /* The chains, in the order of their names; the array is for free(). None when there is no
  * directory. */
 MUST_CHECK enum status archive_chains(const char *dir, char (**ret_chains)[CHAIN_SIZE],
                                       size_t *ret_count, struct error *err);
-/* A chain's segments, by their first commit; of several forms of one the first of the enum. The
+/* A chain's segments, by their first commit; of several forms of one the first of the enum. One may
+ * be sealed or pruned meanwhile; no file is looked at, since there may be tens of thousands. The
  * array is for free(). STATUS_NOT_FOUND without such a directory. */
 MUST_CHECK enum status archive_segments(const char *dir, const char *chain,
                                         struct segment_name **ret_segments, size_t *ret_count,
                                         struct error *err);
+/* Of the file; 0 when it is gone. */
+uint64_t archive_segment_bytes(const char *dir, const char *chain, const struct segment_name *name);
 /* segment_load of one of them; STATUS_CORRUPT when its head does not say the same as its place. */
 MUST_CHECK enum status archive_load(const char *dir, const char *chain,
                                     const struct segment_name *name, struct segment *ret_segment,

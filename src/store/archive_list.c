@@ -41,7 +41,7 @@ static enum status look_at_chain(const char *dir, struct archive_chain *chain, s
   enum status status = archive_segments(dir, chain->chain, &names, &chain->segments, err);
   if (status) return status;
   for (size_t i = 0; i < chain->segments; i++) {
-    chain->bytes += names[i].bytes;
+    chain->bytes += archive_segment_bytes(dir, chain->chain, &names[i]);
     chain->sealed += names[i].form != SEGMENT_OPEN;
   }
   if (chain->segments) status = find_first(dir, chain, err);
@@ -104,7 +104,7 @@ static void verify_segment(struct verifier *v, const char *chain, const struct s
   struct segment_record record;
   struct error err;
   v->found.segments++;
-  v->found.bytes += name->bytes;
+  v->found.bytes += archive_segment_bytes(v->dir, chain, name);
   if (archive_load(v->dir, chain, name, &s, &err)) {
     tell(v, "%s", err.message);
     return;
