@@ -92,7 +92,7 @@ static enum status take(struct gathering *g, const struct piece *p, struct error
   struct segment_head head;
   bool open = p->local && p->local->form == SEGMENT_OPEN;
   bool remote = p->shipped && (!p->local || open || !is_whole(g, p->local));
-  if (remote)
+  if (remote || !p->local)
     archive_segment_name(p->first, SEGMENT_PACKED, name);
   else
     snprintf(name, sizeof name, "%s", p->local->name);
@@ -129,9 +129,12 @@ static enum status gather_chain(struct gathering *g, size_t *ret_segments, struc
   if (s && s != STATUS_NOT_FOUND) return s;
   size_t room = count + (there ? there->count : 0);
   FREE_LATER struct piece *pieces = calloc(room + 1, sizeof *pieces);
-  s = pieces ? STATUS_OK : error_set(err, STATUS_NOMEM, NULL, "out of memory");
-  if (pieces) room = merge(names, count, there, pieces);
-  if (!s && room) s = take_pieces(g, pieces, room, err);
+  if (!pieces) {
+    free(names);
+    return error_set(err, STATUS_NOMEM, NULL, "out of memory");
+  }
+  room = merge(names, count, there, pieces);
+  s = room ? take_pieces(g, pieces, room, err) : STATUS_OK;
   free(names);
   if (!s) *ret_segments = room;
   return s;

@@ -90,7 +90,7 @@ enum status shipped_add(struct shipped *s, const char *chain, uint64_t first, st
   struct shipped_chain *c = NULL;
   if (shipped_has(s, chain, first)) return STATUS_OK;
   enum status status = append(s, chain, first, &c, err);
-  if (status) return status;
+  if (status || !c) return status;
   for (size_t i = c->count - 1; i > 0 && c->firsts[i - 1] > first; i--) {
     c->firsts[i] = c->firsts[i - 1];
     c->firsts[i - 1] = first;

@@ -103,6 +103,7 @@ static void verify_segment(struct verifier *v, const char *chain, const struct s
   struct segment s;
   struct segment_record record;
   struct error err;
+  bool open = name->form == SEGMENT_OPEN;
   v->found.segments++;
   v->found.bytes += archive_segment_bytes(v->dir, chain, name);
   if (archive_load(v->dir, chain, name, &s, &err)) {
@@ -115,7 +116,7 @@ static void verify_segment(struct verifier *v, const char *chain, const struct s
   if (s.end == SEGMENT_BAD && !goes_on)
     tell(v, "%s/%s/%s: is damaged: the record of commit %" PRIu64 " is not what was written",
          v->dir, chain, name->name, s.next);
-  else if (s.end == SEGMENT_TORN && !goes_on && name->form != SEGMENT_OPEN)
+  else if (s.end == SEGMENT_TORN && !goes_on && !open)
     tell(v, "%s/%s/%s: ends in the middle of the record of commit %" PRIu64, v->dir, chain,
          name->name, s.next);
   else if (next && !goes_on)
