@@ -53,24 +53,28 @@ static enum status lock_directory(struct restoring *r, struct error *err) {
   return error_set(err, STATUS_CONFLICT, NULL, "another restore is at work in %s", beside);
 }
 
-/* A server holds a flock on the file (process_claim); any program that has it open with SQLite
- * holds a lock of the other kind. Ours is held until the end, so that no server starts meanwhile.
- */
-static enum status claim(const char *path, int *ret_fd, struct error *err) {
+static enum status look_for_others(int fd, const char *path, struct error *err) {
   struct flock others = {.l_type = F_WRLCK,
                          .l_whence = SEEK_SET,
                          .l_start = SQLITE_SHARED_FIRST,
                          .l_len = SQLITE_SHARED_SIZE};
+  if (fcntl(fd, F_GETLK, &others) < 0) return disk_error(err, "look at the locks of", path);
+  if (others.l_type == F_UNLCK) return STATUS_OK;
+  return error_set(err, STATUS_CONFLICT, NULL, "process %d uses the database %s: end it first",
+                   (int)others.l_pid, path);
+}
+
+/* A server holds a flock on the file (process_claim); any program that has it open with SQLite
+ * holds a lock of the other kind. Ours is held until the end, so that no server starts meanwhile.
+ */
+static enum status claim(const char *path, int *ret_fd, struct error *err) {
   int fd = open(path, O_RDONLY | O_CLOEXEC);
   if (fd < 0) return errno == ENOENT ? STATUS_OK : disk_error(err, "open", path);
   *ret_fd = fd;
   if (flock(fd, LOCK_EX | LOCK_NB) < 0)
     return error_set(err, STATUS_CONFLICT, NULL, "a server uses the database %s: stop it first",
                      path);
-  if (fcntl(fd, F_GETLK, &others) < 0) return disk_error(err, "look at the locks of", path);
-  if (others.l_type == F_UNLCK) return STATUS_OK;
-  return error_set(err, STATUS_CONFLICT, NULL, "process %d uses the database %s: end it first",
-                   (int)others.l_pid, path);
+  return look_for_others(fd, path, err);
 }
 
 static enum status check_targets(struct restoring *r, bool force, struct error *err) {
@@ -149,17 +153,36 @@ static enum status check_space(const struct restoring *r, struct error *err) {
                    free_bytes >> 20, (needed >> 20) + 1);
 }
 
+/* `replayed`: they hold more than the manifest says. */
+static enum status examine_copies(struct restoring *r, bool replayed, struct error *err) {
+  const char *const both[MANIFEST_FILES] = {r->fresh[0], r->fresh[1]};
+  const struct examination how = {.progress = r->site->progress, .replayed = replayed};
+  return examine(both, &r->report.manifest, &how, &r->report.chains, err);
+}
+
+/* With what SQLite keeps beside it: a log that a restore which died has left would be taken for the
+ * new copy's own. */
+static enum status remove_copy(const char *path, struct error *err) {
+  static const char *const suffixes[] = {"", "-wal", "-shm", "-journal"};
+  enum status s = STATUS_OK;
+  for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes && !s; i++) {
+    char name[REPLACEMENT_PATH_MAX + 16];
+    snprintf(name, sizeof name, "%s%s", path, suffixes[i]);
+    s = disk_remove(name, err);
+  }
+  return s;
+}
+
 static enum status unpack_both(struct restoring *r, struct error *err) {
   enum status s = STATUS_OK;
   for (int i = 0; i < MANIFEST_FILES && !s; i++) {
     s = replacement_path(r->targets[i], r->fresh[i], err);
+    if (!s) s = remove_copy(r->fresh[i], err);
     if (!s)
       s = fetch_database(r->site->place, &r->report.manifest, (enum database)i, r->fresh[i], true,
                          r->site->progress, err);
   }
-  const char *const both[MANIFEST_FILES] = {r->fresh[0], r->fresh[1]};
-  const struct examination how = {.progress = r->site->progress};
-  return s ? s : examine(both, &r->report.manifest, &how, &r->report.chains, err);
+  return s ? s : examine_copies(r, false, err);
 }
 
 /* ---- forward to a moment ---- */
@@ -213,8 +236,9 @@ static enum status replay(struct restoring *r, int64_t at_ms, struct error *err)
   staging_drop(&staging);
   if (s) return s;
   r->report.replayed = (int64_t)replayed.count;
-  if (replayed.count) r->report.reached_ms = replayed.last_ms;
-  return STATUS_OK;
+  if (!replayed.count) return STATUS_OK;
+  r->report.reached_ms = replayed.last_ms;
+  return examine_copies(r, true, err);
 }
 
 static void name_aside(struct restoring *r) {
@@ -235,9 +259,11 @@ static enum status restore(struct restoring *r, const struct restore_request *q,
   if (!s) s = unpack_both(r, err);
   if (!s) s = replay(r, q->at_ms, err);
   if (!s) s = inspect_forget_chain(r->fresh[0], err);
+  for (int i = 0; i < MANIFEST_FILES && !s; i++) /* the unpacking took its time */
+    if (r->claims[i] >= 0) s = look_for_others(r->claims[i], r->targets[i], err);
   if (s) {
     for (int i = 0; i < MANIFEST_FILES; i++)
-      if (r->fresh[i][0]) unlink(r->fresh[i]);
+      if (r->fresh[i][0] && remove_copy(r->fresh[i], NULL)) continue; /* s says what went wrong */
     return s;
   }
   name_aside(r);

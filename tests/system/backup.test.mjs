@@ -230,6 +230,27 @@ async function twoStates(t) {
 const hasStrace = existsSync('/usr/bin/strace');
 const killAt = (call, n) => ['strace', '-f', '-qq', '-o', '/dev/null', '-e', `trace=${call}`, '-e', `inject=${call}:signal=SIGKILL:when=${n}`];
 
+// As one leaves it that died while it brought its copy forward: SQLite would take it for the log of
+// the next copy of that name.
+test('a log that a dead restore left is no part of the next one', async (t) => {
+  const dir = temporaryDirectory(t);
+  const server = await startServer(undefined, { dir });
+  for (const task of ['Old?', 'Older?']) await finished(server, (await startDebate(server, { task, agents: ['demo', 'demo'], rounds: 0 })).id);
+  await backup(['create'], dir);
+  await finished(server, (await startDebate(server, { task: 'New?', agents: ['demo', 'demo'], rounds: 2, fast_path: false })).id);
+  await server.stop('SIGKILL');
+  const log = readFileSync(join(dir, `${MEMORY}-wal`));
+  assert.ok(log.length > 32);
+  for (const at of [[], ['--at', new Date().toISOString()]]) {
+    writeFileSync(join(dir, `${MEMORY}.restored-wal`), log);
+    const { json } = await backup(['restore', '--force', ...at], dir);
+    assert.ok(json);
+    assert.equal((await must(['db', 'check'], dir)).code, 0);
+    assert.deepEqual(await debates(dir), at.length ? ['New?', 'Old?', 'Older?'] : ['Old?', 'Older?']);
+    assert.deepEqual(readdirSync(dir).filter((name) => name.includes('.restored')), []);
+  }
+});
+
 describe('kill -9', { skip: !hasStrace && 'strace is not installed' }, () => {
   for (const call of ['rename', 'fsync', 'unlink'])
     test(`at every ${call} of a restore leaves the old state or the new one`, async (t) => {
