@@ -54,6 +54,8 @@ static enum status stop_in_gap(struct archive_walk *w) {
 
 static enum status load(struct archive_walk *w, struct error *err) {
   enum status status = archive_load(w->dir, w->from.chain, &w->names[w->at], &w->segment, err);
+  /* It was listed a moment ago: that it is gone is a hole, and not the end of the chain. */
+  if (status == STATUS_NOT_FOUND) status = STATUS_CORRUPT;
   if (status) return status;
   w->loaded = true;
   const struct segment_head *head = &w->segment.head;
