@@ -3,6 +3,7 @@
 #include "ops/shipped.h"
 #include "ops/staging.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -49,16 +50,47 @@ static enum status remove_segments(const char *dir, const char *chain,
   return s;
 }
 
+/* Segments that held nothing but a record whose commit never came. */
+static enum status remove_void(const char *dir, const char *chain, struct error *err) {
+  FREE_LATER char *path = archive_path(dir, chain);
+  DIR *d = path ? opendir(path) : NULL;
+  enum status s = STATUS_OK;
+  for (const struct dirent *e; d && !s && (e = readdir(d));)
+    if (bytes_ends_with(bytes_of(e->d_name), BYTES_LITERAL(".part.void")))
+      s = remove_file(dir, chain, e->d_name, err);
+  if (d) closedir(d);
+  return s;
+}
+
 static enum status remove_chain(const char *dir, const char *chain,
                                 const struct segment_name *segments, size_t count, size_t *removed,
                                 struct error *err) {
+  static const char *const own[] = {"stamp", "base"};
   enum status s = STATUS_OK;
   for (size_t i = 0; i < count && !s; i++) {
     s = remove_file(dir, chain, segments[i].name, err);
     if (!s) ++*removed;
   }
+  for (size_t i = 0; i < sizeof own / sizeof *own && !s; i++)
+    s = remove_file(dir, chain, own[i], err);
+  if (!s) s = remove_void(dir, chain, err);
   FREE_LATER char *path = archive_path(dir, chain);
   if (!s && path) rmdir(path); /* what else lies there is somebody's, and keeps it */
+  return s;
+}
+
+/* The chain goes on and no backup here needs it: a copy made by other means may, for as long as a
+ * full backup is kept. */
+static enum status remove_old(const char *dir, const char *chain,
+                              const struct segment_name *segments, size_t count, int64_t before_ms,
+                              size_t *removed, struct error *err) {
+  enum status s = STATUS_OK;
+  for (size_t i = 0; i + 1 < count && !s && segments[i].form != SEGMENT_OPEN; i++) {
+    int64_t last = written_ms(dir, chain, &segments[i]);
+    if (!last || last >= before_ms) break;
+    s = remove_file(dir, chain, segments[i].name, err);
+    if (!s) ++*removed;
+  }
   return s;
 }
 
@@ -72,7 +104,9 @@ static enum status prune_chain(const char *dir, const char *chain, const struct 
   if (s) return s == STATUS_NOT_FOUND ? STATUS_OK : s;
   if (oldest_backup(backups, chain, &number)) {
     s = remove_segments(dir, chain, segments, count, number + 1, removed, err);
-  } else if (count && strcmp(chain, current) != 0) {
+  } else if (strcmp(chain, current) == 0) {
+    s = remove_old(dir, chain, segments, count, before_ms, removed, err);
+  } else if (count) {
     int64_t last = written_ms(dir, chain, &segments[count - 1]);
     if (last && last < before_ms) s = remove_chain(dir, chain, segments, count, removed, err);
   }
