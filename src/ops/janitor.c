@@ -20,6 +20,7 @@ enum {
   HOUR_MS = 3600 * 1000,
   MINUTE_MS = 60 * 1000,
   EXPIRED_AT_ONCE = 500,
+  LOOK_FIRST_MS = 500,
   LOOK_MS = 10 * 1000, /* how often it looks at the clock on the wall, which may jump */
 };
 
@@ -62,7 +63,9 @@ static bool step(void *ctx, const char *what, int64_t done, int64_t total) {
 /* False when it shall stop. */
 static bool wait_until(struct janitor *j, int64_t at_ms) {
   int64_t now = now_ms();
-  int64_t wait = at_ms <= now ? 0 : at_ms - now < LOOK_MS ? at_ms - now : LOOK_MS;
+  /* At first often: the writer may be about to begin a chain of the archive, which wants a base. */
+  int64_t look_ms = now - j->past.started_ms < LOOK_MS ? LOOK_FIRST_MS : LOOK_MS;
+  int64_t wait = at_ms <= now ? 0 : at_ms - now < look_ms ? at_ms - now : look_ms;
   struct timespec until;
   clock_gettime(CLOCK_MONOTONIC, &until);
   int64_t ns = until.tv_nsec + wait * 1000000;
@@ -150,10 +153,42 @@ static void checkpoint_one(struct janitor *j, enum database database, const char
            path, c.moved, c.waiting, c.took_us / 1000);
 }
 
+static void prune_archive(struct janitor *j, const struct backup_site *site) {
+  struct store_archive_state archive;
+  struct catalogue c = {0};
+  struct error err = {0};
+  size_t removed = 0, shipped = 0;
+  store_archive_state(j->store, &archive);
+  if (!archive.enabled) return;
+  int64_t before = now_ms() - j->options->full_backup_keep_days * (int64_t)DAY_MS;
+  enum status s = catalogue_read(site->place, &c, &err);
+  if (!s) s = archive_prune(site->archive_dir, &c, archive.chain, before, &removed, &err);
+  if (!s) s = archive_prune_place(site->place, &c, archive.chain, before, &shipped, &err);
+  catalogue_done(&c);
+  if (s)
+    log_warning("janitor", NULL, "event=archive_prune_failed reason=\"%s\"", err.message);
+  else if (removed || shipped)
+    log_info("janitor", NULL, "event=archive_prune segments=%zu shipped=%zu", removed, shipped);
+}
+
+/* Where no backup of the schedule does it. */
+static void prune_unscheduled(struct janitor *j) {
+  struct backup_site site = {0};
+  struct error err = {0};
+  if (j->policy.hot_ms || j->policy.full_ms) return;
+  if (backup_site_open(j->options, &j->progress, &site, &err))
+    log_warning("janitor", NULL, "event=archive_prune_failed reason=\"%s\"", err.message);
+  else
+    prune_archive(j, &site);
+  backup_site_close(&site);
+}
+
 static void checkpoint(struct janitor *j) {
   j->past.last_checkpoint_ms = now_ms();
   checkpoint_one(j, DATABASE_MEMORY, j->options->db_path);
   checkpoint_one(j, DATABASE_ELO, j->options->elo_path);
+  store_note_checkpoint(j->store);
+  prune_unscheduled(j);
 }
 
 /* A bounded part each time; where more are past their term it goes on at once. */
@@ -174,34 +209,21 @@ static void log_removed(void *ctx, const struct catalogue_entry *entry) {
   log_info("janitor", NULL, "event=backup_removed name=%s", entry->name);
 }
 
-static void prune_archive(struct janitor *j, const struct backup_site *site) {
-  struct store_archive_state archive;
-  struct catalogue c = {0};
-  struct error err = {0};
-  size_t removed = 0, shipped = 0;
-  store_archive_state(j->store, &archive);
-  if (!archive.enabled) return;
-  int64_t before = now_ms() - j->options->full_backup_keep_days * (int64_t)DAY_MS;
-  enum status s = catalogue_read(site->place, &c, &err);
-  if (!s) s = archive_prune(site->archive_dir, &c, archive.chain, before, &removed, &err);
-  if (!s) s = archive_prune_place(site->place, &c, archive.chain, before, &shipped, &err);
-  catalogue_done(&c);
-  if (s)
-    log_warning("janitor", NULL, "event=archive_prune_failed reason=\"%s\"", err.message);
-  else if (removed || shipped)
-    log_info("janitor", NULL, "event=archive_prune segments=%zu shipped=%zu", removed, shipped);
-}
-
 /* The janitor's own connection to the place: credentials in files may have changed. */
 static enum status make_backup(struct janitor *j, enum backup_kind kind, struct manifest *m,
                                bool *ret_verified, struct error *err) {
   struct backup_site site = {0};
   const struct retention_policy keep = {j->options->backup_keep_days,
                                         j->options->full_backup_keep_days};
+  struct error cause = {0};
   enum status s = backup_site_open(j->options, &j->progress, &site, err);
   if (!s) s = backup_create(&site, kind, m, ret_verified, err);
-  if (!s) s = backup_prune(&site, &keep, now_ms(), false, log_removed, NULL, err);
-  if (!s) prune_archive(j, &site);
+  store_note_checkpoint(j->store);
+  /* What cannot be removed makes no backup worse. */
+  if (!s && !backup_prune(&site, &keep, now_ms(), false, log_removed, NULL, &cause))
+    prune_archive(j, &site);
+  else if (!s)
+    log_warning("janitor", NULL, "event=backup_prune_failed reason=\"%s\"", cause.message);
   backup_site_close(&site);
   return s;
 }

@@ -491,9 +491,13 @@ void commit_settle_archive(struct commit *commit) {
   if (commit->archive) visit_archive(commit, NULL);
 }
 
+void commit_stamp_archive(struct commit *commit) {
+  if (commit->archive) visit_archive(commit, archive_stamp);
+}
+
 void commit_checkpoint(struct commit *commit) {
   sqlite3_wal_checkpoint_v2(commit->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
-  if (commit->archive) visit_archive(commit, archive_stamp);
+  commit_stamp_archive(commit);
 }
 
 void commit_done(struct commit *commit) {

@@ -60,6 +60,8 @@ MUST_CHECK enum status commit_init(struct commit *commit, sqlite3 *db,
 /* Goes on with the archive's chain, or begins one, without waiting for a batch: a backup is made
  * within a chain. What cannot be done now is done with the first batch. */
 void commit_settle_archive(struct commit *commit);
+/* Remembers how the database's file looks now, for the next process. */
+void commit_stamp_archive(struct commit *commit);
 /* Moves all of the write-ahead log into the database, waiting a moment for readers that are in the
  * way, and closes the connection. */
 void commit_done(struct commit *commit);

@@ -132,6 +132,10 @@ enum status store_archive_note_base(struct store *store, const char *chain, stru
   return archive_note_base(archive, chain, err);
 }
 
+void store_note_checkpoint(struct store *store) {
+  writer_note_checkpoint(store->writer);
+}
+
 void store_on_seal(struct store *store, store_wake_fn *wake, void *ctx) {
   struct archive *archive = writer_archive(store->writer);
   if (archive) archive_on_seal(archive, wake, ctx);

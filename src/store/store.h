@@ -209,6 +209,10 @@ void store_archive_state(const struct store *store, struct store_archive_state *
  * STATUS_IO; STATUS_UNSUPPORTED without an archive. Any thread that may block. */
 MUST_CHECK enum status store_archive_note_base(struct store *store, const char *chain,
                                                struct error *err);
+/* Any thread: this process has made a checkpoint of the database through a connection of its own,
+ * or a backup, which ends with one. Without it a crash would begin a new chain of the archive. */
+void store_note_checkpoint(struct store *store);
+
 /* `wake` is called on the archive's thread when segments were sealed, in store_close too; it must
  * not block, nor call the store. NULL = nobody. Nothing happens without an archive. */
 void store_on_seal(struct store *store, store_wake_fn *wake, void *ctx);

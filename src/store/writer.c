@@ -24,6 +24,7 @@ struct writer {
   size_t queued_bytes; /* of the queue and of what is being written */
   size_t max_queued_bytes;
   bool closing;
+  bool checkpointed;    /* by somebody else */
   struct error problem; /* why the last transaction was refused; STATUS_OK = it was not */
   int64_t patience_ms;
   pthread_mutex_t trace_lock; /* guards the next two, and is held while `trace_wake` runs */
@@ -68,14 +69,14 @@ static struct timespec in_ms(int64_t wait_ms) {
 static void wait_for_batch(struct writer *w) {
   struct timespec until = in_ms(PROBE_MS);
   int rc = 0;
-  while (!w->head && !w->closing && rc == 0)
+  while (!w->head && !w->closing && !w->checkpointed && rc == 0)
     rc = w->problem.status ? pthread_cond_timedwait(&w->wake, &w->lock, &until)
                            : pthread_cond_wait(&w->wake, &w->lock);
 }
 
 /* Everything that waits, up to DRAIN_MAX_BYTES; NULL when there is nothing. *ret_over when that is
- * for ever. */
-static struct batch *take(struct writer *w, bool *ret_over) {
+ * for ever; *ret_checkpointed as writer_note_checkpoint. */
+static struct batch *take(struct writer *w, bool *ret_over, bool *ret_checkpointed) {
   pthread_mutex_lock(&w->lock);
   wait_for_batch(w);
   struct batch *first = w->head, *last = first;
@@ -90,6 +91,8 @@ static struct batch *take(struct writer *w, bool *ret_over) {
     last->next = NULL;
   }
   *ret_over = !first && w->closing;
+  *ret_checkpointed = w->checkpointed;
+  w->checkpointed = false;
   pthread_mutex_unlock(&w->lock);
   return first;
 }
@@ -269,9 +272,11 @@ static void settle(struct writer *w, struct batch **first) {
 static void *writer_main(void *ctx) {
   struct writer *w = ctx;
   commit_settle_archive(&w->commit);
-  for (bool over = false;;) {
-    struct batch *first = take(w, &over);
+  for (bool over = false, checkpointed = false;;) {
+    struct batch *first = take(w, &over, &checkpointed);
     if (over) return NULL;
+    if (checkpointed) commit_stamp_archive(&w->commit);
+    if (!first && !w->problem.status) continue; /* only this thread sets it */
     settle(w, &first);
     give_back(w, first);
     finish(w, first);
@@ -329,6 +334,13 @@ void writer_stop(struct writer *w) {
   pthread_mutex_unlock(&w->lock);
   pthread_join(w->thread, NULL);
   destroy(w);
+}
+
+void writer_note_checkpoint(struct writer *w) {
+  pthread_mutex_lock(&w->lock);
+  w->checkpointed = true;
+  pthread_cond_signal(&w->wake);
+  pthread_mutex_unlock(&w->lock);
 }
 
 enum status writer_check(struct writer *w, struct error *err) {

@@ -34,6 +34,10 @@ MUST_CHECK enum status writer_check(struct writer *writer, struct error *err);
 /* See store_on_trace. Not while it is called. */
 void writer_on_trace(struct writer *writer, store_wake_fn *wake, void *ctx);
 
+/* Any thread: another connection of this process has moved the write-ahead log into the database,
+ * so that the file no longer looks as the archive remembers it; it looks anew. */
+void writer_note_checkpoint(struct writer *writer);
+
 /* Any thread; NULL when commits are not archived. */
 struct archive *writer_archive(const struct writer *writer);
 

@@ -1,7 +1,7 @@
 // The server's own backups: when they are made, what is said of them, what a failure does.
 
 import { strict as assert } from 'node:assert';
-import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 
@@ -57,13 +57,31 @@ test('a backup is made when it is due, read back, and shown; a restart makes no 
   assert.equal(readdirSync(join(dir, 'backups')).length, 1);
 });
 
+test('a crash after a backup begins no new chain of the archive', async (t) => {
+  const dir = temporaryDirectory(t);
+  const first = await startServer(undefined, { dir, env: AT_ONCE });
+  t.after(() => first.stop('SIGKILL'));
+  const before = await startDebate(first, { task: 'Kept?', agents: ['demo', 'demo'], rounds: 0 });
+  await finished(first, before.id);
+  await first.line(/event=backup name=\S+-full-/);
+  const [chain] = readdirSync(join(dir, 'archive')).filter((name) => /^[0-9a-f]{32}$/.test(name));
+  const written = (path) => statSync(join(dir, path)).mtimeMs;
+  // The backup ends with a checkpoint, behind which the database's file is remembered anew.
+  for (const deadline = Date.now() + 20_000; written(`archive/${chain}/stamp`) < written('aragora_memory.db'); )
+    assert.ok(Date.now() < deadline, 'the stamp is older than the file');
+  await first.stop('SIGKILL');
+  const second = await startServer(t, { dir, env: AT_ONCE });
+  const { id } = await startDebate(second, { task: 'Goes on?', agents: ['demo', 'demo'], rounds: 0 });
+  await finished(second, id);
+  assert.deepEqual(second.lines.filter((line) => /archive_chain_begun/.test(line)), []);
+});
+
 test('nothing is backed up before its time, nor what was never written', async (t) => {
   const dir = await directoryWithDebate(t);
   const server = await startServer(t, { dir });
-  const { checks } = await healthOnce(server, (each) => each.checks.backup.next_at);
-  const wait = Date.parse(checks.backup.next_at) - Date.now();
+  const wait = (each) => Date.parse(each.checks.backup.next_at) - Date.now();
   // The base that the archive's new chain goes on from, before the first one of the schedule.
-  assert.ok(wait > 0 && wait <= 60_000, `${wait} ms`);
+  await healthOnce(server, (each) => each.checks.backup.next_at && wait(each) > 0 && wait(each) <= 60_000);
   assert.ok(!existsSync(join(dir, 'backups')));
   // With an archive there is one commit, which begins its chain.
   const empty = await startServer(t, { env: { ...AT_ONCE, ARAGORA_ARCHIVE: 'false' } });
