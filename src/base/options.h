@@ -95,7 +95,7 @@ struct options {
   int64_t backup_hours;          /* between hot backups; 0 = none are made */
   int64_t backup_keep_days;      /* of hot backups */
   int64_t full_backup_days;      /* between full backups; 0 = none are made */
-  int64_t full_backup_keep_days; /* of full backups, and of those before a migration */
+  int64_t full_backup_keep_days; /* of full backups */
   int64_t backup_delay_minutes;  /* from the start of the server to its first backup */
   int64_t backup_load_percent;   /* of the time in which a backup works */
   int64_t checkpoint_minutes;    /* between checkpoints of an idle server; 0 = none */

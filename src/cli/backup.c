@@ -135,8 +135,7 @@ static int create(struct run *r) {
   int64_t start = clock_mono_us(&clock_system);
   BUFFER_LATER struct buffer out;
   buffer_init(&out, LINE_MAX_BYTES);
-  if (r->v->kind &&
-      (!backup_kind_parse(bytes_of(r->v->kind), &kind) || kind == BACKUP_BEFORE_MIGRATION))
+  if (r->v->kind && !backup_kind_parse(bytes_of(r->v->kind), &kind))
     return arguments_wrong(self(), "--kind is manual, hot or full, not \"%.64s\"", r->v->kind);
   if (backup_create(&r->site, kind, &m, &readable, &err)) return fail(r, &err);
   int64_t ms = (clock_mono_us(&clock_system) - start) / 1000;

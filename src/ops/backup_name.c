@@ -11,7 +11,6 @@ enum { STAMP_LEN = 16, RANDOM_LEN = 8 }; /* 20261129T142314Z, 0a1b2c3d */
 static const char *const kind_names[BACKUP_KINDS] = {
     [BACKUP_HOT] = "hot",
     [BACKUP_FULL] = "full",
-    [BACKUP_BEFORE_MIGRATION] = "before-migration",
     [BACKUP_MANUAL] = "manual",
 };
 

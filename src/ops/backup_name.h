@@ -6,16 +6,15 @@
 #include "base/bytes.h"
 
 enum backup_kind {
-  BACKUP_HOT,              /* the daily one */
-  BACKUP_FULL,             /* the weekly one, kept longer, in a cheaper storage class if set */
-  BACKUP_BEFORE_MIGRATION, /* taken by the program before it changes the schema */
-  BACKUP_MANUAL,           /* somebody asked for it; no schedule removes it */
+  BACKUP_HOT,    /* the daily one */
+  BACKUP_FULL,   /* the weekly one, kept longer, in a cheaper storage class if set */
+  BACKUP_MANUAL, /* somebody asked for it; no schedule removes it */
   BACKUP_KINDS
 };
 
 enum { BACKUP_NAME_SIZE = 64 };
 
-const char *backup_kind_name(enum backup_kind kind); /* "before-migration" */
+const char *backup_kind_name(enum backup_kind kind); /* "manual" */
 bool backup_kind_parse(struct bytes text, enum backup_kind *ret_kind);
 
 /* A new name, its end at random. */

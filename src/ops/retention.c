@@ -16,8 +16,7 @@ static size_t newest(const struct retention_item *items, size_t count, bool veri
 static int64_t days_of(enum backup_kind kind, const struct retention_policy *policy) {
   switch (kind) {
     case BACKUP_HOT: return policy->hot_days;
-    case BACKUP_FULL:
-    case BACKUP_BEFORE_MIGRATION: return policy->full_days;
+    case BACKUP_FULL: return policy->full_days;
     case BACKUP_MANUAL:
     case BACKUP_KINDS: break;
   }

@@ -6,7 +6,7 @@
 
 struct retention_policy {
   int64_t hot_days;
-  int64_t full_days; /* those before a migration too */
+  int64_t full_days;
 };
 
 struct retention_item {

@@ -41,7 +41,7 @@ static void test_what_is_no_name(void **state) {
       "20261339T142314Z-hot-0a1b2c3d",
       "../20261129T142314Z-hot-0a1b2c3d",
       "20261129T142314Z-hot/../0a1b2c3d",
-      "20261129T142314Z-before-migration-0a1b2c3d-20261129T142314Z-hot-0a1b2c3d",
+      "20261129T142314Z-manual-0a1b2c3d-20261129T142314Z-hot-0a1b2c3d",
   };
   enum backup_kind kind;
   int64_t ms;
@@ -51,7 +51,7 @@ static void test_what_is_no_name(void **state) {
 }
 
 static struct manifest example(void) {
-  struct manifest m = {.kind = BACKUP_BEFORE_MIGRATION,
+  struct manifest m = {.kind = BACKUP_FULL,
                        .created_ms = 1795962194567,
                        .version = "1.0.0",
                        .number = 1234567,
