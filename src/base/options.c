@@ -90,9 +90,10 @@ const struct option option_table[] = {
      .type = OPTION_BOOL,
      .offset = FIELD(replays),
      .help = "write the replay files of each debate that ends; --replays=false: do not"},
-    TEXT_ROW("--replays-dir", "ARAGORA_REPLAYS_DIR", NULL, replays_dir, "PLACE",
-             "where replay files lie: a directory or s3://BUCKET/PREFIX; default replays in the data "
-             "directory"),
+    TEXT_ROW(
+        "--replays-dir", "ARAGORA_REPLAYS_DIR", NULL, replays_dir, "PLACE",
+        "where replay files lie: a directory or s3://BUCKET/PREFIX; default replays in the data "
+        "directory"),
     INT_ROW("--replays-days", "ARAGORA_REPLAYS_DAYS", "90", replays_days, 0, 36500,
             "days after a debate's end that its replay files are kept; 0 = for ever"),
     {.flag = "--archive",

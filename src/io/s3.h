@@ -48,7 +48,8 @@ typedef enum status s3_piece_fn(void *ctx, struct bytes piece, struct error *err
 MUST_CHECK enum status s3_get(struct s3 *s3, const char *key, s3_piece_fn *each, void *ctx,
                               struct error *err);
 
-/* Calls each(ctx, object) for every object whose key has the prefix, in the keys' order, likewise. */
+/* Calls each(ctx, object) for every object whose key has the prefix, in the keys' order, likewise.
+ */
 MUST_CHECK enum status s3_list(struct s3 *s3, const char *prefix, s3_object_fn *each, void *ctx,
                                struct error *err);
 

@@ -2,9 +2,10 @@
  *
  * Numbers are little-endian. Head (72 bytes): "ARASEG1\n", version u32, schema u32, chain (16
  * bytes), first number u64, time of the commit before it i64, time when the chain began i64,
- * place of the chain in its archive u64, XXH3-64 of all that u64. Record: XXH3-64 of all that follows u64, number u64, time i64, length
- * u32, the low half of the XXH3-64 of these 20 bytes u32 (so that a wrong length is seen), the
- * patchset. Times are Unix milliseconds and never decrease along a chain.
+ * place of the chain in its archive u64, XXH3-64 of all that u64. Record: XXH3-64 of all that
+ * follows u64, number u64, time i64, length u32, the low half of the XXH3-64 of these 20 bytes u32
+ * (so that a wrong length is seen), the patchset. Times are Unix milliseconds and never decrease
+ * along a chain.
  *
  * Any thread; a struct segment belongs to one.
  */
