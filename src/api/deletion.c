@@ -61,6 +61,11 @@ static void on_ended(void *ctx, enum status status) {
   if (s) finish(d, s, "the deletion could not be stored");
 }
 
+static enum status no_memory(struct error *err) {
+  error_set(err, STATUS_NOMEM, NULL, "out of memory");
+  return STATUS_NOMEM;
+}
+
 static enum status prepare(struct http_request *request, struct api *api, const char *debate_id,
                            struct deleting **ret_deleting, struct error *err) {
   const char *reason = NULL;
@@ -68,7 +73,7 @@ static enum status prepare(struct http_request *request, struct api *api, const 
   enum status s = params_reason(request, REASON_BYTES_MAX, &body, &reason, err);
   if (s) return s;
   struct deleting *d = calloc(1, sizeof *d);
-  if (!d) return error_set(err, STATUS_NOMEM, NULL, "out of memory");
+  if (!d) return no_memory(err);
   *d = (struct deleting){.request = request,
                          .api = api,
                          .who = api_principal(request),
@@ -78,7 +83,7 @@ static enum status prepare(struct http_request *request, struct api *api, const 
     free(d->debate_id);
     free(d->reason);
     free(d);
-    return error_set(err, STATUS_NOMEM, NULL, "out of memory");
+    return no_memory(err);
   }
   *ret_deleting = d;
   return STATUS_OK;
