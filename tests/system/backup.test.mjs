@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 
 import { finished, get, startDebate } from './lib/client.mjs';
-import { SECRET, startS3 } from './lib/s3_store.mjs';
+import { noS3, SECRET, startS3 } from './lib/s3_store.mjs';
 import { Process, startServer, temporaryDirectory } from './lib/server.mjs';
 
 const MEMORY = 'aragora_memory.db';
@@ -104,7 +104,7 @@ describe('a backup under four writers', () => {
     await assertHasAll(t, elsewhere, before);
   });
 
-  test('to an S3-compatible store, restored elsewhere, likewise', async (t) => {
+  test('to an S3-compatible store, restored elsewhere, likewise', { skip: noS3 }, async (t) => {
     const s3 = await startS3(t);
     const dir = temporaryDirectory(t);
     const elsewhere = temporaryDirectory(t);
@@ -300,7 +300,7 @@ describe('kill -9', { skip: !hasStrace && 'strace is not installed' }, () => {
 });
 
 describe('an S3-compatible store', () => {
-  test('that fails for a moment, and cuts answers off, is tried again', async (t) => {
+  test('that fails for a moment, and cuts answers off, is tried again', { skip: noS3 }, async (t) => {
     const s3 = await startS3(t);
     const dir = temporaryDirectory(t);
     await ask(dir, 'First?');
@@ -313,7 +313,7 @@ describe('an S3-compatible store', () => {
     assert.deepEqual(s3.refused, []);
   });
 
-  test('gets the storage class that was set, for the data alone', async (t) => {
+  test('gets the storage class that was set, for the data alone', { skip: noS3 }, async (t) => {
     const s3 = await startS3(t);
     const dir = temporaryDirectory(t);
     await ask(dir, 'First?');
@@ -326,7 +326,7 @@ describe('an S3-compatible store', () => {
     );
   });
 
-  test('that refuses the signature is told of, without the secret', async (t) => {
+  test('that refuses the signature is told of, without the secret', { skip: noS3 }, async (t) => {
     const s3 = await startS3(t);
     const dir = temporaryDirectory(t);
     await ask(dir, 'First?');
@@ -338,7 +338,7 @@ describe('an S3-compatible store', () => {
     assert.deepEqual((await backup(['list'], dir, s3.env)).json.backups, []);
   });
 
-  test('takes its credentials from files, and a session token', async (t) => {
+  test('takes its credentials from files, and a session token', { skip: noS3 }, async (t) => {
     const s3 = await startS3(t);
     const dir = temporaryDirectory(t);
     await ask(dir, 'First?');
@@ -355,7 +355,7 @@ describe('an S3-compatible store', () => {
     assert.match(text, /AWS_SECRET_ACCESS_KEY_FILE.*0600/);
   });
 
-  test('that is not there is an error that names it', async (t) => {
+  test('that is not there is an error that names it', { skip: noS3 }, async (t) => {
     const s3 = await startS3(t);
     const dir = temporaryDirectory(t);
     const { code, text } = await run(['backup', 'list'], dir, { ...s3.env, ARAGORA_BACKUP_TO: 's3://no-such-bucket/x' });
@@ -366,7 +366,7 @@ describe('an S3-compatible store', () => {
     assert.match(nothing.text, /AWS_ACCESS_KEY_ID/);
   });
 
-  test('keeps more backups than one page of a list shows, and prune removes the old ones', async (t) => {
+  test('keeps more backups than one page of a list shows, and prune removes the old ones', { skip: noS3 }, async (t) => {
     const s3 = await startS3(t);
     const dir = temporaryDirectory(t);
     await ask(dir, 'First?');

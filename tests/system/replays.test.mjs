@@ -8,7 +8,7 @@ import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
 
 import { call, finished, get, startDebate } from './lib/client.mjs';
-import { startS3 } from './lib/s3_store.mjs';
+import { noS3, startS3 } from './lib/s3_store.mjs';
 import { BINARY, startServer, temporaryDirectory } from './lib/server.mjs';
 
 const run = promisify(execFile);
@@ -217,7 +217,7 @@ describe('replay files and what may happen', () => {
 describe('in a bucket', () => {
   const keysOf = async (store, id) => (await store.keys(`shared/replays/${id}/`)).map((key) => key.split('/').at(-1)).sort();
 
-  test('they are put whole, tried again, removed with their debate', async (t) => {
+  test('they are put whole, tried again, removed with their debate', { skip: noS3 }, async (t) => {
     const store = await startS3(t);
     const env = { ...store.env, ARAGORA_BACKUP_TO: '', ARAGORA_REPLAYS_DIR: `s3://${store.bucket}/shared/replays/` };
     const server = await startServer(t, { env });

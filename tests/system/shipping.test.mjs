@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 
 import { finished, get, startDebate } from './lib/client.mjs';
-import { SECRET, startS3 } from './lib/s3_store.mjs';
+import { noS3, SECRET, startS3 } from './lib/s3_store.mjs';
 import { Process, startServer, temporaryDirectory } from './lib/server.mjs';
 
 const HEAD_BYTES = 72; // of a segment without a record
@@ -134,7 +134,7 @@ async function assertHas(t, dir, has, lacks) {
 }
 
 for (const [kind, open] of Object.entries(places))
-  describe(`the archive in ${kind}`, () => {
+  describe(`the archive in ${kind}`, { skip: kind === 'an S3-compatible store' && noS3 }, () => {
     test('brings a backup forward to a moment between two debates when the disk is lost', async (t) => {
       const place = await open(t);
       const { written, first, moment, second } = await lostServer(t, place);
@@ -210,7 +210,7 @@ describe('the archive on this disk and in the place', () => {
 describe('a place that refuses', () => {
   const metric = async (server, name) => Number(new RegExp(`^${name} (.*)$`, 'm').exec((await get(server, '/metrics')).text)?.[1]);
 
-  test('is told of once, disturbs no debate, and gets everything later', async (t) => {
+  test('is told of once, disturbs no debate, and gets everything later', { skip: noS3 }, async (t) => {
     const place = await places['an S3-compatible store'](t);
     const dir = temporaryDirectory(t);
     const file = join(dir, 'secret');
