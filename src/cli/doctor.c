@@ -136,6 +136,7 @@ static void check_place(const struct options *o, bool offline, const struct find
   struct doctor_place place = {
       .data_dir = o->data_dir,
       .paths = {o->db_path, o->elo_path},
+      .archive_dir = o->archive ? o->archive_dir : NULL,
       .log_file = o->log_file ? o->log_file : usual_log,
       .backup_to = o->backup_to ? o->backup_to : backups.ptr,
       .s3_endpoint = o->s3_endpoint,
@@ -146,6 +147,7 @@ static void check_place(const struct options *o, bool offline, const struct find
   };
   doctor_check_files(&place, to);
   doctor_check_databases(&place, to);
+  doctor_check_archive(&place, to);
   doctor_check_machine(&place, to);
   if (offline && o->backup_to && strncmp(o->backup_to, "s3://", 5) == 0)
     finding_tell(to, FINDING_OK, "backup", NULL, "%.128s was not asked (--offline)", o->backup_to);

@@ -13,8 +13,9 @@
 struct doctor_place {
   const char *data_dir;
   const char *paths[DATABASES];
-  const char *log_file;  /* NULL = none */
-  const char *backup_to; /* as place_open takes it; need not be there */
+  const char *archive_dir; /* NULL = commits are not archived */
+  const char *log_file;    /* NULL = none */
+  const char *backup_to;   /* as place_open takes it; need not be there */
   const char *s3_endpoint, *s3_region;
   int64_t timeout_ms;      /* for a lock of another program */
   int64_t max_connections; /* that the server may have, each a descriptor */
@@ -25,6 +26,8 @@ struct doctor_place {
 void doctor_check_files(const struct doctor_place *place, const struct findings *to);
 /* "memory", "elo": schema and integrity of each database. */
 void doctor_check_databases(const struct doctor_place *place, const struct findings *to);
+/* "archive": every record of it, and that none is missing. */
+void doctor_check_archive(const struct doctor_place *place, const struct findings *to);
 /* "disk", "clock", "descriptors". */
 void doctor_check_machine(const struct doctor_place *place, const struct findings *to);
 /* "backup": how old the last one is. */

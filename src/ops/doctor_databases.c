@@ -1,8 +1,11 @@
 #include "ops/doctor.h"
+#include "store/archive_list.h"
 #include "store/migrator.h"
 #include "store/upkeep.h"
 
+#include <inttypes.h>
 #include <stdio.h>
+#include <unistd.h>
 
 enum { FIX_SIZE = 512 };
 
@@ -74,4 +77,29 @@ static void check_database(const struct doctor_place *place, enum database datab
 
 void doctor_check_databases(const struct doctor_place *place, const struct findings *to) {
   for (int i = 0; i < DATABASES; i++) check_database(place, (enum database)i, to);
+}
+
+/* ---- the archive ---- */
+
+void doctor_check_archive(const struct doctor_place *place, const struct findings *to) {
+  static const char fix[] =
+      "aragora backup create: point-in-time recovery goes on from a new backup";
+  struct archive_verified v;
+  struct problems problems = {""};
+  struct error err = {0};
+  if (!place->archive_dir) {
+    finding_tell(to, FINDING_OK, "archive", NULL, "commits are not archived");
+  } else if (access(place->archive_dir, F_OK) < 0) {
+    finding_tell(to, FINDING_OK, "archive", NULL, "%s is not there yet; a start makes it",
+                 place->archive_dir);
+  } else if (archive_verify(place->archive_dir, take_first, &problems, &v, &err)) {
+    finding_tell(to, FINDING_FAIL, "archive", NULL, "%s", err.message);
+  } else if (v.problems) {
+    finding_tell(to, FINDING_WARN, "archive", fix, "%zu faults in %s: %s", v.problems,
+                 place->archive_dir, problems.first);
+  } else {
+    finding_tell(to, FINDING_OK, "archive", NULL,
+                 "%s: %" PRIu64 " commits in %zu files, none damaged or missing",
+                 place->archive_dir, v.commits, v.segments);
+  }
 }

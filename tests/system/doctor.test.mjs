@@ -2,11 +2,12 @@
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { chmodSync, writeFileSync } from 'node:fs';
+import { chmodSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 
+import { finished, startDebate } from './lib/client.mjs';
 import { freePort, Process, startFakeProvider, startServer, temporaryDirectory } from './lib/server.mjs';
 
 async function run(t, { dir = temporaryDirectory(t), args = ['--offline'], env = {}, ports } = {}) {
@@ -23,7 +24,7 @@ describe('aragora doctor', () => {
   test('has nothing to put right in an empty directory', async (t) => {
     const { code, body, of } = await run(t);
     assert.equal(code, 0);
-    for (const check of ['configuration', 'environment', 'keys', 'agents', 'data', 'memory', 'elo', 'disk', 'clock', 'descriptors', 'backup', 'port', 'provider'])
+    for (const check of ['configuration', 'environment', 'keys', 'agents', 'data', 'memory', 'elo', 'archive', 'disk', 'clock', 'descriptors', 'backup', 'port', 'provider'])
       assert.ok(of(check).length > 0, check);
     assert.equal(of('keys')[0].status, 'warn');
     assert.equal(body.failures, 0);
@@ -64,6 +65,25 @@ describe('aragora doctor', () => {
     assert.match(of('port')[0].message, /is served by aragora 1\.0\.0/);
     assert.match(of('port')[1].fix, /ARAGORA_WS_PORT/);
     assert.equal(of('memory')[0].status, 'ok'); // while the server has it open
+  });
+
+  test('reads the archive of commits, and names what is wrong with it', async (t) => {
+    const server = await startServer(undefined, { dir: temporaryDirectory(t) });
+    await finished(server, (await startDebate(server, { task: 'Kept?', agents: ['demo', 'demo'], rounds: 0 })).id);
+    const beside = await run(t, { dir: server.dir, ports: [server.port, server.port] });
+    assert.equal(beside.of('archive')[0].status, 'ok');
+    await server.stop();
+    const whole = (await run(t, { dir: server.dir })).of('archive')[0];
+    assert.match(whole.message, /: [1-9]\d* commits in 1 files, none damaged or missing/);
+    const [segment] = readdirSync(join(server.dir, 'archive'), { recursive: true }).filter((name) => name.endsWith('.seg'));
+    const path = join(server.dir, 'archive', segment);
+    const bytes = readFileSync(path);
+    bytes[bytes.length >> 1] ^= 1;
+    writeFileSync(path, bytes);
+    const damaged = (await run(t, { dir: server.dir })).of('archive')[0];
+    assert.equal(damaged.status, 'warn');
+    assert.match(damaged.message, /\.seg: is damaged: the record of commit \d+/);
+    assert.match(damaged.fix, /aragora backup create/);
   });
 
   test('asks the providers unless told not to', async (t) => {

@@ -47,8 +47,13 @@ static int set_up(void **state) {
   snprintf(p->memory, sizeof p->memory, "%s/memory.db", p->dir);
   snprintf(p->elo, sizeof p->elo, "%s/elo.db", p->dir);
   snprintf(p->backups, sizeof p->backups, "%s/backups", p->dir);
-  p->place = (struct doctor_place){
-      p->dir, {p->memory, p->elo}, NULL, p->backups, NULL, "us-east-1", 1000, 100, &fake_clock};
+  p->place = (struct doctor_place){.data_dir = p->dir,
+                                   .paths = {p->memory, p->elo},
+                                   .backup_to = p->backups,
+                                   .s3_region = "us-east-1",
+                                   .timeout_ms = 1000,
+                                   .max_connections = 100,
+                                   .clock = &fake_clock};
   buffer_init(&p->told, 65536);
   wall_ms_now = clock_wall_ms(&clock_system);
   mono_step = 1;
