@@ -56,6 +56,9 @@ static void what_a_backup_may_need_stays(void **state) {
   make(KEPT, "00000000000000000010.seg.zst", 1000);
   make(KEPT, "00000000000000000020.part", 1000);
   make(LEFT, "00000000000000000001.seg", 1000);
+  make(LEFT, "00000000000000000002.part.void", 1000);
+  make(LEFT, "stamp", 1000);
+  make(LEFT, "base", 1000);
   make(ALIVE, "00000000000000000001.part", 1000);
   /* The second segment begins with commit 10: a backup at 8 still needs the first for its 9. */
   assert_int_equal(prune(8, 0), 0);
@@ -68,6 +71,23 @@ static void what_a_backup_may_need_stays(void **state) {
   assert_int_equal(prune(500, 1000001), 1);
   assert_false(is_there(LEFT, ""));
   assert_true(is_there(ALIVE, "00000000000000000001.part"));
+}
+
+/* Nobody makes backups with us: what a copy made by other means may need stays as long as a full
+ * backup would. */
+static void a_chain_without_a_backup_loses_what_is_old(void **state) {
+  snprintf(dir, sizeof dir, "/tmp/aragora-prune-XXXXXX");
+  assert_non_null(mkdtemp(dir));
+  make(ALIVE, "stamp", 1000);
+  make(ALIVE, "00000000000000000001.seg", 1000);
+  make(ALIVE, "00000000000000000010.seg", 2000);
+  make(ALIVE, "00000000000000000020.seg", 3000);
+  make(ALIVE, "00000000000000000030.part", 1000);
+  assert_int_equal(prune(1, 1000000), 0);
+  assert_int_equal(prune(1, 2000000), 1);
+  assert_true(is_there(ALIVE, "00000000000000000010.seg"));
+  assert_int_equal(prune(1, 9000000), 2);
+  assert_true(is_there(ALIVE, "00000000000000000030.part") && is_there(ALIVE, "stamp"));
 }
 
 /* ---- in the place ---- */
@@ -120,6 +140,7 @@ static void what_was_shipped_goes_likewise(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(what_a_backup_may_need_stays),
+                                     cmocka_unit_test(a_chain_without_a_backup_loses_what_is_old),
                                      cmocka_unit_test(what_was_shipped_goes_likewise)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
