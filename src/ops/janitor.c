@@ -220,9 +220,11 @@ static enum status make_backup(struct janitor *j, enum backup_kind kind, struct 
   if (!s) s = backup_create(&site, kind, m, ret_verified, err);
   store_note_checkpoint(j->store);
   /* What cannot be removed makes no backup worse. */
-  if (!s && !backup_prune(&site, &keep, now_ms(), false, log_removed, NULL, &cause))
+  enum status pruned =
+      s ? s : backup_prune(&site, &keep, now_ms(), false, log_removed, NULL, &cause);
+  if (!pruned)
     prune_archive(j, &site);
-  else if (!s)
+  else if (!s && pruned != STATUS_CANCELLED)
     log_warning("janitor", NULL, "event=backup_prune_failed reason=\"%s\"", cause.message);
   backup_site_close(&site);
   return s;

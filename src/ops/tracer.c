@@ -220,10 +220,11 @@ static size_t work_page(struct tracer *t, int64_t deadline_ms, bool *ret_more) {
   }
   for (size_t i = 0; i < t->count && !past(deadline_ms); i++) {
     memcpy(t->after, t->ids[i], sizeof t->after);
-    if (bring_up_to_date(t, t->ids[i], &err)) {
+    enum status s = bring_up_to_date(t, t->ids[i], &err);
+    if (s) {
       say_failed(t, t->ids[i], &err);
       wrong++;
-      t->blocked = !is_of_the_log(err.status);
+      t->blocked = !is_of_the_log(s);
       if (t->blocked) break;
     } else {
       done[ready++] = t->page[i];
