@@ -120,3 +120,11 @@ bool clock_parse_iso(const char *text, int64_t *ret_wall_ms, bool *ret_date_only
   *ret_date_only = date_only;
   return true;
 }
+
+void clock_cond_init(pthread_cond_t *ret_condition) {
+  pthread_condattr_t monotonic;
+  pthread_condattr_init(&monotonic);
+  pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+  pthread_cond_init(ret_condition, &monotonic);
+  pthread_condattr_destroy(&monotonic);
+}

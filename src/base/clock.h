@@ -6,6 +6,7 @@
 #ifndef ARAGORA_BASE_CLOCK_H
 #define ARAGORA_BASE_CLOCK_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -25,6 +26,9 @@ static inline int64_t clock_wall_ms(const struct clock *c) {
 static inline int64_t clock_mono_us(const struct clock *c) {
   return c->mono_us(c->ctx);
 }
+
+/* A condition whose timed waits end by the monotonic clock, which nobody sets. */
+void clock_cond_init(pthread_cond_t *ret_condition);
 
 enum { CLOCK_ISO_SIZE = 25 };
 /* "2026-11-23T22:37:12.345Z" of a Unix time in milliseconds (RFC 3339, UTC) into `out`, which

@@ -328,11 +328,7 @@ enum status http_server_create(struct loop *loop, struct pool *pool,
   s->ws_ops = ws_ops;
   s->app = app;
   pthread_mutex_init(&s->lock, NULL);
-  pthread_condattr_t monotonic;
-  pthread_condattr_init(&monotonic);
-  pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-  pthread_cond_init(&s->changed, &monotonic);
-  pthread_condattr_destroy(&monotonic);
+  clock_cond_init(&s->changed);
   ws_table_init(&s->ws);
   for (size_t i = 0; i < SERVER_LISTENERS_MAX; i++) s->listeners[i].fd = -1;
   enum status status = guard_init(&s->guard, options->allowed_origins, options->guard_local, err);

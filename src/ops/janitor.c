@@ -363,12 +363,8 @@ static struct schedule_policy policy_of(const struct options *o) {
 }
 
 static void init_lock(struct janitor *j) {
-  pthread_condattr_t monotonic;
-  pthread_condattr_init(&monotonic);
-  pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
   pthread_mutex_init(&j->lock, NULL);
-  pthread_cond_init(&j->wake, &monotonic);
-  pthread_condattr_destroy(&monotonic);
+  clock_cond_init(&j->wake);
 }
 
 enum status janitor_create(const struct options *options, struct janitor **ret_janitor,

@@ -139,12 +139,8 @@ bool shipper_is_wanted(const struct options *o) {
 }
 
 static void init_lock(struct shipper *s) {
-  pthread_condattr_t monotonic;
-  pthread_condattr_init(&monotonic);
-  pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
   pthread_mutex_init(&s->lock, NULL);
-  pthread_cond_init(&s->changed, &monotonic);
-  pthread_condattr_destroy(&monotonic);
+  clock_cond_init(&s->changed);
 }
 
 static void shipper_free(struct shipper *s) {

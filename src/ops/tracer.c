@@ -355,12 +355,8 @@ static struct tracer *create(struct store *store, struct trace_place *place,
   t->sweep_at_ms = now_ms();
   buffer_init(&t->events, EVENTS_MAX);
   buffer_init(&t->meta, EVENTS_MAX);
-  pthread_condattr_t monotonic;
-  pthread_condattr_init(&monotonic);
-  pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
   pthread_mutex_init(&t->lock, NULL);
-  pthread_cond_init(&t->changed, &monotonic);
-  pthread_condattr_destroy(&monotonic);
+  clock_cond_init(&t->changed);
   return t;
 }
 

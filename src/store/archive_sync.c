@@ -225,12 +225,8 @@ enum status syncer_start(int64_t sync_ms, int64_t roll_ms, struct syncer **ret_s
   s->sync_us = sync_ms * 1000;
   s->roll_us = roll_ms * 1000;
   s->written_ms = s->synced_ms = -1;
-  pthread_condattr_t monotonic;
-  pthread_condattr_init(&monotonic);
-  pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
   pthread_mutex_init(&s->lock, NULL);
-  pthread_cond_init(&s->wake, &monotonic);
-  pthread_condattr_destroy(&monotonic);
+  clock_cond_init(&s->wake);
   if (pthread_create(&s->thread, NULL, syncer_main, s) != 0) {
     free(s);
     return error_set(err, STATUS_IO, NULL, "the archive's thread cannot be started");

@@ -1,5 +1,6 @@
 #include "store/reader.h"
 
+#include "base/clock.h"
 #include "store/database.h"
 
 #include <errno.h>
@@ -22,12 +23,8 @@ enum status reader_pool_make(const char *path, size_t size, int64_t timeout_ms,
   memcpy(pool->path, path, strlen(path) + 1);
   pool->size = size ? size : 1;
   pool->timeout_ms = timeout_ms;
-  pthread_condattr_t monotonic;
-  pthread_condattr_init(&monotonic);
-  pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
   pthread_mutex_init(&pool->lock, NULL);
-  pthread_cond_init(&pool->given, &monotonic);
-  pthread_condattr_destroy(&monotonic);
+  clock_cond_init(&pool->given);
   *ret_pool = pool;
   return STATUS_OK;
 }

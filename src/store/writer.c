@@ -307,13 +307,9 @@ enum status writer_start(sqlite3 *db, size_t max_queued_bytes, int64_t patience_
   w->tail = &w->head;
   w->max_queued_bytes = max_queued_bytes;
   w->patience_ms = patience_ms;
-  pthread_condattr_t monotonic;
-  pthread_condattr_init(&monotonic);
-  pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
   pthread_mutex_init(&w->lock, NULL);
   pthread_mutex_init(&w->trace_lock, NULL);
-  pthread_cond_init(&w->wake, &monotonic);
-  pthread_condattr_destroy(&monotonic);
+  clock_cond_init(&w->wake);
   enum status status = commit_init(&w->commit, db, archive, err);
   if (!status && pthread_create(&w->thread, NULL, writer_main, w) != 0)
     status = error_set(err, STATUS_IO, NULL, "the writer's thread cannot be started");
