@@ -4,6 +4,7 @@
 #include "api/params.h"
 #include "api/reply.h"
 #include "api/state.h"
+#include "debate/course.h"
 #include "ops/loaded_debate.h"
 
 #include <stdlib.h>
@@ -40,6 +41,36 @@ void handle_debate_messages(struct http_request *request, void *app) {
   json_t *body = view_messages(loaded.debate, loaded.row.id, (size_t)limit, (size_t)offset);
   loaded_debate_done(&loaded);
   reply_json(request, 200, body, NULL);
+}
+
+typedef json_t *course_fn(const struct debate *debate, const char *id);
+
+static void show_course(struct http_request *request, struct api *api, course_fn *view) {
+  struct loaded_debate loaded;
+  if (!load(request, api, &loaded)) return;
+  json_t *body = view(loaded.debate, loaded.row.id);
+  loaded_debate_done(&loaded);
+  reply_json(request, 200, body, NULL);
+}
+
+/* GET /api/debates/{id}/convergence */
+void handle_debate_convergence(struct http_request *request, void *app) {
+  show_course(request, app, course_convergence);
+}
+
+/* GET /api/debates/{id}/impasse */
+void handle_debate_impasse(struct http_request *request, void *app) {
+  show_course(request, app, course_impasse);
+}
+
+/* GET /api/debates/{id}/summary */
+void handle_debate_summary(struct http_request *request, void *app) {
+  show_course(request, app, course_summary);
+}
+
+/* GET /api/debates/{id}/followups */
+void handle_debate_followups(struct http_request *request, void *app) {
+  show_course(request, app, course_followups);
 }
 
 struct cancelling {

@@ -13,6 +13,10 @@ void handle_debates_list(struct http_request *request, void *app);
 /* debate.c; pool */
 void handle_debate_show(struct http_request *request, void *app);
 void handle_debate_messages(struct http_request *request, void *app);
+void handle_debate_convergence(struct http_request *request, void *app);
+void handle_debate_impasse(struct http_request *request, void *app);
+void handle_debate_summary(struct http_request *request, void *app);
+void handle_debate_followups(struct http_request *request, void *app);
 void handle_debate_cancel(struct http_request *request, void *app);
 /* debate_events.c; pool */
 void handle_debate_events(struct http_request *request, void *app);

@@ -7,6 +7,7 @@
  * begun, go on at the next start. A third signal ends the process wherever it is.
  */
 #include "api/app.h"
+#include "api/unavailable.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "cli/arguments.h"
@@ -126,6 +127,7 @@ static enum status open_http(struct server *s, struct error *err) {
       .max_body_bytes = (size_t)o->max_body_bytes,
       .allowed_origins = o->allowed_origins,
       .guard_local = !o->api_token && !o->allow_unauthenticated,
+      .unrouted = unavailable_answer,
       .bearer_token = o->api_token,
       .ws_max_message_bytes = o->ws_max_message_bytes,
       .ws_connections_per_minute = o->ws_connections_per_minute,

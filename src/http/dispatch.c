@@ -168,6 +168,8 @@ static void dispatch_handler(struct http_request *r) {
 }
 
 static void dispatch_without_row(struct http_request *r) {
+  const struct http_server *s = r->server;
+  if (s->options.unrouted && s->options.unrouted(r, s->app)) return;
   if (r->match.node) {
     dispatch_not_allowed(r);
     return;

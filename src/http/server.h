@@ -43,8 +43,11 @@ struct http_options {
   const char *allowed_origins; /* "*" or a comma list (CORS) */
   bool guard_local;            /* no credential is configured: Host must be localhost, 127.0.0.1 or
                                   [::1], an Origin must be loopback; else 403 */
-  const char *bearer_token;    /* NULL = none; else every route but the "public" ones, and every
-                                  WebSocket, needs it as Authorization: Bearer; else 401 */
+  /* Asked on an HTTP thread where no row has the path and the method, before the 404 and the 405:
+   * true when it answered; NULL = nobody. */
+  bool (*unrouted)(struct http_request *request, void *app);
+  const char *bearer_token; /* NULL = none; else every route but the "public" ones, and every
+                               WebSocket, needs it as Authorization: Bearer; else 401 */
   int64_t ws_max_message_bytes, ws_connections_per_minute, ws_connections_per_address;
   int64_t ws_messages_per_second, ws_heartbeat_s, ws_send_buffer_bytes, sse_heartbeat_s;
 };
