@@ -178,7 +178,8 @@ static void start(struct creation *c) {
     return;
   }
   c->task = bytes_dup(bytes_of(spec.task));
-  if (!c->task) {
+  spec.request_id = bytes_dup(bytes_of(http_request_id(c->request)));
+  if (!c->task || !spec.request_id) {
     debate_spec_done(&spec);
     fail(c, STATUS_NOMEM, NULL);
     return;

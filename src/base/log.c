@@ -1,10 +1,9 @@
 #include "base/log.h"
 
 #include "base/clock.h"
+#include "base/log_file.h"
 #include "base/utf8.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -17,7 +16,6 @@
 enum { LINE_MAX_BYTES = 4096, CLOSING_BYTES = 8, SECRET_MIN_CHARS = 12 };
 
 static atomic_int level_now = LOG_LEVEL_INFO;
-static int file_fd = -1;
 static bool plain_stderr = false;
 
 static const char *const level_names[] = {"DEBUG", "INFO", "WARNING", "ERROR"};
@@ -40,42 +38,24 @@ enum status log_level_parse(const char *text, enum log_level *ret_level) {
   return STATUS_INVALID;
 }
 
-static enum status open_file(const char *file, int *ret_fd, struct error *err) {
-  int fd = open(file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
-  if (fd < 0)
-    return error_set(err, STATUS_IO, "log_file", "cannot open the log file %s: %s", file,
-                     strerror(errno));
-  *ret_fd = fd;
-  return STATUS_OK;
-}
-
 enum status log_open(enum log_level level, const char *file, bool plain, struct error *err) {
-  int fd = -1;
-  enum status s = file ? open_file(file, &fd, err) : STATUS_OK;
+  enum status s = log_file_open(file, err);
   if (s) return s;
-  log_close();
-  file_fd = fd;
   plain_stderr = plain;
   log_set_level(level);
   return STATUS_OK;
 }
 
 enum status log_reopen(const char *file, struct error *err) {
-  int fd = -1;
-  if (file_fd < 0 || !file) return STATUS_OK;
-  enum status s = open_file(file, &fd, err);
-  if (s) return s;
-  /* Under the number that the writers know, in one step. */
-  if (dup3(fd, file_fd, O_CLOEXEC) < 0)
-    s = error_set(err, STATUS_IO, "log_file", "cannot reopen the log file %s: %s", file,
-                  strerror(errno));
-  close(fd);
-  return s;
+  return log_file_reopen(file, err);
 }
 
 void log_close(void) {
-  if (file_fd >= 0) close(file_fd);
-  file_fd = -1;
+  log_file_close();
+}
+
+void log_rotate(int64_t max_bytes, int keep) {
+  log_file_limit(max_bytes, keep);
 }
 
 void log_set_level(enum log_level level) {
@@ -101,28 +81,62 @@ static void line_append_text(struct line *line, const char *text) {
 
 enum escaping { ESCAPE_CONTROLS, ESCAPE_JSON };
 
+/* How many characters from here on are printing ASCII that needs no escape. */
+static size_t plain_run(const char *text, size_t len) {
+  size_t n = 0;
+  while (n < len && text[n] >= 0x20 && text[n] < 0x7f && text[n] != '"' && text[n] != '\\') n++;
+  return n;
+}
+
+/* The code of a valid character that must not reach a terminal as it is, or 0: U+0080..009F, line
+ * and paragraph separator, and what turns the direction of text around. */
+static unsigned wary_code(const unsigned char *u, size_t n) {
+  if (n == 2 && u[0] == 0xc2 && u[1] < 0xa0) return u[1];
+  if (n == 2 && u[0] == 0xd8 && u[1] == 0x9c) return 0x061c;
+  if (n != 3 || u[0] != 0xe2) return 0;
+  if (u[1] == 0x80 && (u[2] == 0x8e || u[2] == 0x8f || (u[2] >= 0xa8 && u[2] <= 0xae)))
+    return 0x2000u + (u[2] - 0x80u);
+  if (u[1] == 0x81 && u[2] >= 0xa6 && u[2] <= 0xa9) return 0x2040u + (u[2] - 0x80u);
+  return 0;
+}
+
+static void line_append_code(struct line *line, unsigned code) {
+  char escape[8];
+  snprintf(escape, sizeof escape, "\\u%04x", code & 0xffff);
+  line_append(line, escape, 6);
+}
+
+/* One character that is no part of a plain run; returns its length. */
+static size_t line_append_odd(struct line *line, enum escaping how, const char *text, size_t len) {
+  unsigned char c = (unsigned char)text[0];
+  size_t n = utf8_char_length(text, len);
+  unsigned wary = n ? wary_code((const unsigned char *)text, n) : 0;
+  if (how == ESCAPE_JSON && (c == '"' || c == '\\'))
+    line_append(line, (char[]){'\\', (char)c}, 2);
+  else if (c == '\n')
+    line_append(line, "\\n", 2);
+  else if (c < 0x20 || c == 0x7f)
+    line_append_code(line, c);
+  else if (wary)
+    line_append_code(line, wary);
+  else
+    line_append(line, n ? text : "\xef\xbf\xbd", n ? n : 3);
+  return n ? n : 1;
+}
+
 /* Valid UTF-8 without controls whatever the bytes are; an escape that does not fit ends the line
  * whole. */
 static void line_append_escaped(struct line *line, enum escaping how, const char *text,
                                 size_t len) {
   size_t i = 0;
   while (i < len && !line->full) {
-    unsigned char c = (unsigned char)text[i];
-    size_t n = utf8_char_length(text + i, len - i);
-    char escape[8];
-    if (how == ESCAPE_JSON && (c == '"' || c == '\\')) {
-      line_append(line, (char[]){'\\', (char)c}, 2);
-    } else if (c == '\n') {
-      line_append(line, "\\n", 2);
-    } else if (c < 0x20 || c == 0x7f) {
-      snprintf(escape, sizeof escape, "\\u%04x", c);
-      line_append(line, escape, 6);
-    } else if (n) {
-      line_append(line, text + i, n);
-    } else {
-      line_append(line, "\xef\xbf\xbd", 3);
-    }
-    i += n ? n : 1;
+    size_t run = plain_run(text + i, len - i);
+    size_t room = LINE_MAX_BYTES - CLOSING_BYTES - line->len;
+    size_t fits = run < room ? run : room;
+    line_append(line, text + i, fits);
+    if (fits < run) line->full = true;
+    i += run;
+    if (i < len && !line->full) i += line_append_odd(line, how, text + i, len - i);
   }
 }
 
@@ -131,31 +145,43 @@ static bool is_token_char(char c) {
          c == '-' || c == '.' || c == '~' || c == '+' || c == '/' || c == '=';
 }
 
-/* The last line of defence for credentials that an upstream error text repeats: what follows a
- * known prefix becomes stars. Callers still never pass a secret. */
-static void redact(char *text) {
+/* What follows a known prefix at `p` becomes stars; returns how far that reached, 0 = there is
+ * none.
+ */
+static size_t redact_at(char *p) {
   for (size_t i = 0; i < sizeof secret_prefixes / sizeof *secret_prefixes; i++) {
-    size_t prefix_len = strlen(secret_prefixes[i]);
-    for (char *p = text; (p = strcasestr(p, secret_prefixes[i])) != NULL;) {
-      bool inside_word = p > text && is_token_char(p[-1]) && p[-1] != '=' && p[-1] != '/';
-      char *secret = p + prefix_len;
-      char *end = secret;
-      while (is_token_char(*end)) end++;
-      if (!inside_word && end - secret >= SECRET_MIN_CHARS)
-        memset(secret, '*', (size_t)(end - secret));
-      p = end > p ? end : p + 1;
-    }
+    const char *prefix = secret_prefixes[i];
+    if ((*p | 0x20) != (*prefix | 0x20)) continue;
+    size_t prefix_len = strlen(prefix);
+    if (strncasecmp(p, prefix, prefix_len) != 0) continue;
+    char *secret = p + prefix_len;
+    char *end = secret;
+    while (is_token_char(*end)) end++;
+    if (end - secret < SECRET_MIN_CHARS) continue;
+    memset(secret, '*', (size_t)(end - secret));
+    return (size_t)(end - p);
+  }
+  return 0;
+}
+
+/* The last line of defence for credentials that an upstream error text repeats. Callers still never
+ * pass a secret. */
+static void redact(char *text) {
+  bool inside_word = false;
+  for (char *p = text; *p;) {
+    size_t n = inside_word ? 0 : redact_at(p);
+    if (!n) n = 1;
+    inside_word = is_token_char(p[n - 1]) && p[n - 1] != '=' && p[n - 1] != '/';
+    p += n;
   }
 }
 
-static void write_whole(int fd, const char *data, size_t len) {
-  while (len) {
-    ssize_t n = write(fd, data, len);
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return; /* a log that cannot be written must not stop the server */
-    data += n;
-    len -= (size_t)n;
-  }
+const char *log_quote(struct log_quoted *quoted, const char *text) {
+  size_t len = utf8_prefix(bytes_of(text), sizeof quoted->text - 3);
+  quoted->text[0] = '"';
+  for (size_t i = 0; i < len; i++) quoted->text[i + 1] = text[i] == '"' ? '\'' : text[i];
+  memcpy(quoted->text + len + 1, "\"", 2);
+  return quoted->text;
 }
 
 static void append_pair(struct line *line, const char *key, const char *value) {
@@ -216,12 +242,16 @@ void log_line(enum log_level level, const char *logger, const struct log_context
   struct line line;
   line.len = 0;
   line.full = false;
-  if (file_fd >= 0 || !plain_stderr) format_json(&line, level, logger, context, message);
-  if (file_fd >= 0) write_whole(file_fd, line.text, line.len);
+  struct error err;
+  enum status moved = STATUS_OK;
+  bool to_file = log_file_is_open();
+  if (to_file || !plain_stderr) format_json(&line, level, logger, context, message);
+  if (to_file) moved = log_file_write(line.text, line.len, &err);
   if (plain_stderr) {
     line.len = 0;
     line.full = false;
     format_plain(&line, level, logger, context, message);
   }
-  write_whole(STDERR_FILENO, line.text, line.len);
+  log_file_write_to(STDERR_FILENO, line.text, line.len);
+  if (moved) log_warning("log", NULL, "log_file=not_rotated error=\"%s\"", err.message);
 }

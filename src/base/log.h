@@ -2,10 +2,11 @@
  *
  * Keys: ts, level, logger, msg, and request_id and debate_id where the context has them. The
  * message carries key=value text, so that both `jq` and the runbook's greps
- * ("agent=openai-api", "rate_limit", "429") work on the same file. Control characters are escaped;
- * callers never pass a secret or a prompt. Only the edge that handles an error logs it, once.
- * What still looks like a credential (sk-..., Bearer ...) is starred out before it is written.
- * Any thread: a line is formatted on the stack and written with one write(2).
+ * ("agent=openai-api", "rate_limit", "429") work on the same file. Control characters, and those
+ * that turn the direction of text around (CVE-2021-42574), are escaped; callers never pass a secret
+ * or a prompt, and quote what others wrote (log_quote). Only the edge that handles an error logs
+ * it, once. What still looks like a credential (sk-..., Bearer ...) is starred out before it is
+ * written. Any thread: a line is formatted on the stack and written with one write(2) a place.
  */
 #ifndef ARAGORA_BASE_LOG_H
 #define ARAGORA_BASE_LOG_H
@@ -13,6 +14,7 @@
 #include "base/status.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
 enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARNING, LOG_LEVEL_ERROR };
 
@@ -34,8 +36,18 @@ MUST_CHECK enum status log_open(enum log_level level, const char *file, bool pla
  * one is written on. Any thread, after log_open. */
 MUST_CHECK enum status log_reopen(const char *file, struct error *err);
 void log_close(void);
+/* The file moves away by itself once it holds `max_bytes`; see log_file_limit. Before log_open. */
+void log_rotate(int64_t max_bytes, int keep);
 void log_set_level(enum log_level level);
 bool log_enabled(enum log_level level);
+
+/* A text from outside as a value of a message: between double quotes, those within it made single,
+ * so that it ends where it seems to and cannot pass for another key=value. Returns quoted->text. */
+enum { LOG_QUOTED_SIZE = 400 };
+struct log_quoted {
+  char text[LOG_QUOTED_SIZE]; /* what is longer is cut between characters */
+};
+const char *log_quote(struct log_quoted *quoted, const char *text);
 
 /* `logger` is the room that speaks ("runner"); `context` may be NULL. Lines over 4 KiB are cut. */
 void log_line(enum log_level level, const char *logger, const struct log_context *context,

@@ -119,6 +119,10 @@ const struct option option_table[] = {
              "log file beside standard error"),
     CHOICE_ROW("--log-format", "ARAGORA_LOG_FORMAT", "json", log_format, "json|text",
                "form of the log on standard error"),
+    INT_ROW(NULL, "ARAGORA_LOG_MAX_BYTES", "10485760", log_max_bytes, 0, 1LL << 40,
+            "size at which the log file moves away to FILE.1; 0 = it never does"),
+    INT_ROW(NULL, "ARAGORA_LOG_BACKUP_COUNT", "5", log_backup_count, 0, 1000,
+            "older log files kept, FILE.1 the youngest; 0 = the file never moves away"),
 
     INT_ROW("--workers", "ARAGORA_WORKERS", "4", workers, 1, 64, "HTTP threads"),
     INT_ROW("--db-pool-size", "ARAGORA_DB_POOL_SIZE", "10", db_pool_size, 1, 256,

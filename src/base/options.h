@@ -39,7 +39,9 @@ struct options {
   char *agents_file;
   char *log_level;
   char *log_file;
-  char *log_format; /* json, text */
+  char *log_format;         /* json, text */
+  int64_t log_max_bytes;    /* ARAGORA_LOG_MAX_BYTES, 10 MiB: it then moves away; 0 = never */
+  int64_t log_backup_count; /* ARAGORA_LOG_BACKUP_COUNT, 5: older ones kept; 0 = it never moves */
   /* sizes */
   int64_t workers;           /* ARAGORA_WORKERS, 4 */
   int64_t db_pool_size;      /* ARAGORA_DB_POOL_SIZE, 10 */

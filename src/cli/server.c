@@ -52,6 +52,7 @@ static enum status open_log(const struct options *o, struct error *err) {
   enum status s = log_level_parse(o->log_level, &level);
   if (s) return error_set(err, s, "--log-level", "unknown log level \"%.32s\"", o->log_level);
   bool plain = o->dev || strcmp(o->log_format, "text") == 0;
+  log_rotate(o->log_max_bytes, (int)o->log_backup_count);
   return log_open(level, log_file_of(o), plain, err);
 }
 

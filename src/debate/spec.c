@@ -39,6 +39,7 @@ void debate_spec_done(struct debate_spec *spec) {
   free(spec->task);
   free(spec->context);
   free(spec->metadata);
+  free(spec->request_id);
   for (int i = 0; i < spec->agent_count; i++) free(spec->agents[i]);
   *spec = (struct debate_spec){0};
 }

@@ -27,7 +27,8 @@ struct debate_spec {
   bool allow_unknown_price;
   bool seed_given;
   uint64_t seed;
-  bool dry_run; /* nothing is to be started: only what it would cost is asked */
+  char *request_id; /* under which it came, for the server's log; set by the caller, NULL = none */
+  bool dry_run;     /* nothing is to be started: only what it would cost is asked */
 };
 
 struct debate_spec_limits {

@@ -170,10 +170,14 @@ static void request_account(const struct http_request *r) {
   const char *const labels[] = {request_method_label(r), endpoint, status};
   metric_add(METRIC_HTTP_REQUESTS, labels, 1);
   metric_observe_us(METRIC_HTTP_DURATION, labels, us);
-  if (r->route && r->route->cheap) return;
+  /* Probes come every few seconds for ever: they are for who looks closely. */
+  enum log_level level = r->route && r->route->cheap ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO;
+  if (!log_enabled(level)) return;
   struct log_context context = {r->id, NULL};
-  log_info("http", &context, "request method=%s path=%s status=%d duration_ms=%lld.%03lld",
-           r->method, r->path, r->status, (long long)(us / 1000), (long long)(us % 1000));
+  struct log_quoted path;
+  log_line(level, "http", &context, "%s method=%s path=%s status=%d duration_ms=%lld.%03lld",
+           r->ws_route ? "WebSocket" : "request", labels[0], log_quote(&path, r->path), r->status,
+           (long long)(us / 1000), (long long)(us % 1000));
 }
 
 /* Sends what was answered. HTTP thread. */

@@ -1,5 +1,6 @@
 #include "http/ws_sink.h"
 
+#include "base/log.h"
 #include "base/metrics.h"
 #include "http/request.h"
 #include "http/server_state.h"
@@ -77,12 +78,15 @@ struct http_websocket {
   struct buffer control; /* pongs and pings, and at the end the close frame; whole frames */
   struct bytes early;    /* until opened; for free() */
   char peer[SERVER_PEER_SIZE];
+  int64_t opened_ms;
+  char *request_id; /* of the handshake, for the log; NULL when memory was short */
 };
 
 static const struct websocket_ops ws_protocol_ops;
 static void ws_flush(struct http_websocket *ws);
 static void ws_terminate(struct http_websocket *ws);
 static bool ws_queue_push(struct http_websocket *ws, struct frame *f);
+static bool ws_is_streaming(const struct http_websocket *ws);
 
 /* The loop's own scratch memory for reads: nothing is kept between them. */
 static _Thread_local char ws_read_buffer[WS_READ_BYTES];
@@ -103,6 +107,7 @@ struct http_websocket *ws_create(struct http_request *r) {
   ws->server = r->server;
   ws->fd = -1;
   memcpy(ws->peer, r->peer, sizeof ws->peer);
+  ws->request_id = bytes_dup(bytes_of(r->id));
   buffer_init(&ws->control, WS_CONTROL_BYTES_MAX);
   websocket_init(&ws->protocol, (size_t)r->server->options.ws_max_message_bytes, &ws_protocol_ops,
                  ws);
@@ -122,6 +127,7 @@ static void ws_free(struct http_websocket *ws) {
   websocket_done(&ws->protocol);
   buffer_done(&ws->control);
   free((char *)ws->early.ptr);
+  free(ws->request_id);
   free(ws);
 }
 
@@ -131,6 +137,24 @@ static void ws_abandoned(void *arg) {
 
 void ws_abandon(struct http_websocket *ws) {
   loop_post(ws->server->loop, ws_abandoned, ws);
+}
+
+/* --- what the log says --- */
+
+/* "WebSocket" and "error" on one line are what the runbook looks for. */
+static void ws_say_error(const struct http_websocket *ws, enum log_level level, const char *error) {
+  /* The source's tag is its debate. */
+  const struct log_context context = {ws->request_id, ws->sources ? ws->sources->tag : NULL};
+  struct log_quoted quoted;
+  log_line(level, "http", &context, "WebSocket error=%s peer=%s open_ms=%lld",
+           log_quote(&quoted, error), ws->peer, (long long)(server_now_ms() - ws->opened_ms));
+}
+
+/* The peer is gone without a close frame: a network, a proxy's timeout, a closed laptop. */
+static void ws_say_lost(const struct http_websocket *ws, int error) {
+  if (!ws_is_streaming(ws)) return;
+  ws_say_error(ws, LOG_LEVEL_INFO,
+               error ? strerrordesc_np(error) : "the peer ended it without a close frame");
 }
 
 /* --- heartbeats --- */
@@ -176,6 +200,7 @@ void ws_tick(struct http_server *server, int64_t now_ms) {
   struct ws_table *t = &server->ws;
   while (t->to_judge && t->to_judge->beat_ms <= now_ms) {
     t->errors++;
+    ws_say_error(t->to_judge, LOG_LEVEL_WARNING, "no answer to a ping");
     ws_terminate(t->to_judge);
   }
   while (t->to_ping && t->to_ping->beat_ms <= now_ms) ws_ping(t->to_ping, now_ms);
@@ -456,6 +481,7 @@ static enum ws_write ws_write_batch(struct http_websocket *ws) {
   if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return WS_BLOCKED;
   if (n < 0) {
     ws->server->ws.errors++;
+    ws_say_lost(ws, errno);
     ws_terminate(ws);
     return WS_GONE;
   }
@@ -673,6 +699,7 @@ static void ws_on_close(void *ctx, int code) {
 static void ws_on_fail(void *ctx, int code, const char *reason) {
   struct http_websocket *ws = ctx;
   ws->server->ws.errors++;
+  ws_say_error(ws, LOG_LEVEL_WARNING, reason);
   ws_begin_close(ws, code, reason, true);
 }
 
@@ -685,6 +712,7 @@ static bool ws_read_some(struct http_websocket *ws) {
   if (n < 0 && errno == EINTR) return true;
   if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return false;
   if (n <= 0) {
+    ws_say_lost(ws, n < 0 ? errno : 0);
     ws_terminate(ws);
     return false;
   }
@@ -697,6 +725,7 @@ static bool ws_read_some(struct http_websocket *ws) {
 static void ws_on_event(uv_poll_t *poll, int status, int events) {
   struct http_websocket *ws = poll->data;
   if (status < 0) {
+    ws_say_lost(ws, -status);
     ws_terminate(ws);
     return;
   }
@@ -734,7 +763,7 @@ static void ws_open(void *arg) {
   ws->poll.data = ws;
   ws->state = WS_OPEN;
   ws->allowance = WS_BURST * server->options.ws_messages_per_second * 1000;
-  ws->allowance_ms = server_now_ms();
+  ws->allowance_ms = ws->opened_ms = server_now_ms();
   DL_APPEND(server->ws.open, ws);
   server->ws.count++;
   server->ws.active++;

@@ -111,6 +111,13 @@ static bool is_past_term(const struct tracer *t, const struct store_debate *row)
          row->completed_ms < clock_wall_ms(&clock_system) - t->options.days * DAY_MS;
 }
 
+static void say_written(const struct tracer *t, const char *id) {
+  const struct log_context context = {NULL, id};
+  metric_add(METRIC_REPLAYS, (const char *const[]){"written"}, 1);
+  log_info("replays", &context, "replay=written events_bytes=%zu meta_bytes=%zu", t->events.len,
+           t->meta.len);
+}
+
 static enum status bring_up_to_date(struct tracer *t, const char *id, struct error *err) {
   static const struct principal system = {"local", "local", true, true};
   struct store_debate row = {0};
@@ -124,7 +131,7 @@ static enum status bring_up_to_date(struct tracer *t, const char *id, struct err
   } else if (row.completed_ms >= 0 && (t->options.write || t->place->ops->has(t->place, id))) {
     s = render(t, &row, err);
     if (!s) s = put(t, &row, err);
-    if (!s) metric_add(METRIC_REPLAYS, (const char *const[]){"written"}, 1);
+    if (!s) say_written(t, id);
   } else {
     s = STATUS_OK;
   }

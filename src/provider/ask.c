@@ -161,10 +161,29 @@ static struct retry_decision decide(struct ask *ask, enum outcome outcome, int s
   return retry_decide(&facts, &ask->provider->chance);
 }
 
+/* What follows the failure of an attempt, or the refusal of one, for who reads the server's log. */
+static void log_detour(const struct ask *ask, const struct agent_binding *from, enum outcome why,
+                       const struct retry_decision *decision) {
+  const struct agent_binding *to = ask->spec.binding;
+  const char *turn = ask->spec.turn ? ask->spec.turn : "-";
+  if (decision->action == RETRY_OPENROUTER || decision->action == RETRY_CHAIN)
+    log_info("provider", &ask->spec.log,
+             "agent=%s turn=%s fallback=%s outcome=%s provider=%s model=%s reason=\"%s\"",
+             from->type, turn, retry_action_name(decision->action), outcome_name(why), to->provider,
+             to->model, decision->reason);
+  else
+    log_info("provider", &ask->spec.log,
+             "agent=%s turn=%s retry=%s outcome=%s delay_ms=%lld reason=\"%s\"", from->type, turn,
+             retry_action_name(decision->action), outcome_name(why), (long long)decision->delay_ms,
+             decision->reason);
+}
+
 /* Anything but giving up. */
-static void follow(struct ask *ask, const struct retry_decision *decision) {
+static void follow(struct ask *ask, enum outcome why, const struct retry_decision *decision) {
+  struct agent_binding from = *ask->spec.binding;
   if (decision->action == RETRY_OPENROUTER || decision->action == RETRY_CHAIN)
     fall_back(ask, decision->action == RETRY_OPENROUTER);
+  log_detour(ask, &from, why, decision);
   step_later(ask, decision->delay_ms);
 }
 
@@ -293,9 +312,10 @@ static void leg_over(struct leg *leg, struct ask_result *r, enum retry_advice ad
   r->next = retry_action_name(next.action);
   free(ask->words);
   ask->words = strdup(r->detail);
+  enum outcome why = r->outcome;
   if (!tell_attempt_end(ask, r)) return;
   hedge_drop(ask);
-  follow(ask, &next);
+  follow(ask, why, &next);
 }
 
 static void on_attempt_done(void *ctx, const struct ask_result *result, enum retry_advice advice) {
@@ -448,6 +468,7 @@ static bool hedge_may_go(struct hedge *hedge) {
   char words[BUDGET_WORDS_SIZE];
   leg->call.go = on_hedge_go;
   leg->call.ctx = hedge;
+  leg->call.log = &ask->spec.log;
   leg->claim.go = on_hedge_budget;
   leg->bound = attempt_bound(&ask->spec);
   if (service_enter(ask->service, &leg->call, ask->spec.debate_key, pacing_tokens(&ask->spec)))
@@ -507,8 +528,14 @@ static void refused(struct ask *ask, const struct breaker_admission *a) {
   bool open = a->answer == BREAKER_REFUSED_OPEN;
   struct retry_decision next =
       decide(ask, outcome, 0, a->wait_ms, open ? RETRY_ADVICE_NO : RETRY_ADVICE_NONE);
+  log_info("provider", &ask->spec.log, "agent=%s turn=%s breaker=%s wait_ms=%lld", b->type,
+           ask->spec.turn ? ask->spec.turn : "-",
+           cooling                              ? "cooling"
+           : a->answer == BREAKER_REFUSED_TRIAL ? "half_open"
+                                                : "open",
+           (long long)a->wait_ms);
   if (next.action != RETRY_GIVE_UP) {
-    follow(ask, &next);
+    follow(ask, outcome, &next);
     if (a->answer == BREAKER_REFUSED_TRIAL && next.action == RETRY_WAIT) await_trial(ask);
     return;
   }
@@ -542,6 +569,7 @@ static void on_step(void *arg) {
   struct service_call *call = &ask->first.call;
   call->go = on_go;
   call->ctx = ask;
+  call->log = &ask->spec.log;
   enum status s = ask->service
                       ? service_enter(ask->service, call, spec->debate_key, pacing_tokens(spec))
                       : STATUS_FULL;

@@ -24,6 +24,7 @@
 #define ARAGORA_PROVIDER_ASK_H
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/outcome.h"
 #include "io/http_client.h"
 #include "io/loop.h"
@@ -54,8 +55,10 @@ struct ask_spec {
   const char *schema_name; /* "proposal", "critique", "revision", "ballot", "judgment" */
   struct bytes schema;     /* JSON schema of the reply (draft 2020-12 subset) */
   int64_t max_output_tokens;
-  int64_t timeout_ms;    /* the turn's whole time, from ask_start */
-  struct budget *budget; /* what its attempts are paid from, open until then; NULL = nothing */
+  int64_t timeout_ms;     /* the turn's whole time, from ask_start */
+  struct budget *budget;  /* what its attempts are paid from, open until then; NULL = nothing */
+  struct log_context log; /* for the server's log */
+  const char *turn;       /* " */
 };
 
 struct ask_attempt {

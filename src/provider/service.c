@@ -139,37 +139,40 @@ static void keep(const struct service *s) {
   o->keep(o->keep_ctx, s->name, &snapshot);
 }
 
-static void log_change(const struct service *s, enum breaker_change change) {
+static void log_change(const struct service *s, const struct log_context *log,
+                       enum breaker_change change) {
   const struct breaker *b = &s->breaker;
+  struct log_quoted reason;
   switch (change) {
     case BREAKER_SAME: return;
     case BREAKER_OPENED:
       metric_add(METRIC_BREAKER_OPENINGS, NULL, 1);
-      log_warning("provider", NULL, "breaker=open service=\"%s\" failures=%d cooldown_ms=%lld",
+      log_warning("provider", log, "breaker=open service=\"%s\" failures=%d cooldown_ms=%lld",
                   s->name, b->failures, (long long)b->cooldown_ms);
       return;
     case BREAKER_HALF_OPENED:
-      log_info("provider", NULL, "breaker=half_open service=\"%s\"", s->name);
+      log_info("provider", log, "breaker=half_open service=\"%s\"", s->name);
       return;
     case BREAKER_RECLOSED:
-      log_info("provider", NULL, "breaker=closed service=\"%s\"", s->name);
+      log_info("provider", log, "breaker=closed service=\"%s\"", s->name);
       return;
     case BREAKER_COOLING:
-      log_warning("provider", NULL, "breaker=cooling service=\"%s\" rate_limit=429", s->name);
+      log_warning("provider", log, "breaker=cooling service=\"%s\" rate_limit=429", s->name);
       return;
     case BREAKER_MARKED:
-      log_error("provider", NULL, "breaker=misconfigured service=\"%s\" reason=\"%s\"", s->name,
-                b->misconfigured);
+      log_error("provider", log, "breaker=misconfigured service=\"%s\" reason=%s", s->name,
+                log_quote(&reason, b->misconfigured));
       return;
     case BREAKER_UNMARKED:
-      log_info("provider", NULL, "breaker=configured service=\"%s\"", s->name);
+      log_info("provider", log, "breaker=configured service=\"%s\"", s->name);
       return;
   }
 }
 
-static void tell_change(const struct service *s, enum breaker_change change) {
+static void tell_change(const struct service *s, const struct log_context *log,
+                        enum breaker_change change) {
   if (change == BREAKER_SAME) return;
-  log_change(s, change);
+  log_change(s, log, change);
   keep(s);
 }
 
@@ -242,7 +245,7 @@ void service_reset(struct service *s) {
   enum breaker_change change = breaker_reset(&s->breaker);
   pthread_mutex_unlock(&s->services->lock);
   log_info("provider", NULL, "breaker=reset service=\"%s\"", s->name);
-  log_change(s, change);
+  log_change(s, NULL, change);
   keep(s); /* also where the breaker says that nothing changed: a person's wish holds */
   look_later(s);
 }
@@ -268,7 +271,7 @@ struct breaker_admission service_admit(struct service_call *call) {
   pthread_mutex_lock(&s->services->lock);
   struct breaker_admission a = breaker_admit(&s->breaker, now_ms(s->services), &call->permit);
   pthread_mutex_unlock(&s->services->lock);
-  tell_change(s, a.change);
+  tell_change(s, call->log, a.change);
   return a;
 }
 
@@ -285,7 +288,7 @@ void service_leave(struct service_call *call, const struct breaker_report *repor
   else
     pacing_leave(s->gate, &call->waiter, result, now);
   pthread_mutex_unlock(&s->services->lock);
-  tell_change(s, change);
+  tell_change(s, call->log, change);
   look_later(s);
 }
 

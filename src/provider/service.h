@@ -32,6 +32,7 @@ struct service_call {
   void (*go)(void *ctx);
   void *ctx;
   struct breaker_permit permit;
+  const struct log_context *log; /* whose call it is, for the server's log; NULL = nobody's */
 };
 
 /* One who waits for the end of a trial. In its owner's memory; zeroed memory waits for nothing. */

@@ -133,15 +133,7 @@ static void count_attempt(const struct asking *asking, const struct ask_result *
   if (in) metric_add(METRIC_TOKENS_USED, (const char *const[]){type, "in"}, in);
   if (r->usage.output > 0)
     metric_add(METRIC_TOKENS_USED, (const char *const[]){type, "out"}, r->usage.output);
-  struct log_context context = live_log_context(asking->live);
-  bool ok = r->outcome == OUTCOME_OK;
-  log_line(ok ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING, "runner", &context,
-           "agent=%s turn=%s attempt=%d outcome=%s status=%d latency_ms=%lld ttft_ms=%lld "
-           "tokens_in=%lld tokens_out=%lld%s%s%s%s",
-           type, asking->turn_id, r->attempt, outcome_name(r->outcome), r->upstream_status,
-           (long long)r->latency_ms, (long long)r->ttft_ms, (long long)in,
-           (long long)r->usage.output, r->next && *r->next ? " next=" : "", r->next ? r->next : "",
-           ok ? "" : " detail=", ok ? "" : r->detail);
+  story_attempt(asking, r);
 }
 
 static const struct asking_attempt *attempt_of(const struct asking *asking, int number) {
@@ -196,7 +188,9 @@ static void exhaust(struct asking *asking, const char *words) {
   asking->state = ASKING_EXHAUSTED;
   asking->exhausted = bytes_dup(bytes_of(words)); /* NULL: the fact then has no reason */
   struct log_context context = live_log_context(live);
-  log_warning("runner", &context, "budget=exhausted turn=%s detail=\"%s\"", asking->turn_id, words);
+  struct log_quoted detail;
+  log_warning("runner", &context, "budget=exhausted turn=%s detail=%s", asking->turn_id,
+              log_quote(&detail, words));
   const struct asking *last = last_exhausted(live);
   if (last) end_exhausted(live, last);
 }
@@ -342,7 +336,9 @@ static enum status start_ask(struct asking *asking, struct error *err) {
                           .schema = bytes_of(asking->prompt.schema),
                           .max_output_tokens = d->config.max_output_tokens,
                           .timeout_ms = turn_time_ms(live, asking),
-                          .budget = &live->budget};
+                          .budget = &live->budget,
+                          .log = live_log_context(live),
+                          .turn = asking->turn_id};
   return ask_start(live->runner->provider, &spec, &ask_ops, asking, &asking->ask, err);
 }
 

@@ -194,6 +194,7 @@ static enum status seal(struct delivery *delivery, const struct draft *draft) {
   sealed->data = data;
   data = NULL;
   delivery->frames[delivery->count++] = frame;
+  story_tell(live, &event);
   if (event.kind == EVENT_DEBATE_END) delivery->ends = true;
   return STATUS_OK;
 }

@@ -126,6 +126,7 @@ struct live {
   enum live_state state;
   int refs; /* the runner's, and one a delivery */
   struct store_debate row;
+  char *request_id; /* that brought it, for the server's log; NULL = none, or of another process */
   struct debate *debate;
   struct budget budget; /* open with the askings */
   uint8_t head[CHAIN_HASH_SIZE];
@@ -145,6 +146,12 @@ struct live {
 };
 
 struct log_context live_log_context(const struct live *live);
+/* What an event means, in the server's log: all lines of one debate together tell its story. */
+void story_tell(const struct live *live, const struct event *event);
+void story_attempt(const struct asking *asking, const struct ask_result *result);
+void story_begin(const struct live *live);
+/* With the row as it ends. */
+void story_end(const struct live *live);
 /* Asks and appends whatever the state calls for. The live may be freed. */
 void live_advance(struct live *live, struct delivery *delivery);
 /* The log cannot be continued (memory, or a fold that refused): the debate stops here, its log as

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 struct log_context live_log_context(const struct live *live) {
-  return (struct log_context){NULL, live->row.id};
+  return (struct log_context){live->request_id, live->row.id};
 }
 
 /* ---- life ---- */
@@ -48,6 +48,11 @@ enum status live_create(struct runner *runner, const struct store_debate *row,
   }
   *ret_live = live;
   return STATUS_OK;
+}
+
+void live_take_request_id(struct live *live, char *request_id) {
+  free(live->request_id);
+  live->request_id = request_id;
 }
 
 /* Its own account begins with what its log has booked. */
@@ -91,6 +96,7 @@ void live_unref(struct live *live) {
   if (live->opened) hub_close_debate(live->runner->hub, live->row.id);
   debate_destroy(live->debate);
   store_debate_done(&live->row);
+  free(live->request_id);
   free(live->askings);
   free(live);
 }
@@ -142,12 +148,7 @@ static void finish_row(struct live *live) {
     metric_add(failed ? METRIC_DEBATES_FAILED_TOTAL : METRIC_DEBATES_COMPLETED_TOTAL, NULL, 1);
   metric_observe_us(METRIC_DEBATE_DURATION, (const char *const[]){outcome},
                     row->duration_ms * 1000);
-  struct log_context context = live_log_context(live);
-  log_info("runner", &context,
-           "debate=%s outcome=%s rounds=%d attempts=%d tokens_in=%lld tokens_out=%lld "
-           "duration_ms=%lld degraded=%s",
-           row->status ? row->status : "", outcome, d->round, d->attempts, (long long)d->tokens_in,
-           (long long)d->tokens_out, (long long)row->duration_ms, row->degraded ? "yes" : "no");
+  story_end(live);
 }
 
 /* A fact ended the debate: the sockets close now. */
@@ -297,6 +298,7 @@ enum status live_begin(struct live *live, const struct debate_config *config, bo
   delivery->committed = committed;
   delivery->ctx = ctx;
   watch_deadline(live);
+  if (!queued) story_begin(live);
   live_advance(live, delivery);
   return STATUS_OK;
 }
@@ -305,6 +307,7 @@ void live_admit(struct live *live) {
   if (live->state != LIVE_QUEUED) return; /* a fact ended it while it waited */
   struct delivery *delivery = delivery_gather(live);
   live->state = LIVE_RUNNING;
+  story_begin(live);
   if (!delivery || show_status(live, delivery, "running")) {
     live_give_up(live, STATUS_NOMEM, "no memory to begin");
     return;

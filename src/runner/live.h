@@ -30,6 +30,8 @@ typedef void live_committed_fn(void *ctx, enum status status);
  * caller's. */
 MUST_CHECK enum status live_create(struct runner *runner, const struct store_debate *row,
                                    struct live **ret_live);
+/* Takes the text: the request that brings the debate, for the server's log. */
+void live_take_request_id(struct live *live, char *request_id);
 /* NULL is fine. Frees it once no delivery is under way. */
 void live_unref(struct live *live);
 void live_ref(struct live *live);

@@ -345,10 +345,13 @@ static void start_on_loop(void *arg) {
     r->running++;
   metric_add(METRIC_DEBATES, NULL, 1);
   show_counts(r);
-  struct log_context context = {NULL, live_id(live)};
-  log_info("runner", &context, "debate=started agents=%d rounds=%d consensus=%s mode=%s demo=%s",
+  live_take_request_id(live, q->spec.request_id);
+  q->spec.request_id = NULL;
+  struct log_context context = live_log_context(live);
+  log_info("runner", &context,
+           "debate=accepted agents=%d rounds=%d consensus=%s mode=%s demo=%s queued=%s",
            config.member_count, config.rounds, rule_names[config.rule], mode_names[config.mode],
-           config.demo ? "yes" : "no");
+           config.demo ? "yes" : "no", q->queued ? "yes" : "no");
   s = live_begin(live, &config, q->queued, stamp_key(q), start_committed, q);
   debate_config_done(&config);
   if (!s) return;

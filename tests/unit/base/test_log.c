@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <setjmp.h>
@@ -275,6 +276,107 @@ static void test_without_a_file_there_is_none_to_reopen(void **state) {
   assert_int_equal(count_lines(f->file), 0);
 }
 
+static bool exists(const char *path, int number) {
+  char name[100];
+  snprintf(name, sizeof name, number ? "%s.%d" : "%s", path, number);
+  return access(name, F_OK) == 0;
+}
+
+static int count_in(const char *path, int number) {
+  char name[100];
+  snprintf(name, sizeof name, number ? "%s.%d" : "%s", path, number);
+  return access(name, F_OK) == 0 ? count_lines(name) : 0;
+}
+
+static void remove_numbered(const char *path, int last) {
+  char name[100];
+  for (int i = 1; i <= last; i++) {
+    snprintf(name, sizeof name, "%s.%d", path, i);
+    unlink(name);
+  }
+}
+
+/* Four threads write 800 lines of some 400 bytes; what is kept holds them all. */
+static void test_a_full_file_moves_away(void **state) {
+  struct fixture *f = *state;
+  enum { KEPT = 40 };
+  log_rotate(16384, KEPT);
+  open_log(f, LOG_LEVEL_INFO, false);
+  pthread_t threads[THREADS];
+  int numbers[THREADS];
+  for (int i = 0; i < THREADS; i++) {
+    numbers[i] = i;
+    assert_int_equal(pthread_create(&threads[i], NULL, write_lines, &numbers[i]), 0);
+  }
+  for (int i = 0; i < THREADS; i++) pthread_join(threads[i], NULL);
+  assert_true(exists(f->file, 5));
+  int lines = 0;
+  for (int i = 0; i <= KEPT; i++) lines += count_in(f->file, i);
+  log_rotate(0, 0);
+  remove_numbered(f->file, KEPT);
+  assert_int_equal(lines, THREADS * LINES);
+}
+
+static void test_older_files_than_are_kept_go(void **state) {
+  struct fixture *f = *state;
+  log_rotate(1000, 2);
+  open_log(f, LOG_LEVEL_INFO, false);
+  for (int i = 0; i < 50; i++) log_info("base", NULL, "n=%d %0300d", i, 0);
+  bool kept = exists(f->file, 1) && exists(f->file, 2), more = exists(f->file, 3);
+  log_rotate(0, 0);
+  remove_numbered(f->file, 3);
+  assert_true(kept);
+  assert_false(more);
+}
+
+static void test_a_file_that_cannot_move_is_written_on(void **state) {
+  struct fixture *f = *state;
+  char in_the_way[80];
+  snprintf(in_the_way, sizeof in_the_way, "%s.1", f->file);
+  assert_int_equal(mkdir(in_the_way, 0700), 0);
+  log_rotate(1000, 1);
+  open_log(f, LOG_LEVEL_INFO, false);
+  for (int i = 0; i < 8; i++) log_info("base", NULL, "n=%d %0300d", i, 0);
+  log_rotate(0, 0);
+  rmdir(in_the_way);
+  FREE_LATER char *text = read_file(f->file);
+  assert_non_null(strstr(text, "n=7"));
+  assert_non_null(strstr(text, "log_file=not_rotated"));
+}
+
+/* What turns text around, or ends a line in some terminals, is there by its number alone. */
+static void test_no_character_that_fools_a_reader(void **state) {
+  struct fixture *f = *state;
+  static const char *const chars[] = {
+      "\xc2\x85",     "\xc2\x9b",     "\xd8\x9c",     "\xe2\x80\x8e", "\xe2\x80\xa8",
+      "\xe2\x80\xae", "\xe2\x81\xa6", "\xe2\x81\xa9", "\x7f",         "\x1b"};
+  for (size_t i = 0; i < sizeof chars / sizeof *chars; i++) {
+    assert_int_equal(truncate(f->file, 0), 0);
+    open_log(f, LOG_LEVEL_INFO, true);
+    log_info("http", NULL, "a%sb \xe2\x82\xac \xc3\xa9", chars[i]);
+    FREE_LATER char *file = read_file(f->file);
+    FREE_LATER char *plain = read_file(f->stderr_);
+    assert_null(strstr(file, chars[i]));
+    assert_null(strstr(plain, chars[i]));
+    JSON_LATER json_t *line = only_line(f);
+    char want[32];
+    snprintf(want, sizeof want, "a%sb \xe2\x82\xac \xc3\xa9", chars[i]);
+    assert_string_equal(json_get_text(line, "msg", ""), want);
+  }
+}
+
+static void test_a_quoted_text_ends_where_it_seems_to(void **state) {
+  (void)state;
+  struct log_quoted q;
+  assert_string_equal(log_quote(&q, "no\" debate=completed x=\""), "\"no' debate=completed x='\"");
+  assert_string_equal(log_quote(&q, ""), "\"\"");
+  char text[1000];
+  for (size_t i = 0; i < sizeof text - 3; i += 3) memcpy(text + i, "\xe2\x82\xac", 4);
+  size_t len = strlen(log_quote(&q, text));
+  assert_true(len < sizeof q.text && len > sizeof q.text - 6);
+  assert_int_equal((len - 2) % 3, 0);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(test_keys, setup, teardown),
@@ -290,6 +392,11 @@ int main(void) {
       cmocka_unit_test_setup_teardown(test_a_rotation_loses_no_line, setup, teardown),
       cmocka_unit_test_setup_teardown(test_a_rotation_that_fails_keeps_the_file, setup, teardown),
       cmocka_unit_test_setup_teardown(test_without_a_file_there_is_none_to_reopen, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_a_full_file_moves_away, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_older_files_than_are_kept_go, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_a_file_that_cannot_move_is_written_on, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_no_character_that_fools_a_reader, setup, teardown),
+      cmocka_unit_test(test_a_quoted_text_ends_where_it_seems_to),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
