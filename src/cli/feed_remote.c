@@ -135,7 +135,9 @@ static enum feed_answer connection_over(struct remote_feed *f, CURLcode code, st
     disconnect(f);
     return FEED_NOTHING;
   }
-  if (http_status >= 400 && http_status < 500) {
+  curl_off_t limited_s = 0;
+  if (http_status == 429) curl_easy_getinfo(f->easy, CURLINFO_RETRY_AFTER, &limited_s);
+  if (http_status >= 400 && http_status < 500 && limited_s <= 0) {
     remote_refusal(f->remote, http_status, buffer_bytes(&f->refusal), err);
     disconnect(f);
     return FEED_FAILED;
@@ -149,6 +151,7 @@ static enum feed_answer connection_over(struct remote_feed *f, CURLcode code, st
   if (++f->retries > RETRIES_MAX) return FEED_FAILED;
   int64_t delay_ms = RETRY_FIRST_MS << (f->retries - 1 < 5 ? f->retries - 1 : 5);
   if (delay_ms > RETRY_MAX_MS) delay_ms = RETRY_MAX_MS;
+  if (limited_s > 0) delay_ms = (int64_t)limited_s * 1000;
   f->retry_at_us = clock_mono_us(&clock_system) + delay_ms * 1000;
   return FEED_NOTHING;
 }

@@ -18,6 +18,7 @@ enum {
   SILENCE_MAX_S = 60,
   RETRIES = 30, /* of a start whose answer was lost: about what a server takes to be back */
   RETRY_WAIT_MS = 1000,
+  LIMITED_MAX_S = 300, /* that a call waits for a limit on requests, all in all */
 };
 
 const char *remote_url(const char *flag) {
@@ -132,9 +133,26 @@ struct call {
   int64_t timeout_ms;
 };
 
-/* One request. *ret_broke: it may have arrived, but its answer did not. */
-static enum status perform(const struct remote *r, const struct call *call, json_t **ret_answer,
-                           bool *ret_broke, struct error *err) {
+struct outcome {
+  bool broke;            /* the request may have arrived, but its answer did not */
+  int64_t retry_after_s; /* refused by a limit on requests, which says so; else 0 */
+};
+
+static struct outcome outcome_of(CURL *curl, CURLcode code) {
+  long http_status = 0;
+  curl_off_t wait_s = 0;
+  if (code == CURLE_OK) curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &http_status);
+  if (http_status == 429) curl_easy_getinfo(curl, CURLINFO_RETRY_AFTER, &wait_s);
+  return (struct outcome){
+      .broke = code == CURLE_GOT_NOTHING || code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR ||
+               code == CURLE_PARTIAL_FILE,
+      .retry_after_s = wait_s,
+  };
+}
+
+static enum status perform_once(const struct remote *r, const struct call *call,
+                                json_t **ret_answer, struct outcome *ret_outcome,
+                                struct error *err) {
   BUFFER_LATER struct buffer url, answer;
   char detail[CURL_ERROR_SIZE] = "";
   buffer_init(&url, 16384);
@@ -160,10 +178,24 @@ static enum status perform(const struct remote *r, const struct call *call, json
   }
   if (call->method) curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, call->method);
   CURLcode code = curl_easy_perform(curl);
-  *ret_broke = code == CURLE_GOT_NOTHING || code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR ||
-               code == CURLE_PARTIAL_FILE;
+  *ret_outcome = outcome_of(curl, code);
   enum status s = answer_of(r, curl, code, detail, &answer, ret_answer, err);
   curl_easy_cleanup(curl);
+  return s;
+}
+
+/* One request; where a limit on requests refuses it, again when the server says. *ret_broke: it may
+ * have arrived, but its answer did not. */
+static enum status perform(const struct remote *r, const struct call *call, json_t **ret_answer,
+                           bool *ret_broke, struct error *err) {
+  struct outcome outcome = {0};
+  enum status s;
+  for (int64_t left_s = LIMITED_MAX_S;; left_s -= outcome.retry_after_s) {
+    s = perform_once(r, call, ret_answer, &outcome, err);
+    *ret_broke = outcome.broke;
+    if (outcome.retry_after_s <= 0 || outcome.retry_after_s > left_s) break;
+    if (interrupt_wait(-1, (int)outcome.retry_after_s * 1000)) break;
+  }
   return s;
 }
 
