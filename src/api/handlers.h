@@ -45,6 +45,9 @@ void handle_health_alive(struct http_request *request, void *app);
 void handle_health_ready(struct http_request *request, void *app);
 /* metrics_page.c */
 void handle_metrics_show(struct http_request *request, void *app);
+/* openapi.c */
+void handle_openapi_show(struct http_request *request, void *app);
+void handle_openapi_yaml(struct http_request *request, void *app);
 /* root.c */
 void handle_root_show(struct http_request *request, void *app);
 

@@ -16,6 +16,7 @@ static const char page[] =
     "<li><a href=\"/api/agents\">Agents</a></li>\n"
     "<li><a href=\"/api/health\">Health</a></li>\n"
     "<li><a href=\"/metrics\">Metrics</a></li>\n"
+    "<li><a href=\"/api/openapi.json\">The API, as OpenAPI 3.1</a></li>\n"
     "</ul>\n"
     "</html>\n";
 

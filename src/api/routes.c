@@ -1,4 +1,4 @@
-/* The one table of routes. */
+/* The one table of routes. Each is described in openapi/ (test_openapi.c). */
 #include "api/app.h"
 #include "api/handlers.h"
 
@@ -60,6 +60,10 @@ const struct http_route api_routes[] = {
     {"GET", "/api/metrics", handle_metrics_show, false, true, "public",
      "Metrics (Prometheus text)"},
     {"GET", "/metrics", handle_metrics_show, false, true, "public", "The same"},
+    {"GET", "/api/openapi.json", handle_openapi_show, false, false, "public",
+     "This API as an OpenAPI 3.1 document"},
+    {"GET", "/api/openapi", handle_openapi_show, false, false, "public", "The same"},
+    {"GET", "/api/openapi.yaml", handle_openapi_yaml, false, false, "public", "The same as YAML"},
     {"GET", "/", handle_root_show, false, false, "public", "What is here"},
 };
 const size_t api_route_count = sizeof api_routes / sizeof *api_routes;
