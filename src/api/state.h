@@ -23,6 +23,7 @@ struct api {
   struct agent_checks *checks;
   struct start_keys *start_keys;
   atomic_int exports; /* of many debates, under way */
+  atomic_int scans;   /* searches and analytics, under way */
 };
 
 /* On whose behalf a request acts: until accounts exist, the one who owns everything. Its texts live

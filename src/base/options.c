@@ -144,6 +144,10 @@ const struct option option_table[] = {
 
     INT_ROW("--max-exports", "ARAGORA_MAX_EXPORTS", "4", max_exports, 1, 1000,
             "exports of many debates at once"),
+    INT_ROW("--max-searches", "ARAGORA_MAX_SEARCHES", "2", max_searches, 1, 1000,
+            "searches and analytics at once"),
+    INT_ROW("--search-debates", "ARAGORA_SEARCH_DEBATES", "100000", search_debates, 1, 1000000000,
+            "newest debates that a search looks at"),
     INT_ROW("--max-concurrent-debates", "ARAGORA_MAX_CONCURRENT_DEBATES", "100",
             max_concurrent_debates, 1, 1000000, "debates running at once"),
     INT_ROW("--max-queued-debates", "ARAGORA_MAX_QUEUED_DEBATES", "1000", max_queued_debates, 0,

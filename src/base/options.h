@@ -52,6 +52,8 @@ struct options {
   int64_t max_question_chars;
   int64_t max_context_bytes; /* longest `context` of a debate */
   int64_t max_exports;       /* of many debates, at once */
+  int64_t max_searches;      /* searches and analytics, at once */
+  int64_t search_debates;    /* the newest ones, that a search looks at */
   /* debates */
   int64_t max_concurrent_debates; /* ARAGORA_MAX_CONCURRENT_DEBATES, 100 */
   int64_t max_queued_debates;     /* ARAGORA_MAX_QUEUED_DEBATES, 1000 */

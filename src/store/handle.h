@@ -26,6 +26,10 @@ static inline enum scope scope_of(const struct principal *who) {
 void principal_bind(sqlite3_stmt *statement, const struct principal *who);
 #define VISIBLE_TO_PRINCIPAL "(?3 = 2 OR (tenant_id = ?1 AND (?3 = 1 OR owner_id = ?2)))"
 
+/* "INDEXED BY ... WHERE ..." of all debates of the principal's scope: follows `FROM debates`, takes
+ * the same parameters, and its order is (created_ms, id). */
+const char *list_scope_condition(const struct principal *who);
+
 /* An event from a row of these columns; borrows from the row. */
 #define EVENT_ROW_COLUMNS "seq, type, ts_ms, round, agent, digest, hash, salt, data"
 MUST_CHECK enum status event_from_row(sqlite3_stmt *row, struct store_event *ret_event);

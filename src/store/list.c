@@ -18,6 +18,10 @@ static const char *const where[3][2] = {
     [SCOPE_SYSTEM] = {"WHERE true", "WHERE status = ?4"},
 };
 
+const char *list_scope_condition(const struct principal *who) {
+  return where[scope_of(who)][0];
+}
+
 static const char *const where_total[3][2] = {
     [SCOPE_OWNER] = {"tenant_id = ?1 AND owner_id = ?2",
                      "tenant_id = ?1 AND owner_id = ?2 AND status = ?4"},

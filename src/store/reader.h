@@ -24,8 +24,12 @@ enum reader_statement {
   READER_SPENDING,
   READER_START_KEY,
   READER_TRACES,
-  READER_TOTALS,                    /* two for each scope: any status, one status */
-  READER_LISTS = READER_TOTALS + 6, /* four for each scope: by status or not, by cursor or not */
+  READER_SEARCH_FLOOR, /* one for each scope, as the next */
+  READER_SEARCH = READER_SEARCH_FLOOR + 3,
+  READER_DAYS = READER_SEARCH + 3,
+  READER_PANELS = READER_DAYS + 3,
+  READER_TOTALS = READER_PANELS + 3, /* two for each scope: any status, one status */
+  READER_LISTS = READER_TOTALS + 6,  /* four for each scope: by status or not, by cursor or not */
   READER_STATEMENTS = READER_LISTS + 12
 };
 

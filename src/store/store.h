@@ -279,6 +279,43 @@ MUST_CHECK enum status store_list_debates(struct store *store, const struct prin
                                           int64_t *ret_total, struct error *err);
 void store_list_free(struct store_debate *rows, size_t count);
 
+struct store_search_query {
+  const char *text; /* a part of the question or of the slug; ASCII letters of either case */
+  size_t limit;     /* 1..1000 */
+  size_t offset;    /* counted from the newest that matches */
+  size_t newest;    /* how many debates are looked at, at most; 1 or more */
+};
+struct store_search_result {
+  struct store_debate *rows; /* as store_list_debates gives them, for store_list_free */
+  size_t count;
+  int64_t total; /* that match, of those looked at */
+  bool complete; /* all debates were looked at */
+};
+/* Newest first. Looks at every question within the bound: about two microseconds each. */
+MUST_CHECK enum status store_search_debates(struct store *store, const struct principal *who,
+                                            const struct store_search_query *query,
+                                            struct store_search_result *ret_result,
+                                            struct error *err);
+
+/* Debates of one UTC day (since 1970-01-01) that ended the same way, or have not. */
+struct store_day_count {
+  int64_t day;
+  const char *status;
+  int64_t debates, consensus_reached;
+  int64_t timed, duration_ms; /* those whose running time is known, and its sum */
+};
+typedef void store_day_fn(void *ctx, const struct store_day_count *count);
+/* Those that were created from since_ms on, by day and status, oldest first. What each is given and
+ * must not do are as in store_read_events. */
+MUST_CHECK enum status store_count_days(struct store *store, const struct principal *who,
+                                        int64_t since_ms, store_day_fn *each, void *ctx,
+                                        struct error *err);
+/* In how many of the same debates each agent took part: the `limit` with most, most first. */
+typedef void store_panel_fn(void *ctx, const char *agent, int64_t debates);
+MUST_CHECK enum status store_count_panels(struct store *store, const struct principal *who,
+                                          int64_t since_ms, size_t limit, store_panel_fn *each,
+                                          void *ctx, struct error *err);
+
 /* Ids of debates that have not ended, oldest first, for resuming; system principal only. */
 MUST_CHECK enum status store_unfinished(struct store *store, store_id_fn *each, void *ctx,
                                         struct error *err);

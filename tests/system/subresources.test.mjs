@@ -93,6 +93,8 @@ const UNAVAILABLE = [
   ['POST', '/api/invitations/t/accept'],
   ['GET', '/api/billing/plans'],
   ['GET', '/api/consensus/stats'],
+  ['GET', '/api/analytics/agent/demo'],
+  ['GET', '/api/history/summary'],
   ['GET', '/api/v1/memory/tier-stats'],
 ];
 
