@@ -1,5 +1,7 @@
 #include "store/copy.h"
 
+#include "store/path_sync.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -65,22 +67,6 @@ static enum status verify(const char *path, struct error *err) {
   return status;
 }
 
-static enum status sync_path(const char *path, struct error *err) {
-  int fd = open(path, O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return io_error(path, err);
-  enum status status = fsync(fd) < 0 ? io_error(path, err) : STATUS_OK;
-  close(fd);
-  return status;
-}
-
-static enum status sync_directory_of(const char *path, struct error *err) {
-  const char *slash = strrchr(path, '/');
-  size_t len = slash ? (size_t)(slash - path) + (slash == path) : 1;
-  FREE_LATER char *directory = bytes_dup((struct bytes){slash ? path : ".", len});
-  if (!directory) return error_set(err, STATUS_NOMEM, NULL, "out of memory");
-  return sync_path(directory, err);
-}
-
 static enum status make_partial(sqlite3 *db, const char *partial, struct error *err) {
   struct stat like;
   const char *source = sqlite3_db_filename(db, "main");
@@ -89,7 +75,7 @@ static enum status make_partial(sqlite3 *db, const char *partial, struct error *
   enum status status = make_file(partial, &like, err);
   if (!status) status = fill(db, partial, err);
   if (!status) status = verify(partial, err);
-  return status ? status : sync_path(partial, err);
+  return status ? status : path_sync(partial, err);
 }
 
 enum status copy_make(sqlite3 *db, const char *path, int64_t *ret_bytes, struct error *err) {
@@ -103,7 +89,7 @@ enum status copy_make(sqlite3 *db, const char *path, int64_t *ret_bytes, struct 
   enum status status = make_partial(db, partial, err);
   if (!status && stat(partial, &st) < 0) status = io_error(partial, err);
   if (!status && rename(partial, path) < 0) status = io_error(path, err);
-  if (!status) status = sync_directory_of(path, err);
+  if (!status) status = path_sync_directory(path, err);
   if (status)
     unlink(partial); /* the reason is told already */
   else

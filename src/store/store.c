@@ -2,7 +2,9 @@
 
 #include "base/clock.h"
 #include "store/database.h"
+#include "store/fresh.h"
 #include "store/handle.h"
+#include "store/replacement.h"
 
 #include <stdlib.h>
 
@@ -24,12 +26,23 @@ static enum status refuse_behind(sqlite3 *db, const struct schema *schema, const
                    path, (long long)state.version, (long long)ours, o->memory_path, o->elo_path);
 }
 
+/* Where there is neither file; else what is there may refuse, and then nothing is made. What a
+ * restore has put beside them comes first. */
+static enum status make_files(const struct store_options *o, struct error *err) {
+  enum status status = replacement_finish(o->memory_path, err);
+  if (!status && fresh_is_free(o->memory_path) && fresh_is_free(o->elo_path) &&
+      fresh_make(o->elo_path, &schema_elo))
+    fresh_make(o->memory_path, &schema_memory);
+  return status;
+}
+
 /* Both files are checked before either is changed. */
 static enum status open_files(struct store *store, const struct store_options *o, sqlite3 **ret_db,
                               struct error *err) {
   int64_t busy_ms = o->timeout_ms < WRITER_BUSY_MS ? o->timeout_ms : WRITER_BUSY_MS;
   sqlite3 *db;
-  enum status status = database_open(o->memory_path, &schema_memory, busy_ms, &db, err);
+  enum status status = make_files(o, err);
+  if (!status) status = database_open(o->memory_path, &schema_memory, busy_ms, &db, err);
   if (status) return status;
   status = database_open(o->elo_path, &schema_elo, o->timeout_ms, &store->elo, err);
   if (!status) status = refuse_behind(db, &schema_memory, o->memory_path, o, err);

@@ -5,6 +5,7 @@
 #include "store/database.h"
 #include "store/migrator.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -424,6 +425,47 @@ static void a_refusal_leaves_both_files_alone(void **state) {
   assert_true(stat(f->memory_path, &st) != 0 || st.st_size == 0);
 }
 
+static void new_files_come_whole_and_alone(void **state) {
+  struct fixture *f = *state;
+  fixture_open(f);
+  struct stat st;
+  assert_int_equal(stat(f->memory_path, &st), 0);
+  assert_int_equal(st.st_mode & 0777 & ~0640, 0);
+  assert_true(st.st_size > 0); /* the schema is in the file itself, not in a log beside it */
+  DIR *dir = opendir(f->dir);
+  for (struct dirent *e; (e = readdir(dir));) assert_null(strstr(e->d_name, "fresh"));
+  closedir(dir);
+  fixture_close(f);
+  assert_sql_text(f->memory_path, "PRAGMA journal_mode", "wal");
+  assert_sql_text(f->elo_path, "PRAGMA journal_mode", "wal");
+}
+
+static int copy(const char *from, const char *to) {
+  char command[300];
+  snprintf(command, sizeof command, "cp '%s' '%s'", from, to);
+  return system(command);
+}
+
+/* The log of a database that somebody removed. */
+static void an_orphaned_log_is_no_part_of_a_new_file(void **state) {
+  struct fixture *f = *state;
+  char wal[128], kept[128];
+  snprintf(wal, sizeof wal, "%s-wal", f->memory_path);
+  snprintf(kept, sizeof kept, "%s/kept", f->dir);
+  fixture_open(f);
+  struct store_debate row = make_debate("task", 1);
+  assert_int_equal(put_debate(f, "d1", &row), STATUS_OK);
+  assert_int_equal(copy(wal, kept), 0);
+  fixture_close(f);
+  assert_int_equal(unlink(f->memory_path), 0);
+  assert_int_equal(unlink(f->elo_path), 0);
+  unlink(wal);
+  assert_int_equal(rename(kept, wal), 0);
+  fixture_open(f);
+  assert_int_equal(put_debate(f, "d1", &row), STATUS_OK);
+  assert_int_equal(count_events(f, "d1"), 1);
+}
+
 static void another_migration_of_the_same_number_is_refused(void **state) {
   struct fixture *f = *state;
   fill(f);
@@ -676,6 +718,8 @@ int main(void) {
       TEST(a_place_that_cannot_be_written_is_refused),
       TEST(a_newer_database_is_refused_unless_it_says_otherwise),
       TEST(a_refusal_leaves_both_files_alone),
+      TEST(new_files_come_whole_and_alone),
+      TEST(an_orphaned_log_is_no_part_of_a_new_file),
       TEST(another_migration_of_the_same_number_is_refused),
       TEST(a_dump_that_was_read_back_is_ours),
       TEST(a_database_of_version_1_goes_on),

@@ -1,0 +1,61 @@
+#include "store/fresh.h"
+
+#include "store/path_sync.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static bool is_absent(const char *path, const char *end) {
+  char name[PATH_MAX];
+  struct stat st;
+  int n = snprintf(name, sizeof name, "%s%s", path, end);
+  return n > 0 && (size_t)n < sizeof name && lstat(name, &st) < 0 && errno == ENOENT;
+}
+
+/* A -wal or journal that lost its database would be taken for the new one's
+ * (sqlite.org/howtocorrupt.html section 1.4). */
+bool fresh_is_free(const char *path) {
+  return is_absent(path, "") && is_absent(path, "-wal") && is_absent(path, "-journal");
+}
+
+/* Nothing is synced on the way, and no other file is made but the one. */
+static enum status fill(sqlite3 *db, const struct schema *schema, struct error *err) {
+  enum status status = sqlite_run(db,
+                                  "PRAGMA locking_mode = EXCLUSIVE; PRAGMA synchronous = OFF;"
+                                  "PRAGMA journal_mode = MEMORY",
+                                  err);
+  if (!status) status = schema_create(db, schema, (int64_t)*schema->count, err);
+  return status ? status : sqlite_run(db, "PRAGMA journal_mode = WAL", err);
+}
+
+/* Readable for owner and group, as database_open makes it. */
+static enum status make_part(const char *part, const struct schema *schema, struct error *err) {
+  sqlite3 *db;
+  unlink(part);
+  int fd = open(part, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
+  if (fd < 0) return STATUS_IO;
+  close(fd);
+  enum status status = sqlite_open(part, SQLITE_OPEN_READWRITE, 0, &db, err);
+  if (status) return status;
+  status = fill(db, schema, err);
+  sqlite_close(db);
+  return status ? status : path_sync(part, err);
+}
+
+bool fresh_make(const char *path, const struct schema *schema) {
+  char part[PATH_MAX];
+  struct error err = {0};
+  int n = snprintf(part, sizeof part, "%s.fresh-%ld", path, (long)getpid());
+  if (n < 0 || (size_t)n >= sizeof part) return false;
+  /* Linked and not renamed: another process may have made one meanwhile. */
+  bool named = !make_part(part, schema, &err) && link(part, path) == 0;
+  unlink(part);
+  if (!named) return false;
+  if (!path_sync_directory(path, &err)) return true;
+  unlink(path);
+  return false;
+}
