@@ -22,7 +22,9 @@ enum {
 
 struct trace_directory {
   struct trace_place place;
-  int fd;                         /* of the directory; -1 until it is there */
+  int fd;        /* of the directory; -1 until it is there */
+  int replay_fd; /* of the last put's replay; -1 = none */
+  char replay_id[ID_DEBATE_MAX + 1];
   DIR *listed;                    /* a sweep under way */
   char puts[PUTS_MAX][NAME_SIZE]; /* names that wait for the settling */
   size_t put_count;
@@ -67,9 +69,15 @@ static enum status need(struct trace_directory *d, bool make, struct error *err)
   return d->fd >= 0 ? STATUS_OK : failed(err, d, "open", "");
 }
 
+static void leave_replay(struct trace_directory *d) {
+  if (d->replay_fd >= 0) close(d->replay_fd);
+  d->replay_fd = -1;
+}
+
 static enum status fail_and_forget(struct trace_directory *d, const char *what, const char *name,
                                    struct error *err) {
   enum status s = failed(err, d, what, name);
+  leave_replay(d);
   close(d->fd);
   d->fd = -1;
   return s;
@@ -114,21 +122,23 @@ static bool is_name(const char *name) {
          id_valid((struct bytes){name, len}, ID_DEBATE_MAX);
 }
 
-/* In the directory of its replay, which a link does not stand for. */
+/* The directory of a replay, which a link does not stand for. The puts of one replay follow each
+ * other. */
+static bool enter_replay(struct trace_directory *d, struct bytes id) {
+  if (d->replay_fd >= 0 && bytes_equal(id, bytes_of(d->replay_id))) return true;
+  leave_replay(d);
+  memcpy(d->replay_id, id.ptr, id.len);
+  d->replay_id[id.len] = '\0';
+  if (mkdirat(d->fd, d->replay_id, DIR_MODE) < 0 && errno != EEXIST) return false;
+  d->replay_fd = openat(d->fd, d->replay_id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+  return d->replay_fd >= 0;
+}
+
 static bool put_part(struct trace_directory *d, const char *name, struct bytes content,
                      int64_t of_ms) {
-  char id[ID_DEBATE_MAX + 1];
   size_t len = strcspn(name, "/");
-  memcpy(id, name, len);
-  id[len] = '\0';
-  if (mkdirat(d->fd, id, DIR_MODE) < 0 && errno != EEXIST) return false;
-  int dir = openat(d->fd, id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-  if (dir < 0) return false;
-  bool ok = write_part(dir, name + len + 1, content, of_ms);
-  int e = errno;
-  close(dir);
-  errno = e;
-  return ok;
+  return enter_replay(d, (struct bytes){name, len}) &&
+         write_part(d->replay_fd, name + len + 1, content, of_ms);
 }
 
 static enum status directory_put(struct trace_place *place, const char *name, struct bytes content,
@@ -150,6 +160,7 @@ static enum status directory_settle(struct trace_place *place, struct error *err
   size_t count = d->put_count;
   char part[NAME_SIZE];
   d->put_count = 0;
+  leave_replay(d);
   if (!count) return STATUS_OK;
   if (d->fd < 0) return error_set(err, STATUS_IO, NULL, "%.160s is gone", d->path);
   if (syncfs(d->fd) < 0) return fail_and_forget(d, "sync", "", err);
@@ -196,6 +207,7 @@ static bool remove_replay(int fd, const char *id) {
 static enum status directory_remove(struct trace_place *place, const char *debate_id,
                                     struct error *err) {
   struct trace_directory *d = directory_of(place);
+  leave_replay(d);
   enum status s = find(d, debate_id, err);
   if (s) return s == STATUS_NOT_FOUND ? STATUS_OK : s;
   if (remove_replay(d->fd, debate_id) && fsync(d->fd) == 0) return STATUS_OK;
@@ -260,6 +272,7 @@ static enum status directory_sweep(struct trace_place *place, int64_t before_ms,
 static void directory_close(struct trace_place *place) {
   struct trace_directory *d = directory_of(place);
   end_sweep(d);
+  leave_replay(d);
   if (d->fd >= 0) close(d->fd);
   free(d);
 }
@@ -278,6 +291,7 @@ enum status trace_directory_open(const char *path, struct trace_place **ret_plac
   if (!d) return error_set(err, STATUS_NOMEM, NULL, "out of memory");
   d->place.ops = &directory_ops;
   d->fd = -1;
+  d->replay_fd = -1;
   memcpy(d->path, path, len + 1);
   *ret_place = &d->place;
   return STATUS_OK;

@@ -1,5 +1,6 @@
 #include "ops/trace_meta.h"
 
+#include "base/json_tree.h"
 #include "debate/outward.h"
 #include "ops/debate_row.h"
 
@@ -21,8 +22,8 @@ enum status trace_meta_take(struct trace_meta *m, const struct store_event *even
   m->events = event->seq;
   memcpy(m->head, event->hash, sizeof m->head);
   if (!at || !event->data.ptr) return STATUS_OK;
-  json_t *data = NULL;
-  if (json_parse(event->data, &data, NULL))
+  json_t *data = json_tree_read(event->data);
+  if (!data && json_parse(event->data, &data, NULL))
     return error_set(err, STATUS_CORRUPT, NULL, "event %llu of a log is no JSON",
                      (unsigned long long)event->seq);
   json_decref(*at);
