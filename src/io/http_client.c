@@ -172,8 +172,8 @@ static CURL *easy_create(struct http_client *client) {
   curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, NULL);
   curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);
   curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
-  /* Half of curl's own: thousands of transfers wait at once, each with its buffer. */
-  curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, 8192L);
+  /* curl's own size: most answers then take one read. */
+  curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, 16384L);
   curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
   curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
   return easy;

@@ -127,10 +127,18 @@ static struct frame *make_frame(struct live *live, const struct event *event) {
   return frame;
 }
 
-/* Salts are drawn many at a time: each draw is a system call. */
+/* Many at a time, stretched from one seed: a draw from the system takes a call for each 256 bytes.
+ */
+static void draw_salts(struct runner *runner) {
+  uint8_t seed[randombytes_SEEDBYTES];
+  randombytes_buf(seed, sizeof seed);
+  randombytes_buf_deterministic(runner->salts, sizeof runner->salts, seed);
+  sodium_memzero(seed, sizeof seed);
+}
+
 static void draw_salt(struct runner *runner, uint8_t salt[CHAIN_SALT_SIZE]) {
   if (runner->salts_left == 0) {
-    randombytes_buf(runner->salts, sizeof runner->salts);
+    draw_salts(runner);
     runner->salts_left = RUNNER_SALTS;
   }
   uint8_t *drawn = runner->salts[--runner->salts_left];
