@@ -1,4 +1,4 @@
-#include "http/address_limits.h"
+#include "http/caller_limits.h"
 
 #include <arpa/inet.h>
 #include <pthread.h>

@@ -2,7 +2,7 @@
 #ifndef ARAGORA_HTTP_SERVER_STATE_H
 #define ARAGORA_HTTP_SERVER_STATE_H
 
-#include "http/address_limits.h"
+#include "http/caller_limits.h"
 #include "http/guard.h"
 #include "http/listener.h"
 #include "http/router.h"
