@@ -46,6 +46,8 @@ void handle_budgets_show(struct http_request *request, void *app);
 void handle_health_show(struct http_request *request, void *app);
 void handle_health_alive(struct http_request *request, void *app);
 void handle_health_ready(struct http_request *request, void *app);
+/* limits.c */
+void handle_limits_show(struct http_request *request, void *app);
 /* metrics_page.c */
 void handle_metrics_show(struct http_request *request, void *app);
 /* openapi.c */
@@ -53,5 +55,7 @@ void handle_openapi_show(struct http_request *request, void *app);
 void handle_openapi_yaml(struct http_request *request, void *app);
 /* root.c */
 void handle_root_show(struct http_request *request, void *app);
+/* ws_stats.c */
+void handle_ws_stats(struct http_request *request, void *app);
 
 #endif

@@ -49,6 +49,8 @@
     "HTTP requests")                                                                              \
   X(HTTP_DURATION, "aragora_http_request_duration_seconds", HISTOGRAM, "method,endpoint",         \
     "Time from a request's head to its response")                                                 \
+  X(RATE_LIMIT_HITS, "aragora_rate_limit_hits_total", COUNTER, "endpoint,limit_type",             \
+    "Refused by a limit on callers; limit_type: address, token, websocket, websocket_messages")   \
   X(EXPORTS_ACTIVE, "aragora_exports_active", GAUGE, "", "Exports under way")                     \
   X(EXPORTS, "aragora_exports_total", COUNTER, "format,outcome",                                  \
     "Exports by how they ended: complete, cut (the client left, or the server stopped), failed")  \

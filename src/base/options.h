@@ -50,10 +50,14 @@ struct options {
   int64_t max_body_bytes;    /* ARAGORA_MAX_BODY_BYTES, 10 MiB */
   int64_t max_connections;   /* ARAGORA_MAX_CONNECTIONS: HTTP connections at once */
   int64_t max_question_chars;
-  int64_t max_context_bytes; /* longest `context` of a debate */
-  int64_t max_exports;       /* of many debates, at once */
-  int64_t max_searches;      /* searches and analytics, at once */
-  int64_t search_debates;    /* the newest ones, that a search looks at */
+  int64_t max_context_bytes;   /* longest `context` of a debate */
+  int64_t max_exports;         /* of many debates, at once */
+  int64_t max_searches;        /* searches and analytics, at once */
+  int64_t search_debates;      /* the newest ones, that a search looks at */
+  int64_t rate_limit_requests; /* ARAGORA_RATE_LIMIT_REQUESTS, 100, of a caller in a window */
+  int64_t rate_limit_window_s; /* ARAGORA_RATE_LIMIT_WINDOW, 60 */
+  int64_t rate_limit_callers;  /* remembered */
+  char *trusted_proxies;       /* ARAGORA_TRUSTED_PROXIES: whose X-Forwarded-For is believed */
   /* debates */
   int64_t max_concurrent_debates; /* ARAGORA_MAX_CONCURRENT_DEBATES, 100 */
   int64_t max_queued_debates;     /* ARAGORA_MAX_QUEUED_DEBATES, 1000 */

@@ -17,6 +17,7 @@
 #include "cli/migrate.h"
 #include "cli/output.h"
 #include "cli/process.h"
+#include "http/proxies.h"
 #include "io/pool.h"
 #include "ops/shipper.h"
 
@@ -130,6 +131,10 @@ static enum status open_http(struct server *s, struct error *err) {
       .guard_local = !o->api_token && !o->allow_unauthenticated,
       .unrouted = unavailable_answer,
       .bearer_token = o->api_token,
+      .rate_limit_requests = o->rate_limit_requests,
+      .rate_limit_window_s = o->rate_limit_window_s,
+      .rate_limit_callers = o->rate_limit_callers,
+      .trusted_proxies = o->trusted_proxies,
       .ws_max_message_bytes = o->ws_max_message_bytes,
       .ws_connections_per_minute = o->ws_connections_per_minute,
       .ws_connections_per_address = o->ws_connections_per_address,
@@ -291,6 +296,12 @@ static int serve(struct options *options) {
   return CLI_OK;
 }
 
+/* The same that the HTTP server does with it, before anything is opened. */
+static enum status check_proxies(const struct options *o, struct error *err) {
+  struct proxies unused;
+  return proxies_init(&unused, o->trusted_proxies, err);
+}
+
 int cli_server(int argc, char **argv) {
   struct arguments arguments;
   struct options options;
@@ -305,6 +316,8 @@ int cli_server(int argc, char **argv) {
     /* said already */
   } else if (arguments.count) {
     arguments_wrong(self, "it takes no \"%.64s\"", arguments.positional[0]);
+  } else if (check_proxies(&options, &err)) {
+    code = output_error(&err);
   } else if (exposure_check(&options, &err) || open_log(&options, &err)) {
     output_error(&err);
     code = CLI_ERROR;

@@ -1,9 +1,9 @@
 #include "http/caller_limits.h"
 
-#include <arpa/inet.h>
 #include <pthread.h>
 #include <sodium.h>
 #include <stdlib.h>
+#include <utlist.h>
 
 static unsigned char hash_key[crypto_shorthash_KEYBYTES];
 static pthread_once_t hash_key_once = PTHREAD_ONCE_INIT;
@@ -13,7 +13,7 @@ static void make_hash_key(void) {
 }
 
 /* SipHash with a key of this process: addresses come from outside. */
-static unsigned address_hash(const void *key, size_t len) {
+static unsigned caller_hash(const void *key, size_t len) {
   pthread_once(&hash_key_once, make_hash_key);
   unsigned char out[crypto_shorthash_BYTES];
   crypto_shorthash(out, key, len, hash_key);
@@ -23,116 +23,206 @@ static unsigned address_hash(const void *key, size_t len) {
 }
 
 #define HASH_NONFATAL_OOM                    1
-#define HASH_FUNCTION(key, length, ret_hash) ((ret_hash) = address_hash((key), (length)))
+#define HASH_FUNCTION(key, length, ret_hash) ((ret_hash) = caller_hash((key), (length)))
 #include <uthash.h>
 
-enum { ADDRESS_WINDOW_MS = 60000 };
+enum { CALLER_FORGET_TRIES = 8 };
 
-struct address {
+struct caller_entry {
   UT_hash_handle hh;
-  unsigned char key[16];
-  int64_t window_ms; /* when the current minute began */
-  int64_t opened;    /* in that minute */
+  struct caller_entry *next, *prev; /* limits->by_age */
+  struct caller caller;
+  int64_t window_ms; /* when its window began */
+  int64_t taken, refused;
   int64_t open;
 };
 
-struct address_limits {
+struct caller_limits {
   pthread_mutex_t lock;
-  int64_t per_minute, at_once;
-  struct address *addresses;
+  struct caller_limits_options options;
+  struct caller_entry *entries;
+  struct caller_entry *by_age; /* the oldest window first */
+  int64_t refused;
 };
 
-enum status address_limits_create(int64_t per_minute, int64_t at_once,
-                                  struct address_limits **ret_limits) {
-  struct address_limits *l = calloc(1, sizeof *l);
+/* --- who --- */
+
+struct caller caller_of_address(const struct address *address) {
+  struct caller c = {0};
+  memcpy(c.key, address->bytes, address_is_v4(address) ? 16 : 8);
+  return c;
+}
+
+struct caller caller_of_token(const uint8_t token_hash[32]) {
+  struct caller c = {.by_token = true};
+  memcpy(c.key, token_hash, sizeof c.key);
+  return c;
+}
+
+void caller_format(const struct caller *caller, char out[CALLER_NAME_SIZE]) {
+  struct address a;
+  memcpy(a.bytes, caller->key, sizeof a.bytes);
+  if (caller->by_token) {
+    memcpy(out, "token", sizeof "token");
+    return;
+  }
+  address_format(&a, out);
+  if (!address_is_v4(&a)) strncat(out, "/64", CALLER_NAME_SIZE - strlen(out) - 1);
+}
+
+/* --- the table --- */
+
+enum status caller_limits_create(const struct caller_limits_options *options,
+                                 struct caller_limits **ret_limits) {
+  struct caller_limits *l = calloc(1, sizeof *l);
   if (!l) return STATUS_NOMEM;
   pthread_mutex_init(&l->lock, NULL);
-  l->per_minute = per_minute;
-  l->at_once = at_once;
+  l->options = *options;
   *ret_limits = l;
   return STATUS_OK;
 }
 
-static void address_forget(struct address_limits *l, struct address *a) {
-  HASH_DEL(l->addresses, a);
-  free(a);
+static void caller_forget(struct caller_limits *l, struct caller_entry *e) {
+  HASH_DEL(l->entries, e);
+  DL_DELETE(l->by_age, e);
+  free(e);
 }
 
-void address_limits_destroy(struct address_limits *limits) {
+void caller_limits_destroy(struct caller_limits *limits) {
   if (!limits) return;
-  struct address *a, *next;
-  HASH_ITER(hh, limits->addresses, a, next) address_forget(limits, a);
+  while (limits->by_age) caller_forget(limits, limits->by_age);
   pthread_mutex_destroy(&limits->lock);
   free(limits);
 }
 
-static void address_key(const char *peer, unsigned char key[16]) {
-  memset(key, 0, 16);
-  if (inet_pton(AF_INET6, peer, key) == 1) {
-    memset(key + 8, 0, 8);
-  } else if (inet_pton(AF_INET, peer, key + 12) == 1) {
-    key[10] = key[11] = 0xff;
+static void caller_begin_window(struct caller_limits *l, struct caller_entry *e, int64_t now_ms) {
+  DL_DELETE(l->by_age, e);
+  DL_APPEND(l->by_age, e);
+  e->window_ms = now_ms;
+  e->taken = e->refused = 0;
+}
+
+/* Makes room for one. Who holds a connection cannot be forgotten, but goes to the end of the line;
+ * of those there are no more than there are connections. */
+static void caller_make_room(struct caller_limits *l) {
+  for (int i = 0; i < CALLER_FORGET_TRIES && l->by_age; i++) {
+    struct caller_entry *e = l->by_age;
+    if (e->open == 0) {
+      caller_forget(l, e);
+      return;
+    }
+    DL_DELETE(l->by_age, e);
+    DL_APPEND(l->by_age, e);
   }
 }
 
-static void address_sweep(struct address_limits *l, int64_t now_ms) {
-  struct address *a, *next;
-  HASH_ITER(hh, l->addresses, a, next) {
-    if (a->open == 0 && now_ms - a->window_ms >= ADDRESS_WINDOW_MS) address_forget(l, a);
-  }
+static struct caller_entry *caller_find(struct caller_limits *l, const struct caller *caller) {
+  struct caller_entry *e = NULL;
+  HASH_FIND(hh, l->entries, caller->key, sizeof caller->key, e);
+  return e;
 }
 
-/* The address, made when it is new; NULL when there is no room for it. */
-static struct address *address_get(struct address_limits *l, const char *peer, int64_t now_ms) {
-  struct address *a = NULL;
-  unsigned char key[16];
-  address_key(peer, key);
-  HASH_FIND(hh, l->addresses, key, sizeof key, a);
-  if (a) return a;
-  if (HASH_COUNT(l->addresses) >= ADDRESS_LIMITS_KEPT) address_sweep(l, now_ms);
-  if (HASH_COUNT(l->addresses) >= ADDRESS_LIMITS_KEPT) return NULL;
-  a = calloc(1, sizeof *a);
-  if (!a) return NULL;
-  memcpy(a->key, key, sizeof key);
-  a->window_ms = now_ms;
-  HASH_ADD(hh, l->addresses, key, sizeof a->key, a);
-  if (a->hh.tbl) return a;
-  free(a);
+/* The caller's entry in a window that has not ended, made when it is new; NULL without memory. */
+static struct caller_entry *caller_get(struct caller_limits *l, const struct caller *caller,
+                                       int64_t now_ms) {
+  struct caller_entry *e = caller_find(l, caller);
+  if (e) {
+    if (now_ms - e->window_ms >= l->options.window_ms) caller_begin_window(l, e, now_ms);
+    return e;
+  }
+  if (HASH_COUNT(l->entries) >= (unsigned)l->options.kept) caller_make_room(l);
+  e = calloc(1, sizeof *e);
+  if (!e) return NULL;
+  e->caller = *caller;
+  e->window_ms = now_ms;
+  HASH_ADD(hh, l->entries, caller.key, sizeof e->caller.key, e);
+  if (e->hh.tbl) {
+    DL_APPEND(l->by_age, e);
+    return e;
+  }
+  free(e);
   return NULL;
 }
 
-enum status address_limits_enter(struct address_limits *limits, const char *peer, int64_t now_ms,
-                                 int *ret_retry_after_s) {
-  struct address_limits *l = limits;
-  enum status status = STATUS_OK;
-  pthread_mutex_lock(&l->lock);
-  struct address *a = address_get(l, peer, now_ms);
-  int64_t left_ms = a ? a->window_ms + ADDRESS_WINDOW_MS - now_ms : ADDRESS_WINDOW_MS;
-  if (a && left_ms <= 0) {
-    a->window_ms = now_ms;
-    a->opened = 0;
-    left_ms = ADDRESS_WINDOW_MS;
-  }
-  if (!a || (l->per_minute > 0 && a->opened >= l->per_minute)) {
-    *ret_retry_after_s = (int)((left_ms + 999) / 1000);
-    status = STATUS_FULL;
-  } else if (l->at_once > 0 && a->open >= l->at_once) {
-    *ret_retry_after_s = 5;
-    status = STATUS_FULL;
-  } else {
-    a->opened++;
-    a->open++;
-  }
-  pthread_mutex_unlock(&l->lock);
-  return status;
+/* --- taking and leaving --- */
+
+static struct caller_standing caller_standing(const struct caller_limits *l,
+                                              const struct caller_entry *e, int64_t now_ms) {
+  struct caller_standing s = {.remaining = l->options.per_window, .reset_ms = l->options.window_ms};
+  if (!e) return s;
+  s.open = e->open;
+  int64_t left_ms = e->window_ms + l->options.window_ms - now_ms;
+  if (left_ms <= 0) return s;
+  s.reset_ms = left_ms;
+  s.remaining = e->taken < s.remaining ? s.remaining - e->taken : 0;
+  return s;
 }
 
-void address_limits_leave(struct address_limits *limits, const char *peer) {
-  struct address *a = NULL;
-  unsigned char key[16];
-  address_key(peer, key);
+static enum status caller_take(struct caller_limits *l, const struct caller *caller, int64_t now_ms,
+                               bool hold, struct caller_standing *ret) {
+  const struct caller_limits_options *o = &l->options;
+  pthread_mutex_lock(&l->lock);
+  struct caller_entry *e = caller_get(l, caller, now_ms);
+  bool over_window = e && o->per_window > 0 && e->taken >= o->per_window;
+  bool full = !e || over_window || (hold && o->at_once > 0 && e->open >= o->at_once);
+  if (!full) {
+    e->taken++;
+    e->open += hold;
+  } else {
+    l->refused++;
+    if (e) e->refused++;
+  }
+  *ret = caller_standing(l, e, now_ms);
+  ret->over_window = over_window;
+  ret->first = full && (!e || e->refused == 1);
+  pthread_mutex_unlock(&l->lock);
+  return full ? STATUS_FULL : STATUS_OK;
+}
+
+enum status caller_limits_take(struct caller_limits *limits, const struct caller *caller,
+                               int64_t now_ms, struct caller_standing *ret) {
+  return caller_take(limits, caller, now_ms, false, ret);
+}
+
+enum status caller_limits_enter(struct caller_limits *limits, const struct caller *caller,
+                                int64_t now_ms, struct caller_standing *ret) {
+  return caller_take(limits, caller, now_ms, true, ret);
+}
+
+void caller_limits_leave(struct caller_limits *limits, const struct caller *caller) {
   pthread_mutex_lock(&limits->lock);
-  HASH_FIND(hh, limits->addresses, key, sizeof key, a);
-  if (a && a->open > 0) a->open--;
+  struct caller_entry *e = caller_find(limits, caller);
+  if (e && e->open > 0) e->open--;
   pthread_mutex_unlock(&limits->lock);
+}
+
+/* --- for an operator --- */
+
+struct caller_standing caller_limits_look(struct caller_limits *limits, const struct caller *caller,
+                                          int64_t now_ms) {
+  pthread_mutex_lock(&limits->lock);
+  struct caller_standing s = caller_standing(limits, caller_find(limits, caller), now_ms);
+  pthread_mutex_unlock(&limits->lock);
+  return s;
+}
+
+struct caller_limits_totals caller_limits_total(struct caller_limits *limits) {
+  pthread_mutex_lock(&limits->lock);
+  struct caller_limits_totals t = {HASH_COUNT(limits->entries), limits->refused};
+  pthread_mutex_unlock(&limits->lock);
+  return t;
+}
+
+size_t caller_limits_refused(struct caller_limits *limits, int64_t now_ms,
+                             struct caller_refused *out, size_t max) {
+  size_t n = 0;
+  pthread_mutex_lock(&limits->lock);
+  struct caller_entry *newest = limits->by_age ? limits->by_age->prev : NULL;
+  for (struct caller_entry *e = newest; e && n < max; e = e == limits->by_age ? NULL : e->prev) {
+    int64_t left_ms = e->window_ms + limits->options.window_ms - now_ms;
+    if (e->refused > 0 && left_ms > 0)
+      out[n++] = (struct caller_refused){e->caller, e->refused, left_ms};
+  }
+  pthread_mutex_unlock(&limits->lock);
+  return n;
 }

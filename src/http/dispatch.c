@@ -2,6 +2,7 @@
 
 #include "http/handshake.h"
 #include "http/respond.h"
+#include "http/throttle.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -110,22 +111,15 @@ static bool ws_check_handshake(struct http_request *r) {
 
 static bool ws_enter(struct http_request *r) {
   struct http_server *s = r->server;
-  int wait_s = 0;
   if (s->options.max_connections > 0 && (size_t)s->ws.active >= s->options.max_connections) {
     dispatch_busy(r, "Too many WebSocket connections");
     return false;
   }
-  if (address_limits_enter(s->ws_limits, r->peer, server_now_ms(), &wait_s) != STATUS_OK) {
-    char line[32];
-    snprintf(line, sizeof line, "Retry-After: %d", wait_s);
-    const char *headers[] = {line, NULL};
-    respond_error(r, 429, "RATE_LIMITED", NULL, "Too many WebSocket connections from this address",
-                  headers);
-    return false;
-  }
+  if (!throttle_admit_websocket(r)) return false;
   r->websocket = ws_create(r);
   if (r->websocket) return true;
-  address_limits_leave(s->ws_limits, r->peer);
+  struct caller caller = caller_of_address(&r->address);
+  throttle_leave_websocket(s, &caller);
   dispatch_busy(r, "Out of memory");
   return false;
 }
@@ -196,6 +190,7 @@ static void dispatch_unknown_caller(struct http_request *r) {
 
 void dispatch(struct http_request *r) {
   request_ref(r);
+  if (!throttle_admit(r)) return;
   if (r->early_status) {
     respond_error(r, r->early_status, r->early_code, NULL, r->early_message, NULL);
   } else if (dispatch_needs_token(r)) {

@@ -5,7 +5,6 @@
 #include "http/handshake.h"
 #include "http/query.h"
 
-#include <arpa/inet.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <strings.h>
@@ -37,6 +36,7 @@ struct http_request *request_create(struct http_server *server, struct http_conn
   r->started_us = clock_mono_us(&clock_system);
   r->version = 1;
   r->on_ws_port = connection->on_ws_port;
+  r->address = connection->address;
   memcpy(r->peer, connection->peer, sizeof r->peer);
   memcpy(r->raw, target, len + 1);
   r->path = r->raw;
@@ -74,7 +74,7 @@ void request_refuse(struct http_request *r, int status, const char *code, const 
 
 struct head {
   int hosts, lengths, start_keys, count;
-  const char *host, *origin, *id, *upgrade, *connection, *length, *encoding, *forwarded,
+  const char *host, *origin, *id, *upgrade, *connection, *length, *encoding, *forwarded, *real_ip,
       *authorization;
   bool broken;
 };
@@ -136,6 +136,7 @@ static enum MHD_Result head_on_value(void *cls, enum MHD_ValueKind kind, const c
     case 'x':
       if (bytes_equal_nocase(name, BYTES_LITERAL("X-Request-ID"))) h->id = value;
       if (bytes_equal_nocase(name, BYTES_LITERAL("X-Forwarded-For"))) h->forwarded = value;
+      if (bytes_equal_nocase(name, BYTES_LITERAL("X-Real-IP"))) h->real_ip = value;
       break;
     default: break;
   }
@@ -147,17 +148,12 @@ static bool request_id_valid(const char *id) {
   return n > 0 && n <= REQUEST_ID_MAX && id[n] == '\0';
 }
 
-/* Behind a proxy on this machine, the last address it added is the client's. */
-static void request_take_forwarded(struct http_request *r, const char *forwarded) {
-  if (strcmp(r->peer, "127.0.0.1") != 0 && strcmp(r->peer, "::1") != 0) return;
-  const char *last = strrchr(forwarded, ',');
-  last = last ? last + 1 : forwarded;
-  last += strspn(last, " \t");
-  unsigned char binary[16];
-  if (strlen(last) >= sizeof r->peer) return;
-  if (inet_pton(AF_INET, last, binary) == 1 || inet_pton(AF_INET6, last, binary) == 1) {
-    memcpy(r->peer, last, strlen(last) + 1);
-  }
+/* Of several X-Forwarded-For headers the last counts: the nearest proxy wrote it. */
+static void request_find_client(struct http_request *r, const struct head *h) {
+  struct address client =
+      proxies_find_client(&r->server->proxies, &r->address, h->forwarded, h->real_ip);
+  r->address = client;
+  address_format(&client, r->peer);
 }
 
 static void request_check_framing(struct http_request *r, const struct head *h) {
@@ -247,6 +243,7 @@ void request_read_head(struct http_request *r, const char *method, const char *v
   memcpy(r->method, method, method_len + 1);
   if (h.id && request_id_valid(h.id)) memcpy(r->id, h.id, strlen(h.id) + 1);
   request_check_framing(r, &h);
+  if (h.forwarded || h.real_ip) request_find_client(r, &h);
   if (!h.host && strcmp(version, MHD_HTTP_VERSION_1_0) != 0)
     request_refuse(r, 400, "INVALID_REQUEST", "The Host header is missing");
   if (!request_read_target(r)) {
@@ -254,7 +251,6 @@ void request_read_head(struct http_request *r, const char *method, const char *v
     return;
   }
   request_check_length(r, h.length);
-  if (h.forwarded) request_take_forwarded(r, h.forwarded);
   r->wants_upgrade =
       handshake_list_has(h.upgrade, "websocket") && handshake_list_has(h.connection, "upgrade");
   r->known = guard_knows(&r->server->guard, h.authorization);

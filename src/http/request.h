@@ -49,10 +49,13 @@ struct http_request {
   struct bytes query; /* raw */
   int version;        /* of the API: 1 or 2 */
   bool on_ws_port;
-  bool close;                  /* the connection must not be used again */
-  bool known;                  /* brought the token, or none is configured */
-  bool wants_upgrade;          /* Upgrade: websocket and Connection: upgrade */
-  char peer[SERVER_PEER_SIZE]; /* the client's address, the forwarded one behind a proxy here */
+  bool close;         /* the connection must not be used again */
+  bool known;         /* brought the token, or none is configured */
+  bool wants_upgrade; /* Upgrade: websocket and Connection: upgrade */
+  bool rated;         /* counted against the limit: `rate` goes into the headers */
+  struct caller_standing rate;
+  struct address address;  /* the client's, the forwarded one behind a trusted proxy */
+  char peer[ADDRESS_SIZE]; /* the same as text */
   struct router_match match;
   const struct http_route *route;
   char *params[ROUTER_PARAMS_MAX];

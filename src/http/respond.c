@@ -1,7 +1,9 @@
 #include "http/respond.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
+#include <time.h>
 
 enum { RESPOND_NAME_MAX = 64, RESPOND_ERROR_MAX = 8192 };
 
@@ -61,7 +63,23 @@ static void respond_cors(struct header_writer *w, const struct http_request *r) 
   respond_header(w, "Access-Control-Allow-Origin", r->cors_origin);
   respond_header(w, "Access-Control-Expose-Headers",
                  "X-Request-ID, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, "
-                 "Retry-After, Idempotent-Replayed");
+                 "RateLimit, RateLimit-Policy, Retry-After, Idempotent-Replayed");
+}
+
+/* Both families of names: the customary ones, and draft-ietf-httpapi-ratelimit-headers-10. */
+static void respond_rate(struct header_writer *w, const struct http_request *r) {
+  char text[64];
+  if (!r->rated) return;
+  long long remaining = r->rate.remaining, reset_s = (r->rate.reset_ms + 999) / 1000;
+  snprintf(text, sizeof text, "%lld", (long long)r->server->options.rate_limit_requests);
+  respond_header(w, "X-RateLimit-Limit", text);
+  snprintf(text, sizeof text, "%lld", remaining);
+  respond_header(w, "X-RateLimit-Remaining", text);
+  snprintf(text, sizeof text, "%lld", (long long)time(NULL) + reset_s);
+  respond_header(w, "X-RateLimit-Reset", text);
+  respond_header(w, "RateLimit-Policy", r->server->rate_policy);
+  snprintf(text, sizeof text, "\"requests\";r=%lld;t=%lld", remaining, reset_s);
+  respond_header(w, "RateLimit", text);
 }
 
 bool respond_add_headers(const struct http_request *r, struct MHD_Response *response,
@@ -73,6 +91,7 @@ bool respond_add_headers(const struct http_request *r, struct MHD_Response *resp
   }
   respond_header(&w, "X-API-Version", r->version == 1 ? "v1" : "v2");
   respond_cors(&w, r);
+  respond_rate(&w, r);
   respond_extra(&w);
   respond_header(&w, "X-Request-ID", r->id);
   if (r->close) respond_header(&w, "Connection", "close");
@@ -132,29 +151,53 @@ void http_respond_json(struct http_request *request, int status_code, json_t *bo
                  MHD_RESPMEM_MUST_FREE, NULL);
 }
 
-void respond_error(struct http_request *r, int status, const char *code, const char *field,
-                   const char *message, const char *const *extra) {
-  struct buffer b;
-  buffer_init(&b, RESPOND_ERROR_MAX);
-  buffer_append_text(&b, "{\"error\":");
-  buffer_append_json_string(&b, bytes_of(message));
-  buffer_append_text(&b, ",\"code\":");
-  buffer_append_json_string(&b, bytes_of(code));
-  buffer_append_text(&b, ",\"request_id\":");
-  buffer_append_json_string(&b, bytes_of(r->id));
-  if (field && field[0]) {
-    buffer_append_text(&b, ",\"field\":");
-    buffer_append_json_string(&b, bytes_of(field));
-  }
-  buffer_append_char(&b, '}');
-  size_t len = b.len;
-  char *text = buffer_steal(&b);
-  buffer_done(&b);
+/* The fields that every error has, without its end. */
+static void respond_begin_error(struct buffer *b, const struct http_request *r, const char *code,
+                                const char *message) {
+  buffer_init(b, RESPOND_ERROR_MAX);
+  buffer_append_text(b, "{\"error\":");
+  buffer_append_json_string(b, bytes_of(message));
+  buffer_append_text(b, ",\"code\":");
+  buffer_append_json_string(b, bytes_of(code));
+  buffer_append_text(b, ",\"request_id\":");
+  buffer_append_json_string(b, bytes_of(r->id));
+}
+
+static void respond_end_error(struct buffer *b, struct http_request *r, int status,
+                              const char *const *extra) {
+  buffer_append_char(b, '}');
+  size_t len = b->len;
+  char *text = buffer_steal(b);
+  buffer_done(b);
   if (text) {
     respond_buffer(r, status, "application/json", text, len, MHD_RESPMEM_MUST_FREE, extra);
   } else {
     respond_send(r, 500, NULL);
   }
+}
+
+void respond_error(struct http_request *r, int status, const char *code, const char *field,
+                   const char *message, const char *const *extra) {
+  struct buffer b;
+  respond_begin_error(&b, r, code, message);
+  if (field && field[0]) {
+    buffer_append_text(&b, ",\"field\":");
+    buffer_append_json_string(&b, bytes_of(field));
+  }
+  respond_end_error(&b, r, status, extra);
+}
+
+void respond_rate_limited(struct http_request *r, const char *message, int retry_after_s,
+                          int64_t limit) {
+  struct buffer b;
+  char text[96];
+  respond_begin_error(&b, r, "RATE_LIMITED", message);
+  snprintf(text, sizeof text, ",\"retry_after\":%d,\"limit\":%lld", retry_after_s,
+           (long long)limit);
+  buffer_append_text(&b, text);
+  snprintf(text, sizeof text, "Retry-After: %d", retry_after_s);
+  const char *headers[] = {text, NULL};
+  respond_end_error(&b, r, 429, headers);
 }
 
 void http_respond_error(struct http_request *request, int status_code, const char *code,

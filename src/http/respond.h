@@ -24,6 +24,10 @@ void respond_drop(struct http_request *r);
 void respond_error(struct http_request *r, int status, const char *code, const char *field,
                    const char *message, const char *const *extra);
 
+/* 429, with what a client needs to come back in time. */
+void respond_rate_limited(struct http_request *r, const char *message, int retry_after_s,
+                          int64_t limit);
+
 /* Gives a borrowed response back, when the request is completed. */
 void shared_give_back(struct http_shared *shared, struct shared_response *lent);
 

@@ -8,8 +8,8 @@
 #include "http/server_state.h"
 #include "http/sse_sink.h"
 #include "http/stream_sink.h"
+#include "http/throttle.h"
 
-#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -74,18 +74,14 @@ static void server_tick(void *arg) {
 
 /* --- connections --- */
 
-static void server_format_peer(const struct sockaddr *a, char out[SERVER_PEER_SIZE]) {
-  out[0] = '\0';
+static struct address server_peer(const struct sockaddr *a) {
+  struct address peer = {.bytes = {[10] = 0xff, [11] = 0xff}};
   if (a->sa_family == AF_INET) {
-    inet_ntop(AF_INET, &((const struct sockaddr_in *)a)->sin_addr, out, SERVER_PEER_SIZE);
-    return;
-  }
-  const struct in6_addr *v6 = &((const struct sockaddr_in6 *)a)->sin6_addr;
-  if (IN6_IS_ADDR_V4MAPPED(v6)) {
-    inet_ntop(AF_INET, &v6->s6_addr[12], out, SERVER_PEER_SIZE);
+    memcpy(peer.bytes + 12, &((const struct sockaddr_in *)a)->sin_addr, 4);
   } else {
-    inet_ntop(AF_INET6, v6, out, SERVER_PEER_SIZE);
+    memcpy(peer.bytes, &((const struct sockaddr_in6 *)a)->sin6_addr, sizeof peer.bytes);
   }
+  return peer;
 }
 
 static struct http_connection *connection_create(struct http_server *s,
@@ -97,7 +93,8 @@ static struct http_connection *connection_create(struct http_server *s,
   struct http_connection *c = fd && peer ? calloc(1, sizeof *c) : NULL;
   if (!c) return NULL;
   c->fd = fd->connect_fd;
-  server_format_peer(peer->client_addr, c->peer);
+  c->address = server_peer(peer->client_addr);
+  address_format(&c->address, c->peer);
   struct sockaddr_in6 own = {0}; /* or sockaddr_in, where the port has the same place */
   socklen_t len = sizeof own;
   if (s->options.ws_port != 0 && getsockname(c->fd, (struct sockaddr *)&own, &len) == 0) {
@@ -337,10 +334,8 @@ enum status http_server_create(struct loop *loop, struct pool *pool,
   for (size_t i = 0; i < SERVER_LISTENERS_MAX; i++) s->listeners[i].fd = -1;
   enum status status = guard_init(&s->guard, options->allowed_origins, options->guard_local, err);
   if (status == STATUS_OK) guard_set_token(&s->guard, options->bearer_token);
-  if (!status) {
-    status = address_limits_create(options->ws_connections_per_minute,
-                                   options->ws_connections_per_address, &s->ws_limits);
-  }
+  if (!status) status = proxies_init(&s->proxies, options->trusted_proxies, err);
+  if (!status) status = throttle_init(s, err);
   if (!status) {
     status = server_add_routes(s, routes, route_count, ws_routes, ws_route_count, err);
   }
@@ -359,7 +354,7 @@ void http_server_destroy(struct http_server *server) {
   }
   router_destroy(server->routes);
   router_destroy(server->ws_routes);
-  address_limits_destroy(server->ws_limits);
+  throttle_done(server);
   guard_done(&server->guard);
   ws_table_done(&server->ws);
   pthread_cond_destroy(&server->changed);

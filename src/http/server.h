@@ -46,8 +46,12 @@ struct http_options {
   /* Asked on an HTTP thread where no row has the path and the method, before the 404 and the 405:
    * true when it answered; NULL = nobody. */
   bool (*unrouted)(struct http_request *request, void *app);
-  const char *bearer_token; /* NULL = none; else every route but the "public" ones, and every
-                               WebSocket, needs it as Authorization: Bearer; else 401 */
+  const char *bearer_token;    /* NULL = none; else every route but the "public" ones, and every
+                                  WebSocket, needs it as Authorization: Bearer; else 401 */
+  int64_t rate_limit_requests; /* to /api, of one caller in a window; 0 = no limit */
+  int64_t rate_limit_window_s;
+  int64_t rate_limit_callers;  /* remembered, here and for WebSockets; 0 = 16,384 */
+  const char *trusted_proxies; /* see proxies_init; NULL = this machine */
   int64_t ws_max_message_bytes, ws_connections_per_minute, ws_connections_per_address;
   int64_t ws_messages_per_second, ws_heartbeat_s, ws_send_buffer_bytes, sse_heartbeat_s;
 };
@@ -103,7 +107,8 @@ const char *http_request_param(const struct http_request *request, const char *n
 const char *http_request_query(const struct http_request *request, const char *name); /* or NULL */
 const char *http_request_header(const struct http_request *request, const char *name);
 struct bytes http_request_body(const struct http_request *request); /* whole, within the limit */
-const char *http_request_peer(const struct http_request *request);  /* address without port */
+/* The client's address without port: the forwarded one where a trusted proxy brought it. */
+const char *http_request_peer(const struct http_request *request);
 bool http_request_on_ws_port(const struct http_request *request);
 
 /* --- answers --- */
@@ -168,5 +173,26 @@ struct http_ws_stats {
   int64_t active, total, messages_in, messages_out, errors;
 };
 struct http_ws_stats http_ws_stats(const struct http_server *server);
+
+/* --- limits on callers; any thread, while the request is being handled --- */
+
+struct http_limit {
+  const char *endpoint, *type;
+  int64_t limit;
+  int64_t remaining, reset_ms; /* for the caller of the request; reset_ms from now */
+  int64_t window_s;            /* 0 = of what is held at once */
+  int64_t callers, refused;    /* of all: remembered now, and refused since the start */
+};
+enum { HTTP_LIMITS_MAX = 3, HTTP_REFUSED_MAX = 100 };
+/* The limits that are on. */
+size_t http_limits(const struct http_request *request, struct http_limit out[HTTP_LIMITS_MAX]);
+
+struct http_refused {
+  char caller[64]; /* an address, an IPv6 network, or "token" */
+  const char *type;
+  int64_t refused, reset_ms; /* in the window they are in, and until it ends */
+};
+/* Callers who are being turned away now. */
+size_t http_refused(const struct http_request *request, struct http_refused out[HTTP_REFUSED_MAX]);
 
 #endif

@@ -5,6 +5,7 @@
 #include "http/caller_limits.h"
 #include "http/guard.h"
 #include "http/listener.h"
+#include "http/proxies.h"
 #include "http/router.h"
 #include "http/server.h"
 #include "http/ws_sink.h"
@@ -18,7 +19,7 @@ enum {
   SERVER_HEAD_TIMEOUT_S = 30,                /* a head that drips */
   SERVER_BODY_TIMEOUT_S = 120,               /* a body that drips */
   SERVER_LISTENERS_MAX = 4,
-  SERVER_PEER_SIZE = 46, /* INET6_ADDRSTRLEN */
+  THROTTLE_CALLERS = 16384, /* remembered where the options name no number */
 };
 
 /* A TCP connection while libmicrohttpd has it. Guarded by server->lock, but `deadline_s`. */
@@ -27,7 +28,8 @@ struct http_connection {
   int fd;
   atomic_int deadline_s; /* monotonic; when the head or body under way must be whole; 0 = none */
   bool on_ws_port;
-  char peer[SERVER_PEER_SIZE];
+  struct address address;
+  char peer[ADDRESS_SIZE]; /* the same as text */
 };
 
 struct sse_sink;
@@ -37,13 +39,16 @@ struct http_server {
   struct pool *pool;
   struct http_options options;
   struct guard guard;
+  struct proxies proxies;
   struct router *routes;    /* rows: struct http_route */
   struct router *ws_routes; /* rows: struct http_ws_route */
   const struct http_ws_route *ws_any;
   const struct http_ws_ops *ws_ops;
   void *app;
   struct MHD_Daemon *daemon;
-  struct address_limits *ws_limits;
+  struct caller_limits *request_limits; /* NULL = none */
+  struct caller_limits *ws_limits;
+  char rate_policy[64]; /* the RateLimit-Policy header */
   atomic_bool stopping;
   atomic_bool cutting; /* bodies of stream_sink that have not ended are cut */
 

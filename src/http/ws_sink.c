@@ -4,6 +4,7 @@
 #include "base/metrics.h"
 #include "http/request.h"
 #include "http/server_state.h"
+#include "http/throttle.h"
 #include "http/websocket.h"
 
 #include <errno.h>
@@ -77,9 +78,10 @@ struct http_websocket {
   size_t head_sent;      /* bytes of queue[0], its header included, that are out */
   struct buffer control; /* pongs and pings, and at the end the close frame; whole frames */
   struct bytes early;    /* until opened; for free() */
-  char peer[SERVER_PEER_SIZE];
+  char peer[ADDRESS_SIZE];
   int64_t opened_ms;
-  char *request_id; /* of the handshake, for the log; NULL when memory was short */
+  char *request_id;     /* of the handshake, for the log; NULL when memory was short */
+  struct caller caller; /* whose connection it counts as */
 };
 
 static const struct websocket_ops ws_protocol_ops;
@@ -108,6 +110,7 @@ struct http_websocket *ws_create(struct http_request *r) {
   ws->fd = -1;
   memcpy(ws->peer, r->peer, sizeof ws->peer);
   ws->request_id = bytes_dup(bytes_of(r->id));
+  ws->caller = caller_of_address(&r->address);
   buffer_init(&ws->control, WS_CONTROL_BYTES_MAX);
   websocket_init(&ws->protocol, (size_t)r->server->options.ws_max_message_bytes, &ws_protocol_ops,
                  ws);
@@ -123,7 +126,7 @@ void ws_set_context(struct http_websocket *ws, void *ctx) {
 static void ws_free(struct http_websocket *ws) {
   struct http_server *server = ws->server;
   if (ws->admitted) server->ws_ops->close(ws, ws->ctx);
-  address_limits_leave(server->ws_limits, ws->peer);
+  throttle_leave_websocket(server, &ws->caller);
   websocket_done(&ws->protocol);
   buffer_done(&ws->control);
   free((char *)ws->early.ptr);
@@ -656,8 +659,15 @@ static bool ws_allow_message(struct http_websocket *ws) {
     ws->allowance -= 1000;
     return true;
   }
+  static const char *const labels[] = {"websocket", "websocket_messages"};
+  metric_add(METRIC_RATE_LIMIT_HITS, labels, 1);
   if (now_ms - ws->warned_ms >= WS_WARNING_INTERVAL_MS) {
     ws->warned_ms = now_ms;
+    char name[CALLER_NAME_SIZE];
+    caller_format(&ws->caller, name);
+    log_warning("http", NULL,
+                "rate_limit exceeded caller=%s limit_type=websocket_messages limit=%lld", name,
+                (long long)rate);
     http_ws_send(ws, BYTES_LITERAL("{\"type\":\"warning\",\"data\":{\"code\":\"RATE_LIMITED\","
                                    "\"message\":\"Message rate limit exceeded. Please slow "
                                    "down.\"}}"));

@@ -17,7 +17,7 @@ import { brokenChain, debates, integrity, logs, spending } from './database.mjs'
 import { Follower } from './follower.mjs';
 import { Recorder } from './recorder.mjs';
 
-const ENV = { TORTURE_KEY: 'torture', ARAGORA_WS_CONN_RATE: '0', ARAGORA_WS_MAX_PER_IP: '0' };
+const ENV = { TORTURE_KEY: 'torture', ARAGORA_RATE_LIMIT_REQUESTS: '0', ARAGORA_WS_CONN_RATE: '0', ARAGORA_WS_MAX_PER_IP: '0' };
 // An answer of these debates takes 40 to 120 ms at this pace.
 const PACE = { latency_ms: 30, token_rate: 400 };
 const LIFE_MS = [20, 1000];
