@@ -2,6 +2,7 @@
 #ifndef ARAGORA_STORE_HANDLE_H
 #define ARAGORA_STORE_HANDLE_H
 
+#include "store/elo.h"
 #include "store/reader.h"
 #include "store/store.h"
 #include "store/writer.h"
@@ -10,9 +11,10 @@
 
 struct store {
   struct writer *writer;
-  struct reader_pool *readers; /* of the debate database */
-  sqlite3 *elo;
-  pthread_mutex_t elo_lock;
+  struct reader_pool *readers;     /* of the debate database */
+  struct reader_pool *elo_readers; /* of the ratings' */
+  struct elo elo;                  /* and who writes them */
+  pthread_mutex_t elo_lock;        /* guards it */
 };
 
 /* Whose debates a principal sees. */

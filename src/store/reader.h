@@ -30,7 +30,19 @@ enum reader_statement {
   READER_PANELS = READER_DAYS + 3,
   READER_TOTALS = READER_PANELS + 3, /* two for each scope: any status, one status */
   READER_LISTS = READER_TOTALS + 6,  /* four for each scope: by status or not, by cursor or not */
-  READER_STATEMENTS = READER_LISTS + 12
+  READER_ENDED = READER_LISTS + 12,
+  READER_ENDED_AT,
+  /* of the ratings' database */
+  READER_RATED_THROUGH,
+  READER_STANDINGS,
+  READER_DOMAINS,
+  READER_CONTENDER,
+  READER_RATING_HISTORY,
+  READER_RELATIONS,
+  READER_MATCHES,
+  READER_MATCH_PLAYERS,
+  READER_MATCH_TOTALS,
+  READER_STATEMENTS
 };
 
 struct reader {

@@ -12,6 +12,8 @@
  * and tried again, and nobody is kept from stopping it. */
 enum { WRITER_BUSY_MS = 1000 };
 
+enum { ELO_READERS = 4 }; /* what they read is small, and most of it is cached above */
+
 /* Migrating is the operator's decision: the file is copied first, and the way back may lose data.
  */
 static enum status refuse_behind(sqlite3 *db, const struct schema *schema, const char *path,
@@ -40,16 +42,21 @@ static enum status make_files(const struct store_options *o, struct error *err) 
 static enum status open_files(struct store *store, const struct store_options *o, sqlite3 **ret_db,
                               struct error *err) {
   int64_t busy_ms = o->timeout_ms < WRITER_BUSY_MS ? o->timeout_ms : WRITER_BUSY_MS;
-  sqlite3 *db;
+  sqlite3 *db, *elo = NULL;
   enum status status = make_files(o, err);
   if (!status) status = database_open(o->memory_path, &schema_memory, busy_ms, &db, err);
   if (status) return status;
-  status = database_open(o->elo_path, &schema_elo, o->timeout_ms, &store->elo, err);
+  status = database_open(o->elo_path, &schema_elo, o->timeout_ms, &elo, err);
   if (!status) status = refuse_behind(db, &schema_memory, o->memory_path, o, err);
-  if (!status) status = refuse_behind(store->elo, &schema_elo, o->elo_path, o, err);
+  if (!status) status = refuse_behind(elo, &schema_elo, o->elo_path, o, err);
   if (!status) status = database_prepare(db, &schema_memory, o->memory_path, err);
-  if (!status) status = database_prepare(store->elo, &schema_elo, o->elo_path, err);
+  if (!status) status = database_prepare(elo, &schema_elo, o->elo_path, err);
+  if (!status) status = elo_init(&store->elo, elo, err);
   if (status) {
+    if (store->elo.db)
+      elo_done(&store->elo);
+    else
+      sqlite_close(elo);
     sqlite_close(db);
     return status;
   }
@@ -62,7 +69,8 @@ static enum status open_parts(struct store *store, const struct store_options *o
   sqlite3 *db = NULL;
   enum status status = open_files(store, o, &db, err);
   if (status) return status;
-  if (reader_pool_make(o->memory_path, o->pool_size, o->timeout_ms, &store->readers)) {
+  if (reader_pool_make(o->memory_path, o->pool_size, o->timeout_ms, &store->readers) ||
+      reader_pool_make(o->elo_path, ELO_READERS, o->timeout_ms, &store->elo_readers)) {
     sqlite_close(db);
     return error_set(err, STATUS_NOMEM, NULL, "out of memory");
   }
@@ -88,8 +96,9 @@ void store_close(struct store *store) {
   if (!store) return;
   /* Readers first: whoever closes a file last moves its -wal into it, and only the writer may. */
   reader_pool_free(store->readers);
+  reader_pool_free(store->elo_readers);
   writer_stop(store->writer);
-  sqlite_close(store->elo);
+  elo_done(&store->elo);
   pthread_mutex_destroy(&store->elo_lock);
   free(store);
 }
@@ -160,10 +169,10 @@ void principal_bind(sqlite3_stmt *statement, const struct principal *who) {
   sqlite3_bind_int(statement, 3, (int)scope_of(who));
 }
 
-static enum status ping_memory(struct store *store, struct error *err) {
+static enum status ping(struct reader_pool *pool, struct error *err) {
   struct reader *reader;
   sqlite3_stmt *s;
-  enum status status = reader_take(store->readers, &reader, err);
+  enum status status = reader_take(pool, &reader, err);
   if (status) return status;
   status = reader_prepare(reader, READER_PING, "SELECT number FROM commits", &s, err);
   if (!status) {
@@ -171,25 +180,17 @@ static enum status ping_memory(struct store *store, struct error *err) {
     if (rc != SQLITE_ROW) status = sqlite_error(reader->db, rc, err);
     sqlite3_reset(s);
   }
-  reader_give(store->readers, reader);
-  return status;
-}
-
-static enum status ping_elo(struct store *store, struct error *err) {
-  int64_t number;
-  pthread_mutex_lock(&store->elo_lock);
-  enum status status = sqlite_get_int(store->elo, "SELECT number FROM commits", 0, &number, err);
-  pthread_mutex_unlock(&store->elo_lock);
+  reader_give(pool, reader);
   return status;
 }
 
 enum status store_ping(struct store *store, int64_t *ret_memory_us, int64_t *ret_elo_us,
                        struct error *err) {
   int64_t start = clock_mono_us(&clock_system);
-  enum status status = ping_memory(store, err);
+  enum status status = ping(store->readers, err);
   if (status) return status;
   int64_t middle = clock_mono_us(&clock_system);
-  status = ping_elo(store, err);
+  status = ping(store->elo_readers, err);
   if (status) return status;
   *ret_memory_us = middle - start;
   *ret_elo_us = clock_mono_us(&clock_system) - middle;

@@ -45,5 +45,5 @@ enum status store_drop_traces(struct store *store, const struct store_trace *tra
 }
 
 void store_on_trace(struct store *store, store_wake_fn *wake, void *ctx) {
-  writer_on_trace(store->writer, wake, ctx);
+  writer_listen(store->writer, WRITER_TRACER, wake, ctx);
 }

@@ -27,9 +27,11 @@ struct writer {
   bool checkpointed;    /* by somebody else */
   struct error problem; /* why the last transaction was refused; STATUS_OK = it was not */
   int64_t patience_ms;
-  pthread_mutex_t trace_lock; /* guards the next two, and is held while `trace_wake` runs */
-  store_wake_fn *trace_wake;
-  void *trace_ctx;
+  pthread_mutex_t listener_lock; /* guards the next, and is held while one is woken */
+  struct {
+    store_wake_fn *wake;
+    void *ctx;
+  } listeners[WRITER_LISTENERS];
   struct commit commit; /* the writer's thread's own */
   pthread_t thread;
 };
@@ -158,26 +160,32 @@ static bool makes_trace(const struct batch *b) {
   return b->deletion || (b->change != STORE_ROW_NONE && b->row.completed_ms >= 0);
 }
 
-static void wake_tracer(struct writer *w) {
-  pthread_mutex_lock(&w->trace_lock);
-  if (w->trace_wake) w->trace_wake(w->trace_ctx);
-  pthread_mutex_unlock(&w->trace_lock);
+static bool ends_debate(const struct batch *b) {
+  return !b->deletion && makes_trace(b);
 }
 
-void writer_on_trace(struct writer *w, store_wake_fn *wake, void *ctx) {
-  pthread_mutex_lock(&w->trace_lock);
-  w->trace_wake = wake;
-  w->trace_ctx = ctx;
-  pthread_mutex_unlock(&w->trace_lock);
+static void tell(struct writer *w, enum writer_listener listener) {
+  pthread_mutex_lock(&w->listener_lock);
+  if (w->listeners[listener].wake) w->listeners[listener].wake(w->listeners[listener].ctx);
+  pthread_mutex_unlock(&w->listener_lock);
+}
+
+void writer_listen(struct writer *w, enum writer_listener listener, store_wake_fn *wake,
+                   void *ctx) {
+  pthread_mutex_lock(&w->listener_lock);
+  w->listeners[listener].wake = wake;
+  w->listeners[listener].ctx = ctx;
+  pthread_mutex_unlock(&w->listener_lock);
 }
 
 /* Tells everybody, in the order of their calls. */
 static void finish(struct writer *w, struct batch *first) {
   size_t events = 0;
-  bool trace = false;
+  bool trace = false, end = false;
   for (struct batch *b = first, *next; b; b = next) {
     next = b->next;
     trace = trace || (b->result == STATUS_OK && makes_trace(b));
+    end = end || (b->result == STATUS_OK && ends_debate(b));
     if (b->result != STATUS_OK)
       fail_queued(w, b);
     else
@@ -186,7 +194,8 @@ static void finish(struct writer *w, struct batch *first) {
     batch_free(b);
   }
   metric_add(METRIC_STORE_EVENTS, NULL, (int64_t)events);
-  if (trace) wake_tracer(w);
+  if (trace) tell(w, WRITER_TRACER);
+  if (end) tell(w, WRITER_RATER);
 }
 
 /* ---- while the disk refuses ---- */
@@ -292,7 +301,7 @@ static void destroy(struct writer *w) {
   commit_done(&w->commit);
   pthread_cond_destroy(&w->wake);
   pthread_mutex_destroy(&w->lock);
-  pthread_mutex_destroy(&w->trace_lock);
+  pthread_mutex_destroy(&w->listener_lock);
   free(w);
 }
 
@@ -308,7 +317,7 @@ enum status writer_start(sqlite3 *db, size_t max_queued_bytes, int64_t patience_
   w->max_queued_bytes = max_queued_bytes;
   w->patience_ms = patience_ms;
   pthread_mutex_init(&w->lock, NULL);
-  pthread_mutex_init(&w->trace_lock, NULL);
+  pthread_mutex_init(&w->listener_lock, NULL);
   clock_cond_init(&w->wake);
   enum status status = commit_init(&w->commit, db, archive, err);
   if (!status && pthread_create(&w->thread, NULL, writer_main, w) != 0)

@@ -31,8 +31,11 @@ MUST_CHECK enum status writer_append(struct writer *writer, struct batch *batch)
 /* Any thread. STATUS_OK, or why the last transaction was refused. */
 MUST_CHECK enum status writer_check(struct writer *writer, struct error *err);
 
-/* See store_on_trace. Not while it is called. */
-void writer_on_trace(struct writer *writer, store_wake_fn *wake, void *ctx);
+/* Who is told of commits: one that may have made a replay's files stale, and one that ended
+ * debates. See store_on_trace and store_on_end. Not while it is called. */
+enum writer_listener { WRITER_TRACER, WRITER_RATER, WRITER_LISTENERS };
+void writer_listen(struct writer *writer, enum writer_listener listener, store_wake_fn *wake,
+                   void *ctx);
 
 /* Any thread: another connection of this process has moved the write-ahead log into the database,
  * so that the file no longer looks as the archive remembers it; it looks anew. */

@@ -214,9 +214,9 @@ describe('a restore', () => {
 });
 
 // What a person sees afterwards is the old state or the new one: of both databases.
-const rating = (dir) => execFileSync('sqlite3', [join(dir, ELO), 'SELECT count(*) FROM ratings'], { encoding: 'utf8' }).trim();
+const rating = (dir) => execFileSync('sqlite3', [join(dir, ELO), 'SELECT count(*) FROM contenders'], { encoding: 'utf8' }).trim();
 const rate = (dir) =>
-  execFileSync('sqlite3', [join(dir, ELO), "INSERT INTO ratings (agent, updated_ms) VALUES ('demo', 1)"]);
+  execFileSync('sqlite3', [join(dir, ELO), "INSERT INTO contenders (tenant_id, provider, model, agent, demo) VALUES ('local', 'p', 'm', 'a', 0)"]);
 
 async function twoStates(t) {
   const dir = temporaryDirectory(t);

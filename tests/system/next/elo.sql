@@ -3,8 +3,8 @@
 
 -- up
 
-ALTER TABLE ratings ADD COLUMN next_peak_milli INTEGER;
+ALTER TABLE standings ADD COLUMN next_peak_milli INTEGER;
 
 -- down
 
-ALTER TABLE ratings DROP COLUMN next_peak_milli;
+ALTER TABLE standings DROP COLUMN next_peak_milli;

@@ -158,7 +158,7 @@ static void databases_that_are_wrong_are_found(void **state) {
   run_sql(p->elo,
           "INSERT INTO _aragora_migrations (version, name, checksum, min_reader_version,"
           " applied_ms) VALUES (9, 'x', 'y', 9, 0)");
-  expect(p, doctor_check_databases, "or: aragora migrate rollback --database elo --to 1");
+  expect(p, doctor_check_databases, "or: aragora migrate rollback --database elo --to 2");
   unlink(p->memory);
   expect(p, doctor_check_databases, "ok memory: ");
   FILE *file = fopen(p->memory, "w");

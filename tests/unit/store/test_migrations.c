@@ -70,9 +70,15 @@ static char *columns_of(sqlite3 *db, const char *table) {
   return columns;
 }
 
-/* The rows of every table that `other` has too, without the columns that it lacks: what a migration
- * between the two may not lose. */
-static char *shared_rows(sqlite3 *db, sqlite3 *other) {
+static bool has_table(sqlite3 *db, const char *name) {
+  char sql[256];
+  snprintf(sql, sizeof sql, "SELECT count(*) FROM sqlite_schema WHERE name = '%s'", name);
+  return int_of(db, sql) > 0;
+}
+
+/* The rows of every table that both `other` and `third` have, without the columns that `other`
+ * lacks: what a migration between the two may not lose. */
+static char *shared_rows(sqlite3 *db, sqlite3 *other, sqlite3 *third) {
   struct buffer out;
   sqlite3_stmt *s;
   char sql[1024];
@@ -85,8 +91,7 @@ static char *shared_rows(sqlite3 *db, sqlite3 *other) {
                    SQLITE_OK);
   while (sqlite3_step(s) == SQLITE_ROW) {
     const char *name = (const char *)sqlite3_column_text(s, 0);
-    snprintf(sql, sizeof sql, "SELECT count(*) FROM sqlite_schema WHERE name = '%s'", name);
-    if (int_of(other, sql) == 0) continue;
+    if (!has_table(other, name) || !has_table(third, name)) continue;
     buffer_printf(&out, "%s\n", name);
     FREE_LATER char *columns = columns_of(other, name);
     snprintf(sql, sizeof sql, "SELECT %s FROM \"%s\" ORDER BY 1, 2", columns, name);
@@ -126,9 +131,14 @@ static void fill_memory(struct fixture *f) {
 
 static void fill_elo(sqlite3 *db) {
   run(db,
-      "INSERT INTO ratings (agent, updated_ms) VALUES ('a', 1), ('b', 2);"
-      "INSERT INTO rating_changes (debate_id, agent, elo_milli, change_milli, created_ms)"
-      " VALUES ('d1', 'a', 1510000, 10000, 1)");
+      "INSERT INTO contenders (tenant_id, provider, model, agent, demo)"
+      " VALUES ('local', 'p', 'a', 'a', 0), ('local', 'p', 'b', 'b', 0);"
+      "INSERT INTO standings VALUES (1, '', 1510000, 1, 0, 0, 1), (2, '', 1490000, 0, 1, 0, 1);"
+      "INSERT INTO matches VALUES (1, 'd1', 'local', 'local', 'general', '', 1);"
+      "INSERT INTO match_players VALUES (1, '', 1, 1510000, 10000, 1, 0);"
+      "INSERT INTO match_pairs VALUES (1, 1, 2, 1, 0, 0);"
+      "INSERT INTO head_to_head VALUES (1, 2, 1, 0, 0, 0, 1, 1);"
+      "INSERT INTO match_totals VALUES ('local', '', 1, 1)");
 }
 
 static void assert_schema_of(sqlite3 *db, sqlite3 *fresh) {
@@ -145,16 +155,16 @@ static void there_and_back(struct fixture *f, sqlite3 *db, const struct schema *
   snprintf(paths[1], sizeof paths[1], "%s/fresh-%lld", f->dir, (long long)version);
   sqlite3 *older = open_at(paths[0], schema, version - 1);
   sqlite3 *newer = open_at(paths[1], schema, version);
-  FREE_LATER char *kept = shared_rows(db, older);
+  FREE_LATER char *kept = shared_rows(db, older, newer);
   for (int round = 0; round < 2; round++) {
     if (schema_undo(db, schema, version, &err)) fail_msg("%s", err.message);
     assert_schema_of(db, older);
-    FREE_LATER char *down = shared_rows(db, older);
+    FREE_LATER char *down = shared_rows(db, older, newer);
     assert_string_equal(down, kept);
     assert_int_equal(int_of(db, "PRAGMA user_version"), version - 1);
     if (schema_apply(db, schema, version - 1, &err)) fail_msg("%s", err.message);
     assert_schema_of(db, newer);
-    FREE_LATER char *up = shared_rows(db, older);
+    FREE_LATER char *up = shared_rows(db, older, newer);
     assert_string_equal(up, kept);
     assert_int_equal(int_of(db, "PRAGMA user_version"), version);
     assert_int_equal(int_of(db,
