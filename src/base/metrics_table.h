@@ -56,6 +56,11 @@
     "Exports by how they ended: complete, cut (the client left, or the server stopped), failed")  \
   X(REPLAYS, "aragora_replays_total", COUNTER, "outcome",                                         \
     "Replay files of debates by what was done: written, removed, failed")                         \
+  X(AGENT_ELO, "aragora_agent_elo_rating", GAUGE, "agent",                                        \
+    "ELO of an agent's model over all domains, in whole points")                                  \
+  X(RATED_DEBATES, "aragora_rated_debates_total", COUNTER, "", "Debates that changed ratings")    \
+  X(UNRATED_DEBATES, "aragora_unrated_debates_total", COUNTER, "reason",                          \
+    "Debates that ended and changed none, by reason")                                             \
   X(STORE_COMMITS, "aragora_store_commits_total", COUNTER, "", "Transactions of the writer")      \
   X(STORE_EVENTS, "aragora_store_events_total", COUNTER, "", "Events appended to logs")           \
   X(STORE_ERRORS, "aragora_store_errors_total", COUNTER, "", "Appends that failed and were held") \

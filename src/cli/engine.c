@@ -154,7 +154,8 @@ enum status engine_start(struct engine *e, struct error *err) {
   int failed = pthread_create(&e->thread, NULL, run_loop, e->loop);
   if (failed) return error_set(err, STATUS_IO, NULL, "cannot start a thread: %s", strerror(failed));
   e->started = true;
-  return start_tracer(e, err);
+  enum status s = start_tracer(e, err);
+  return s ? s : rater_start(e->store, e->rated, e->rated_ctx, &e->rater, err);
 }
 
 static enum status use_agents(struct engine *e, struct agent_table *fresh, struct error *err) {
@@ -185,6 +186,8 @@ void engine_stop(struct engine *e, struct pool *pool) {
   if (!e->started) return;
   runner_stop(e->runner);
   tracer_stop(e->tracer);
+  rater_stop(e->rater);
+  e->rater = NULL;
   store_close(e->store);
   e->store = NULL;
   tracer_destroy(e->tracer);

@@ -10,6 +10,7 @@
 #include "hub/hub.h"
 #include "io/loop.h"
 #include "io/pool.h"
+#include "ops/rater.h"
 #include "ops/tracer.h"
 #include "provider/agents.h"
 #include "provider/ask.h"
@@ -28,6 +29,9 @@ struct engine {
   struct provider *provider;
   struct runner *runner;
   struct tracer *tracer;
+  struct rater *rater;
+  rater_match_fn *rated; /* may be set before engine_start: who is told of ratings */
+  void *rated_ctx;
   pthread_t thread;
   bool started;
 };

@@ -1,0 +1,37 @@
+/* The rater: a thread that takes every debate that ends into the ratings, once, in the order of
+ * their ends.
+ *
+ * The database of debates numbers the ends in the transaction that makes them (store_on_end); the
+ * ratings know up to which number they are. So a crash loses none: what it left is rated at the
+ * next start, by the same code. It only reads the store's debates, has a low priority, and no
+ * debate waits for it.
+ */
+#ifndef ARAGORA_OPS_RATER_H
+#define ARAGORA_OPS_RATER_H
+
+#include "store/ratings.h"
+
+struct rater;
+
+/* Told on the rater's thread of every match that was taken up, rated or not; it must not wait. */
+typedef void rater_match_fn(void *ctx, const struct store_match *match);
+
+/* Starts the thread. `told` may be NULL. */
+MUST_CHECK enum status rater_start(struct store *store, rater_match_fn *told, void *ctx,
+                                   struct rater **ret_rater, struct error *err);
+/* What is due is still rated, for at most half a second; the thread ends. Before store_close. NULL
+ * is fine. */
+void rater_stop(struct rater *rater);
+
+/* Everything anew from the logs, in one transaction, on this thread; nobody else writes. What
+ * debates did whose logs are gone stays as the ratings had it. Blocks for a while: about a third of
+ * a millisecond a debate. `progress` (may be NULL) is told now and then. */
+struct rater_rebuilt {
+  int64_t rated, unrated;
+  int64_t kept; /* of both: taken over, as the log is gone */
+};
+typedef void rater_progress_fn(void *ctx, const struct rater_rebuilt *so_far);
+MUST_CHECK enum status rater_rebuild(struct store *store, rater_progress_fn *progress, void *ctx,
+                                     struct rater_rebuilt *ret_rebuilt, struct error *err);
+
+#endif
