@@ -6,6 +6,7 @@
  * Prints `name<TAB>value<TAB>unit<TAB>unit of work`. Usage: bench_runner [directory on a disk]
  */
 #include "base/log.h"
+#include "base/options_load.h"
 #include "runner/runner.h"
 #include "scripted_ask.h"
 

@@ -42,6 +42,8 @@ void handle_breakers_system(struct http_request *request, void *app);
 void handle_breaker_reset(struct http_request *request, void *app);
 /* budgets.c */
 void handle_budgets_show(struct http_request *request, void *app);
+/* config.c */
+void handle_config_show(struct http_request *request, void *app);
 /* health.c */
 void handle_health_show(struct http_request *request, void *app);
 void handle_health_alive(struct http_request *request, void *app);

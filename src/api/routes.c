@@ -63,6 +63,8 @@ const struct http_route api_routes[] = {
      "Connections and messages of WebSockets"},
     {"GET", "/api/budgets", handle_budgets_show, false, false, "admin",
      "Caps on spending, and what is left"},
+    {"GET", "/api/system/config", handle_config_show, false, false, "admin",
+     "The settings in force and where each comes from, without secrets"},
     {"GET", "/api/health", handle_health_show, false, true, "public",
      "Health of the server's parts"},
     {"GET", "/healthz", handle_health_alive, false, true, "public", "The process answers"},

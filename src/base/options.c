@@ -2,7 +2,9 @@
 
 #include "base/secret.h"
 
+#include <ctype.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
 #include <sys/stat.h>
@@ -45,9 +47,14 @@ enum { MIB = 1024 * 1024 };
 
 /* Where a default has a source it is the runbook's configuration reference; the ranges are ours. */
 const struct option option_table[] = {
+    TEXT_ROW("--config", "ARAGORA_CONFIG", NULL, config, "FILE",
+             "configuration file; default /etc/aragora/aragora.conf, else "
+             "$XDG_CONFIG_HOME/aragora/config"),
+    TEXT_ROW("--env-file", "ARAGORA_ENV_FILE", NULL, env_file, "FILE",
+             "file of variables, as systemd's EnvironmentFile; those of the process win"),
     INT_ROW("--port", "ARAGORA_PORT", "8080", port, 0, 65535,
             "HTTP port; 0 = any free one, printed at start"),
-    INT_ROW("--http-port", NULL, NULL, port, 0, 65535, "the same as --port"),
+    INT_ROW("--http-port", "ARAGORA_HTTP_PORT", NULL, port, 0, 65535, "the same as --port"),
     INT_ROW("--api-port", NULL, NULL, port, 0, 65535, "the same as --port"),
     INT_ROW("--ws-port", "ARAGORA_WS_PORT", "8765", ws_port, 0, 65535,
             "second port for WebSockets; 0 = none"),
@@ -284,10 +291,6 @@ const struct option option_table[] = {
 };
 const size_t option_table_size = sizeof option_table / sizeof *option_table;
 
-static const char *label_of(const struct option *row, bool from_flag) {
-  return from_flag ? row->flag : row->variable;
-}
-
 /* Digits with an optional minus and nothing else: "8080 ", "+1", "0x10" and "1e3" are mistakes. */
 static bool parse_int(const char *text, int64_t *ret_value) {
   const char *digits = text + (*text == '-');
@@ -336,126 +339,120 @@ static bool find_choice(const char *choices, const char *text, struct bytes *ret
   }
 }
 
-static enum status set_int(struct options *o, const struct option *row, bool from_flag,
+static enum status set_int(struct options *o, const struct option *row, const char *name,
                            const char *text, struct error *err) {
   int64_t value;
   if (!parse_int(text, &value) || value < row->min || value > row->max)
-    return error_set(err, STATUS_INVALID, label_of(row, from_flag),
-                     "%s must be a whole number from %lld to %lld, not \"%.64s\"",
-                     label_of(row, from_flag), (long long)row->min, (long long)row->max, text);
+    return error_set(err, STATUS_INVALID, name,
+                     "%s must be a whole number from %lld to %lld, not \"%.64s\"", name,
+                     (long long)row->min, (long long)row->max, text);
   memcpy((char *)o + row->offset, &value, sizeof value);
   return STATUS_OK;
 }
 
-static enum status set_usd(struct options *o, const struct option *row, bool from_flag,
+static enum status set_usd(struct options *o, const struct option *row, const char *name,
                            const char *text, struct error *err) {
   int64_t micro;
   if (!parse_usd(text, &micro) || micro < row->min || micro > row->max)
     return error_set(
-        err, STATUS_INVALID, label_of(row, from_flag),
-        "%s must be dollars from %lld to %lld with at most six decimals, not \"%.64s\"",
-        label_of(row, from_flag), (long long)(row->min / USD_MICRO),
-        (long long)(row->max / USD_MICRO), text);
+        err, STATUS_INVALID, name,
+        "%s must be dollars from %lld to %lld with at most six decimals, not \"%.64s\"", name,
+        (long long)(row->min / USD_MICRO), (long long)(row->max / USD_MICRO), text);
   memcpy((char *)o + row->offset, &micro, sizeof micro);
   return STATUS_OK;
 }
 
-static enum status set_bool(struct options *o, const struct option *row, bool from_flag,
+static enum status set_bool(struct options *o, const struct option *row, const char *name,
                             const char *text, struct error *err) {
   bool value;
   if (!parse_bool(text, &value))
-    return error_set(err, STATUS_INVALID, label_of(row, from_flag),
-                     "%s must be true or false, not \"%.64s\"", label_of(row, from_flag), text);
+    return error_set(err, STATUS_INVALID, name, "%s must be true or false, not \"%.64s\"", name,
+                     text);
   memcpy((char *)o + row->offset, &value, sizeof value);
   return STATUS_OK;
 }
 
-static enum status set_text(struct options *o, const struct option *row, bool from_flag,
+static enum status set_text(struct options *o, const struct option *row, const char *name,
                             const char *text, struct error *err) {
   struct bytes value = bytes_of(text);
   if (row->choices && !find_choice(row->choices, text, &value))
-    return error_set(err, STATUS_INVALID, label_of(row, from_flag),
-                     "%s must be one of %s, not \"%.64s\"", label_of(row, from_flag), row->choices,
-                     text);
+    return error_set(err, STATUS_INVALID, name, "%s must be one of %s, not \"%.64s\"", name,
+                     row->choices, text);
   if (bytes_replace((char **)((char *)o + row->offset), value))
     return error_set(err, STATUS_NOMEM, NULL, "out of memory");
   return STATUS_OK;
 }
 
-static enum status set_value(struct options *o, const struct option *row, bool from_flag,
+static enum status set_value(struct options *o, const struct option *row, const char *name,
                              const char *text, struct error *err) {
   switch (row->type) {
-    case OPTION_BOOL: return set_bool(o, row, from_flag, text, err);
-    case OPTION_INT: return set_int(o, row, from_flag, text, err);
-    case OPTION_USD: return set_usd(o, row, from_flag, text, err);
-    case OPTION_TEXT: return set_text(o, row, from_flag, text, err);
+    case OPTION_BOOL: return set_bool(o, row, name, text, err);
+    case OPTION_INT: return set_int(o, row, name, text, err);
+    case OPTION_USD: return set_usd(o, row, name, text, err);
+    case OPTION_TEXT: return set_text(o, row, name, text, err);
   }
   return STATUS_INTERNAL;
 }
 
-static enum status read_defaults(struct options *o, struct error *err) {
+enum status options_set_defaults(struct options *o, struct error *err) {
+  *o = (struct options){.sources = calloc(option_table_size, sizeof *o->sources)};
+  if (!o->sources) return error_set(err, STATUS_NOMEM, NULL, "out of memory");
   for (size_t i = 0; i < option_table_size; i++) {
     const struct option *row = &option_table[i];
-    if (!row->fallback) continue;
-    enum status status = set_value(o, row, false, row->fallback, err);
-    if (status != STATUS_OK) return status;
-  }
-  return STATUS_OK;
-}
-
-/* It goes into a header, which has neither (RFC 6750 section 2.1): a token with a line's end behind
- * it would never match. */
-static bool has_blank(const char *text) {
-  for (; *text; text++)
-    if ((unsigned char)*text <= ' ' || *text == 0x7f) return true;
-  return false;
-}
-
-static enum status read_variable(struct options *o, const struct option *row, struct error *err) {
-  char *secret = NULL;
-  if (row->secret) {
-    enum status status = secret_read(row->variable, &secret, err);
-    if (status != STATUS_OK) return status;
-  }
-  const char *text = row->secret ? secret : getenv(row->variable);
-  enum status status = STATUS_OK;
-  if (secret && has_blank(secret))
-    status = error_set(err, STATUS_INVALID, row->variable,
-                       "%s must hold no blanks, line ends or control characters", row->variable);
-  else if (text && *text)
-    status = set_value(o, row, false, text, err);
-  secret_free(secret);
-  return status;
-}
-
-/* Backwards, so that the first of several rows of one field has the last word. */
-static enum status read_environment(struct options *o, options_bad_fn *bad, void *ctx,
-                                    struct error *err) {
-  struct error why;
-  for (size_t i = option_table_size; i-- > 0;) {
-    const struct option *row = &option_table[i];
-    enum status status = row->variable ? read_variable(o, row, &why) : STATUS_OK;
+    const char *name = row->variable ? row->variable : row->flag;
+    enum status status = row->fallback ? set_value(o, row, name, row->fallback, err) : STATUS_OK;
     if (status == STATUS_OK) continue;
-    if (!bad || status == STATUS_NOMEM) {
-      if (err) *err = why;
-      return status;
-    }
-    bad(ctx, row, &why);
+    options_done(o);
+    return status;
   }
   return STATUS_OK;
 }
 
-enum status options_init_leniently(struct options *o, options_bad_fn *bad, void *ctx,
-                                   struct error *err) {
-  *o = (struct options){0};
-  enum status status = read_defaults(o, err);
-  if (status == STATUS_OK) status = read_environment(o, bad, ctx, err);
-  if (status != STATUS_OK) options_done(o);
+enum status options_set(struct options *o, const struct option *row,
+                        const struct option_source *source, const char *text, struct error *err) {
+  enum status status = set_value(o, row, source->name, text, err);
+  if (status == STATUS_OK && o->sources) o->sources[options_first(row) - option_table] = *source;
   return status;
 }
 
-enum status options_init(struct options *o, struct error *err) {
-  return options_init_leniently(o, NULL, NULL, err);
+struct option_source options_source(const struct options *o, const struct option *row) {
+  if (o->sources) return o->sources[options_first(row) - option_table];
+  return (struct option_source){.origin = OPTION_DEFAULT};
+}
+
+/* ---- names ---- */
+
+const struct option *options_first(const struct option *row) {
+  const struct option *first = option_table;
+  while (first->offset != row->offset) first++;
+  return first;
+}
+
+static struct bytes without(struct bytes name, struct bytes prefix) {
+  if (name.len < prefix.len) return name;
+  if (!bytes_equal_nocase((struct bytes){name.ptr, prefix.len}, prefix)) return name;
+  return (struct bytes){name.ptr + prefix.len, name.len - prefix.len};
+}
+
+static bool same_name(struct bytes name, const char *of_table) {
+  if (!of_table) return false;
+  struct bytes a = without(without(name, BYTES_LITERAL("--")), BYTES_LITERAL("ARAGORA_"));
+  struct bytes b =
+      without(without(bytes_of(of_table), BYTES_LITERAL("--")), BYTES_LITERAL("ARAGORA_"));
+  if (a.len != b.len) return false;
+  for (size_t i = 0; i < a.len; i++) {
+    char x = a.ptr[i] == '-' ? '_' : a.ptr[i];
+    char y = b.ptr[i] == '-' ? '_' : b.ptr[i];
+    if (toupper((unsigned char)x) != toupper((unsigned char)y)) return false;
+  }
+  return true;
+}
+
+const struct option *options_find(struct bytes name) {
+  for (size_t i = 0; i < option_table_size; i++)
+    if (same_name(name, option_table[i].variable) || same_name(name, option_table[i].flag))
+      return &option_table[i];
+  return NULL;
 }
 
 void options_done(struct options *o) {
@@ -468,6 +465,8 @@ void options_done(struct options *o) {
       free(*field);
     *field = NULL; /* an alias comes by here again */
   }
+  free(o->sources);
+  o->sources = NULL;
 }
 
 static const struct option *find_flag(const char *arg, size_t len) {
@@ -484,8 +483,10 @@ enum status options_set_flag(struct options *o, int argc, char **argv, int *inde
   size_t len = strcspn(arg, "=");
   const struct option *row = find_flag(arg, len);
   if (!row) return STATUS_NOT_FOUND;
+  struct option_source source = {.origin = OPTION_FLAG};
+  snprintf(source.name, sizeof source.name, "%s", row->flag);
   if (row->type == OPTION_BOOL)
-    return set_bool(o, row, true, arg[len] ? arg + len + 1 : "true", err);
+    return options_set(o, row, &source, arg[len] ? arg + len + 1 : "true", err);
 
   bool separate = !arg[len];
   const char *value = arg + len + 1;
@@ -493,7 +494,7 @@ enum status options_set_flag(struct options *o, int argc, char **argv, int *inde
   /* "--db-path --dev" is a forgotten value, not a file of that name. */
   if (!*value || (separate && strncmp(value, "--", 2) == 0))
     return error_set(err, STATUS_INVALID, row->flag, "%s needs a value (%s)", row->flag, row->meta);
-  enum status status = set_value(o, row, true, value, err);
+  enum status status = options_set(o, row, &source, value, err);
   if (status == STATUS_OK && separate) ++*index;
   return status;
 }

@@ -2,7 +2,8 @@
  * variable, the default, the range and the help text; the command line, `--help`, the environment
  * and the documentation are read from it.
  *
- * Precedence: flag, then environment, then default. An empty variable counts as unset.
+ * Precedence: flag, environment, environment file (--env-file), configuration file (--config),
+ * default; options_load.h reads the files. An empty variable counts as unset.
  * The struct is filled before the first thread and is read-only afterwards.
  */
 #ifndef ARAGORA_BASE_OPTIONS_H
@@ -11,6 +12,10 @@
 #include "base/bytes.h"
 
 struct options {
+  /* where all this comes from */
+  char *config;                  /* the file that was read; NULL = none is there */
+  char *env_file;                /* --env-file, ARAGORA_ENV_FILE */
+  struct option_source *sources; /* of each row of the table; options_source reads it */
   /* where it listens */
   int64_t port;    /* --port, ARAGORA_PORT, 8080 */
   int64_t ws_port; /* --ws-port, ARAGORA_WS_PORT, 8765; 0 = no second listener */
@@ -136,14 +141,39 @@ struct option {
 extern const struct option option_table[];
 extern const size_t option_table_size;
 
-/* Defaults, then the environment. STATUS_INVALID names the variable in err->field. */
-MUST_CHECK enum status options_init(struct options *o, struct error *err);
+/* Who set a value; the later ones win. */
+enum option_origin {
+  OPTION_DEFAULT,
+  OPTION_CONFIG,      /* a line of the configuration file */
+  OPTION_ENV_FILE,    /* a line of the environment file */
+  OPTION_ENVIRONMENT, /* a variable of the process */
+  OPTION_FLAG,
+};
+
+struct option_source {
+  enum option_origin origin;
+  char name[64]; /* as it was written there: "HTTP_PORT", "ARAGORA_PORT", "--port"; "" of a default
+                  */
+  int line;      /* in its file; 0 of what stands in none */
+};
+
+/* Every row's default. STATUS_NOMEM. options_init of options_load.h adds what was set. */
+MUST_CHECK enum status options_set_defaults(struct options *o, struct error *err);
 void options_done(struct options *o);
 
-/* The same, but a variable with a bad value is told to `bad` and has its default. */
-typedef void options_bad_fn(void *ctx, const struct option *row, const struct error *err);
-MUST_CHECK enum status options_init_leniently(struct options *o, options_bad_fn *bad, void *ctx,
-                                              struct error *err);
+/* Sets one row. STATUS_INVALID names `source` in err->field, and in the message with the value and
+ * what it may be. */
+MUST_CHECK enum status options_set(struct options *o, const struct option *row,
+                                   const struct option_source *source, const char *text,
+                                   struct error *err);
+/* Who set the row's field, by whichever of its names. */
+struct option_source options_source(const struct options *o, const struct option *row);
+
+/* The row that `name` stands for: a variable with or without ARAGORA_, or a flag, "-" and "_" and
+ * either case alike: HTTP_PORT, http-port, --http-port. NULL when there is none. */
+const struct option *options_find(struct bytes name);
+/* The first row of the field that this row sets: the one whose name is shown. */
+const struct option *options_first(const struct option *row);
 
 /* Sets what `argv[*index]` ("--port", "--port=80") says, leaving *index on the last argument used.
  * A flag without a value is true ("--dev", or "--dev=false"). STATUS_NOT_FOUND when it is no flag

@@ -7,11 +7,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { VARIABLE_MAX = 256, MODE_OF_OTHERS = 077 };
+enum { VARIABLE_MAX = 256, PATH_SIZE = 4096, MODE_OF_OTHERS = 077, MODE_OF_GROUP_READ = 040 };
 
 static const char *variable(const char *name) {
   const char *value = getenv(name);
   return value && *value ? value : NULL;
+}
+
+static bool is_credential(const char *path) {
+  const char *directory = variable("CREDENTIALS_DIRECTORY");
+  size_t len = directory ? strlen(directory) : 0;
+  return len && strncmp(path, directory, len) == 0 && path[len] == '/' &&
+         !strchr(path + len + 1, '/');
 }
 
 /* Of the opened file, so that no other can take its place afterwards. */
@@ -25,7 +32,8 @@ static enum status check_file(int fd, const char *name, const char *path, struct
     return error_set(err, STATUS_INVALID, name,
                      "%s: %s belongs to user %u; it must belong to this user or to root", name,
                      path, (unsigned)st.st_uid);
-  if (st.st_mode & MODE_OF_OTHERS)
+  mode_t forbidden = MODE_OF_OTHERS & ~(is_credential(path) ? MODE_OF_GROUP_READ : 0);
+  if (st.st_mode & forbidden)
     return error_set(err, STATUS_INVALID, name,
                      "%s: %s has mode %04o, which lets others at it; it must be 0600 or 0400", name,
                      path, (unsigned)st.st_mode & 07777);
@@ -78,7 +86,7 @@ static enum status read_opened(int fd, const char *name, const char *path, char 
   return s;
 }
 
-static enum status read_file(const char *name, const char *path, char **ret_secret,
+enum status secret_read_file(const char *name, const char *path, char **ret_secret,
                              struct error *err) {
   /* Not waiting for a writer, should it be a pipe. */
   int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -89,6 +97,17 @@ static enum status read_file(const char *name, const char *path, char **ret_secr
   return s;
 }
 
+/* Its path, where the service manager has handed one over under this name. */
+static bool find_credential(const char *name, char path[PATH_SIZE]) {
+  static const char *const prefixes[] = {"", "aragora_"};
+  const char *directory = variable("CREDENTIALS_DIRECTORY");
+  for (size_t i = 0; directory && i < sizeof prefixes / sizeof *prefixes; i++) {
+    int n = snprintf(path, PATH_SIZE, "%s/%s%s", directory, prefixes[i], name);
+    if (n < PATH_SIZE && access(path, F_OK) == 0) return true;
+  }
+  return false;
+}
+
 enum status secret_read(const char *name, char **ret_secret, struct error *err) {
   char file_name[VARIABLE_MAX];
   int n = snprintf(file_name, sizeof file_name, "%s_FILE", name);
@@ -97,7 +116,10 @@ enum status secret_read(const char *name, char **ret_secret, struct error *err) 
   if (value && path)
     return error_set(err, STATUS_INVALID, name, "%s and %s are both set; keep one of them", name,
                      file_name);
-  if (path) return read_file(file_name, path, ret_secret, err);
+  if (path) return secret_read_file(file_name, path, ret_secret, err);
+  char credential[PATH_SIZE];
+  if (!value && find_credential(name, credential))
+    return secret_read_file(name, credential, ret_secret, err);
   char *secret = value ? strdup(value) : NULL;
   if (value && !secret) return error_set(err, STATUS_NOMEM, NULL, "out of memory");
   *ret_secret = secret;

@@ -1,5 +1,6 @@
 /* `aragora agents`: which agents there are, and which of them can be asked. */
 #include "provider/agents.h"
+#include "base/options_load.h"
 
 #include "base/figure.h"
 #include "cli/agents_check.h"
@@ -209,7 +210,7 @@ int cli_agents(int argc, char **argv) {
   struct arguments arguments;
   struct options options;
   struct error err = {0};
-  if (options_init(&options, &err)) return output_error(&err);
+  if (options_load(&options, argc, argv, &err)) return output_error(&err);
   int code = CLI_USAGE;
   if (!arguments_read(self(), argc, argv, &v, &options, &arguments)) {
     /* said already */

@@ -19,6 +19,8 @@ int arguments_wrong(const struct command *command, const char *format, ...) {
 bool arguments_takes_option(const struct command *command, const struct option *row) {
   if (!command->options || !row->flag) return false;
   if (command->options == command_all_options) return true;
+  /* Whoever takes options takes them from files too. */
+  if (strcmp(row->flag, "--config") == 0 || strcmp(row->flag, "--env-file") == 0) return true;
   for (const char *const *o = command->options; *o; o++)
     if (strcmp(*o, row->flag) == 0) return true;
   return false;

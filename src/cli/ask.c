@@ -1,6 +1,7 @@
 /* `aragora ask`: a debate from a question to its verdict, in this process or on a server. */
 #include "base/id.h"
 #include "base/log.h"
+#include "base/options_load.h"
 #include "cli/archive.h"
 #include "cli/arguments.h"
 #include "cli/dry_run.h"
@@ -367,7 +368,7 @@ int cli_ask(int argc, char **argv) {
   struct options options;
   struct error err = {0};
   JSON_LATER json_t *body = NULL;
-  if (options_init(&options, &err)) return output_error(&err);
+  if (options_load(&options, argc, argv, &err)) return output_error(&err);
   int code = CLI_USAGE;
   if (!arguments_read(self(), argc, argv, &v, &options, &arguments)) {
     /* said already */

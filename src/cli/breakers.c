@@ -1,4 +1,5 @@
 /* `aragora breakers`: the circuit breakers of a running server, and closing one. */
+#include "base/options_load.h"
 #include "cli/arguments.h"
 #include "cli/breaker_words.h"
 #include "cli/output.h"
@@ -159,9 +160,9 @@ int cli_breakers(int argc, char **argv) {
   struct arguments arguments;
   struct options options;
   struct error err = {0};
-  if (options_init(&options, &err)) return output_error(&err);
+  if (options_load(&options, argc, argv, &err)) return output_error(&err);
   int code = CLI_USAGE;
-  if (arguments_read(self(), argc, argv, &v, NULL, &arguments))
+  if (arguments_read(self(), argc, argv, &v, &options, &arguments))
     code = check_and_run(&v, &arguments, &options);
   options_done(&options);
   return code;

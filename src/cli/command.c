@@ -33,6 +33,7 @@ static const char *const db_options[] = {"--data-dir", "--db-path", "--elo-path"
 static const char *const migrate_options[] = {"--data-dir",   "--db-path",          "--elo-path",
                                               "--db-timeout", "--migration-copies", NULL};
 static const char *const agents_options[] = {"--agents-file", NULL};
+static const char *const remote_options[] = {NULL}; /* the files: port and token stand in them */
 
 const struct command command_table[] = {
     {.name = "ask",
@@ -98,7 +99,8 @@ const struct command command_table[] = {
                 "aragora breakers reset openai-api\n"
                 "aragora breakers --json | jq .health",
      .run = cli_breakers,
-     .flags = breakers_flags},
+     .flags = breakers_flags,
+     .options = remote_options},
     {.name = "backup",
      .usage = "backup create | list | verify | restore | prune | drill [flags]",
      .summary = "make backups, check them, and restore one, also as of a moment",
@@ -115,7 +117,18 @@ const struct command command_table[] = {
      .summary = "ask a server whether it is healthy: exit code 0 or 1",
      .example = "aragora healthcheck --server http://localhost:8080",
      .run = cli_healthcheck,
-     .flags = healthcheck_flags},
+     .flags = healthcheck_flags,
+     .options = remote_options},
+    {.name = "config",
+     .usage = "config show [--origin] | get NAME | validate | path [flags]",
+     .summary = "the settings in force, where they come from, and their check",
+     .example = "aragora config show --origin\n"
+                "aragora config get DB_POOL_SIZE\n"
+                "aragora config validate --config /etc/aragora/aragora.conf\n"
+                "aragora config show --json | jq .settings.port",
+     .run = cli_config,
+     .flags = config_flags,
+     .options = command_all_options},
     {.name = "doctor",
      .usage = "doctor [--offline] [--json] [flags]",
      .summary = "look for what may keep a server from working, with the fix",

@@ -1,6 +1,7 @@
 /* `aragora db`: upkeep of the two database files, a line each of what was done. */
 #include "base/figure.h"
 #include "base/json.h"
+#include "base/options_load.h"
 #include "cli/arguments.h"
 #include "cli/output.h"
 #include "cli/process.h"
@@ -232,7 +233,7 @@ int cli_db(int argc, char **argv) {
   struct arguments arguments;
   struct options options;
   struct error err = {0};
-  if (options_init(&options, &err)) return output_error(&err);
+  if (options_load(&options, argc, argv, &err)) return output_error(&err);
   int code = CLI_USAGE;
   if (arguments_read(self(), argc, argv, &v, &options, &arguments))
     code = check_and_run(&v, &arguments, &options);

@@ -3,6 +3,7 @@
 #include "base/figure.h"
 #include "base/id.h"
 #include "base/log.h"
+#include "base/options_load.h"
 #include "cli/archive.h"
 #include "cli/arguments.h"
 #include "cli/engine.h"
@@ -311,7 +312,7 @@ int cli_debates(int argc, char **argv) {
   struct arguments arguments;
   struct options options;
   struct error err = {0};
-  if (options_init(&options, &err)) return output_error(&err);
+  if (options_load(&options, argc, argv, &err)) return output_error(&err);
   int code = CLI_USAGE;
   if (arguments_read(self(), argc, argv, &v, &options, &arguments))
     code = run(&v, &arguments, &options);

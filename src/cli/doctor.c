@@ -3,8 +3,9 @@
 
 #include "base/json.h"
 #include "base/log.h"
+#include "base/options_load.h"
 #include "cli/arguments.h"
-#include "cli/exposure.h"
+#include "cli/config_check.h"
 #include "cli/output.h"
 #include "cli/page.h"
 #include "cli/terminal.h"
@@ -14,7 +15,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-enum { PAGE_MAX = 1 << 20, LEAD_COLUMNS = 20, LINE_BYTES_MAX = 1 << 16, BAD_MAX = 32 };
+enum { PAGE_MAX = 1 << 20, LEAD_COLUMNS = 20, LINE_BYTES_MAX = 1 << 16 };
 
 struct doctor_values {
   bool offline, json, no_colour;
@@ -92,39 +93,6 @@ static int finish(struct doctor *d) {
   return ok && written ? CLI_OK : CLI_ERROR;
 }
 
-/* ---- configuration ---- */
-
-/* They are found before the flags are read, which say how to show them. */
-struct bad_options {
-  struct {
-    const struct option *row;
-    struct error why;
-  } list[BAD_MAX];
-  size_t count;
-};
-
-static void take_bad(void *ctx, const struct option *row, const struct error *err) {
-  struct bad_options *bad = ctx;
-  if (bad->count == BAD_MAX) return;
-  bad->list[bad->count].row = row;
-  bad->list[bad->count++].why = *err;
-}
-
-static void check_configuration(const struct options *o, const struct bad_options *bad,
-                                const struct findings *to) {
-  struct error err = {0};
-  char fix[128];
-  for (size_t i = bad->count; i-- > 0;) {
-    snprintf(fix, sizeof fix, "correct %s, or unset it", bad->list[i].row->variable);
-    finding_tell(to, FINDING_FAIL, "configuration", fix, "%s", bad->list[i].why.message);
-  }
-  if (exposure_check(o, &err))
-    finding_tell(to, FINDING_FAIL, "configuration", NULL, "%s", err.message);
-  else if (!bad->count)
-    finding_tell(to, FINDING_OK, "configuration", NULL,
-                 "every option has a value that it can have");
-}
-
 /* ---- the command ---- */
 
 static void check_place(const struct options *o, bool offline, const struct findings *to) {
@@ -155,12 +123,12 @@ static void check_place(const struct options *o, bool offline, const struct find
     doctor_check_backup(&place, to);
 }
 
-static int run(struct doctor *d, struct options *options, const struct bad_options *bad) {
+static int run(struct doctor *d, struct options *options, const struct config_mistakes *bad) {
   const struct findings findings = {take, d}, *to = &findings;
   struct error err = {0};
   if (options_name_files(options, &err) || log_open(LOG_LEVEL_ERROR, NULL, true, &err))
     return output_error(&err);
-  check_configuration(options, bad, to);
+  config_check(options, bad, to);
   doctor_check_environment(to);
   /* A key that cannot be read stands in the way of the table of agents too; once is enough. */
   bool readable = doctor_check_keys(options, to);
@@ -179,8 +147,9 @@ int cli_doctor(int argc, char **argv) {
   struct arguments arguments;
   struct options options;
   struct error err = {0};
-  static struct bad_options bad;
-  if (options_init_leniently(&options, take_bad, &bad, &err)) return output_error(&err);
+  static struct config_mistakes bad;
+  if (options_load_leniently(&options, argc, argv, config_take_mistake, &bad, &err))
+    return output_error(&err);
   int code = CLI_USAGE;
   if (!arguments_read(self(), argc, argv, &v, &options, &arguments)) {
     /* said already */

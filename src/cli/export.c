@@ -6,6 +6,7 @@
 #include "base/figure.h"
 #include "base/id.h"
 #include "base/log.h"
+#include "base/options_load.h"
 #include "cli/arguments.h"
 #include "cli/engine.h"
 #include "cli/interrupt.h"
@@ -247,7 +248,7 @@ int cli_export(int argc, char **argv) {
   struct arguments arguments;
   struct options options;
   struct error err = {0};
-  if (options_init(&options, &err)) return output_error(&err);
+  if (options_load(&options, argc, argv, &err)) return output_error(&err);
   int code = CLI_USAGE;
   if (arguments_read(self(), argc, argv, &v, &options, &arguments)) {
     const char *id = arguments.count ? arguments.positional[0] : NULL;

@@ -1,4 +1,5 @@
 /* `aragora healthcheck`: for containers and scripts; says nothing while all is well. */
+#include "base/options_load.h"
 #include "cli/arguments.h"
 #include "cli/output.h"
 #include "cli/remote.h"
@@ -36,12 +37,12 @@ int cli_healthcheck(int argc, char **argv) {
   struct options options;
   struct error err = {0};
   const struct command *self = command_find("healthcheck");
-  if (options_init(&options, &err)) return output_error(&err);
+  if (options_load(&options, argc, argv, &err)) return output_error(&err);
   BUFFER_LATER struct buffer own;
   buffer_init(&own, 4096);
   remote_append_own_url(&own, &options);
   int code = CLI_USAGE;
-  if (!arguments_read(self, argc, argv, &v, NULL, &arguments)) {
+  if (!arguments_read(self, argc, argv, &v, &options, &arguments)) {
     /* said already */
   } else if (arguments.count) {
     arguments_wrong(self, "it takes no \"%.64s\"", arguments.positional[0]);

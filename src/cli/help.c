@@ -92,7 +92,7 @@ static void print_option(struct page *p, const struct option *row) {
 static void print_options(struct page *p, const struct command *c) {
   if (!c->options) return;
   page_newline(p);
-  title(p, "Settings: flag, else [environment variable], else default");
+  title(p, "Settings: flag, else [variable], else configuration file, else default");
   for (size_t i = 0; i < option_table_size; i++)
     if (arguments_takes_option(c, &option_table[i])) print_option(p, &option_table[i]);
   if (c->options != command_all_options) return;

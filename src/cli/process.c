@@ -1,5 +1,7 @@
 #include "cli/process.h"
 
+#include "base/env_vars.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -53,7 +55,7 @@ void process_name_server(int argc, char **argv) {
     arguments[0] = name;
     arguments[1] = command;
     for (int i = 1; i < argc; i++) arguments[i + 1] = argv[i];
-    execv(path, arguments);
+    execve(path, arguments, env_vars_before()); /* it reads the file of variables itself */
   }
   free(arguments); /* an odd name is no reason not to serve */
 }

@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/log.h"
+#include "base/options_load.h"
 #include "cli/archive.h"
 #include "cli/arguments.h"
 #include "cli/engine.h"
@@ -185,7 +186,7 @@ int cli_replay(int argc, char **argv) {
   struct arguments arguments;
   struct options options;
   struct error err = {0};
-  if (options_init(&options, &err)) return output_error(&err);
+  if (options_load(&options, argc, argv, &err)) return output_error(&err);
   int code = CLI_USAGE;
   if (arguments_read(self(), argc, argv, &v, &options, &arguments)) {
     const char *name = arguments.count == 1 ? arguments.positional[0] : NULL;

@@ -10,6 +10,7 @@
 #include "api/unavailable.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/options_load.h"
 #include "cli/arguments.h"
 #include "cli/engine.h"
 #include "cli/exposure.h"
@@ -307,7 +308,7 @@ int cli_server(int argc, char **argv) {
   struct options options;
   struct error err = {0};
   const struct command *self = command_find("server");
-  if (options_init(&options, &err)) {
+  if (options_load(&options, argc, argv, &err)) {
     output_error(&err);
     return CLI_USAGE;
   }

@@ -40,6 +40,7 @@ static int teardown(void **state) {
   rmdir(f->path);
   unsetenv("THE_KEY");
   unsetenv("THE_KEY_FILE");
+  unsetenv("CREDENTIALS_DIRECTORY");
   secret_free(f->secret);
   free(f);
   return 0;
@@ -160,6 +161,37 @@ static void test_what_is_no_file(void **state) {
   expect_error(f, STATUS_INVALID, "is not a regular file");
 }
 
+/* As systemd hands them over: by the variable's name in a directory, 0440 where an access control
+ * list gives the right. */
+static void test_a_credential(void **state) {
+  struct fixture *f = *state;
+  char directory[64] = "/tmp/aragora_credentials_XXXXXX", path[128];
+  assert_non_null(mkdtemp(directory));
+  snprintf(path, sizeof path, "%s/aragora_THE_KEY", directory);
+  hold(f, CANARY "\n", sizeof CANARY);
+  assert_int_equal(rename(f->path, path), 0);
+  assert_int_equal(chmod(path, 0440), 0);
+  unsetenv("THE_KEY_FILE");
+  expect_secret(f, NULL);
+  setenv("CREDENTIALS_DIRECTORY", directory, 1);
+  expect_secret(f, CANARY);
+  setenv("THE_KEY", "of the variable", 1);
+  expect_secret(f, "of the variable");
+  unsetenv("THE_KEY");
+  secret_free(f->secret);
+  f->secret = NULL;
+  assert_int_equal(chmod(path, 0444), 0);
+  assert_int_equal(secret_read("THE_KEY", &f->secret, &f->err), STATUS_INVALID);
+  assert_non_null(strstr(f->err.message, "THE_KEY: "));
+  assert_non_null(strstr(f->err.message, "has mode 0444"));
+  assert_int_equal(chmod(path, 0440), 0);
+  setenv("CREDENTIALS_DIRECTORY", "/tmp", 1); /* elsewhere it is a file like any other */
+  setenv("THE_KEY_FILE", path, 1);
+  expect_error(f, STATUS_INVALID, "has mode 0440");
+  unlink(path);
+  rmdir(directory);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void) {
@@ -168,6 +200,7 @@ int main(void) {
       TEST(test_not_both),          TEST(test_a_mode_that_lets_others_in),
       TEST(test_a_stranger_s_file), TEST(test_what_is_no_secret),
       TEST(test_the_longest),       TEST(test_what_is_no_file),
+      TEST(test_a_credential),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,6 +3,7 @@
 #include "cli/engine.h"
 
 #include "base/json.h"
+#include "base/options_load.h"
 
 #include <dirent.h>
 #include <sched.h>

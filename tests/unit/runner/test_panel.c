@@ -1,6 +1,8 @@
 /* A request for a debate resolved against a table of agents. */
 #include "runner/panel.h"
 
+#include "base/options_load.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,7 @@
 #include "world.h"
 
+#include "base/options_load.h"
+
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
