@@ -1,5 +1,5 @@
 /* An attempt's result as the events that record it. */
-#include "debate/debate.h"
+#include "debate/attempt_note.h"
 #include "debate/maker.h"
 #include "debate/topology.h"
 
@@ -18,66 +18,78 @@ static int64_t bounded(int64_t value) {
 }
 
 /* What a label stands for, as the log names it. */
+static const char *target_name(const struct debate *d, const struct turn *t, int target) {
+  static const char *const positions[DEBATE_MEMBERS_MAX] = {"p0",  "p1",  "p2",  "p3",  "p4",
+                                                            "p5",  "p6",  "p7",  "p8",  "p9",
+                                                            "p10", "p11", "p12", "p13", "p14"};
+  bool by_position = t->kind == TURN_BALLOT || t->kind == TURN_JUDGMENT;
+  return by_position ? positions[target] : d->config.members[target].name;
+}
+
 static json_t *label_target(const struct debate *d, const struct turn *t, int target) {
-  char position[16];
-  if (t->kind != TURN_BALLOT && t->kind != TURN_JUDGMENT)
-    return json_string(d->config.members[target].name);
-  snprintf(position, sizeof position, "p%d", target);
-  return json_string(position);
+  return json_string(target_name(d, t, target));
+}
+
+static const char *clean(struct attempt_note *note, const char *text) {
+  return attempt_note_text(note, bytes_of(text)).ptr;
+}
+
+static enum status add_note(const struct debate *d, const struct turn *t, struct attempt_note *note,
+                            struct drafts *drafts) {
+  return drafts_add_note(drafts, note->event, t->round, debate_turn_agent(d, t)->name, note);
 }
 
 enum status debate_begin_attempt(const struct debate *d, int turn,
                                  const struct attempt_begin *begin, struct drafts *drafts) {
   const struct turn *t = &d->turns[turn];
-  char id[TURN_ID_SIZE];
   int labels[DEBATE_MEMBERS_MAX];
-  debate_turn_id(d, t, id);
-  int count = topology_labels(d, t, labels);
-  struct maker m = {false};
-  json_t *map = json_array();
-  for (int i = 0; i < count; i++) maker_add(&m, map, label_target(d, t, labels[i]));
-  json_t *data = json_pack("{s:s, s:s, s:i, s:b, s:o, s:o, s:I, s:o, s:o}", "turn", id, "kind",
-                           turn_kind_names[t->kind], "attempt", t->attempts + 1, "repair",
-                           t->bad_reply != NULL, "provider", json_text(bytes_of(begin->provider)),
-                           "model", json_text(bytes_of(begin->model)), "reserved_tokens",
-                           (json_int_t)bounded(begin->reserved_tokens), "reserved_usd_micro",
-                           json_int_or_null(bounded(begin->reserved_usd_micro)), "labels", map);
-  if (begin->prompt_bytes > 0)
-    maker_put(&m, data, "prompt_bytes", json_integer(bounded(begin->prompt_bytes)));
-  if (begin->hedge) maker_put(&m, data, "hedge", json_true());
-  return drafts_add(drafts, EVENT_ATTEMPT_START, t->round, debate_turn_agent(d, t)->name,
-                    maker_done(&m, data));
+  struct attempt_note *note = attempt_note_create(EVENT_ATTEMPT_START, d, t);
+  if (!note) return STATUS_NOMEM;
+  note->number = t->attempts + 1;
+  note->repair = t->bad_reply != NULL;
+  note->hedge = begin->hedge;
+  note->provider = clean(note, begin->provider);
+  note->model = clean(note, begin->model);
+  note->reserved_tokens = bounded(begin->reserved_tokens);
+  note->reserved_usd_micro = bounded(begin->reserved_usd_micro);
+  note->prompt_bytes = bounded(begin->prompt_bytes);
+  note->label_count = topology_labels(d, t, labels);
+  for (int i = 0; i < note->label_count; i++) note->labels[i] = target_name(d, t, labels[i]);
+  return add_note(d, t, note, drafts);
+}
+
+static void take_usage(struct attempt_note *note, const struct attempt_result *r) {
+  note->input = bounded(r->input);
+  note->cache_read = bounded(r->cache_read);
+  note->cache_write = bounded(r->cache_write);
+  note->output = bounded(r->output);
+  note->reasoning = bounded(r->reasoning);
+  note->tokens = bounded(r->booked_tokens);
+  note->cost_usd_micro = bounded(r->booked_usd_micro);
 }
 
 static enum status add_attempt_end(const struct debate *d, const struct turn *t,
                                    const struct attempt_result *r, enum outcome outcome,
                                    const char *reply_error, struct drafts *drafts) {
-  char id[TURN_ID_SIZE];
-  debate_turn_id(d, t, id);
-  json_t *data = json_pack(
-      "{s:s, s:s, s:i, s:s, s:o, s:o, s:b, s:b, s:o, s:o, s:o, s:{s:o, s:o, s:o, s:o, s:o}, s:I,"
-      " s:o, s:o, s:o}",
-      "turn", id, "kind", turn_kind_names[t->kind], "attempt",
-      r->attempt ? r->attempt : t->open_number, "outcome", outcome_name(outcome), "provider",
-      json_text(bytes_of(r->provider)), "model", json_text(bytes_of(r->model)), "fallback",
-      r->fallback, "truncated", r->truncated, "upstream_status",
-      r->upstream_status ? json_integer(r->upstream_status) : json_null(), "detail",
-      json_text(bytes_of(r->detail)), "request_id", json_text(bytes_of(r->request_id)), "usage",
-      "input", json_int_or_null(bounded(r->input)), "cache_read",
-      json_int_or_null(bounded(r->cache_read)), "cache_write",
-      json_int_or_null(bounded(r->cache_write)), "output", json_int_or_null(bounded(r->output)),
-      "reasoning", json_int_or_null(bounded(r->reasoning)), "tokens",
-      (json_int_t)bounded(r->booked_tokens), "cost_usd_micro",
-      json_int_or_null(bounded(r->booked_usd_micro)), "ttft_ms",
-      json_int_or_null(bounded(r->ttft_ms)), "latency_ms",
-      json_int_or_null(bounded(r->latency_ms)));
-  struct maker m = {false};
+  struct attempt_note *note = attempt_note_create(EVENT_ATTEMPT_END, d, t);
+  if (!note) return STATUS_NOMEM;
+  note->number = r->attempt ? r->attempt : t->open_number;
+  note->outcome = outcome;
+  note->provider = clean(note, r->provider);
+  note->model = clean(note, r->model);
+  note->fallback = r->fallback;
+  note->truncated = r->truncated;
+  note->upstream_status = r->upstream_status;
+  note->detail = clean(note, r->detail);
+  note->request_id = clean(note, r->request_id);
+  note->ttft_ms = bounded(r->ttft_ms);
+  note->latency_ms = bounded(r->latency_ms);
+  take_usage(note, r);
   if (reply_error) {
-    maker_put(&m, data, "reply", json_text(r->text));
-    maker_put(&m, data, "reply_error", json_text(bytes_of(reply_error)));
+    note->reply = attempt_note_copy(note, r->text);
+    note->reply_error = attempt_note_copy(note, bytes_of(reply_error)).ptr;
   }
-  return drafts_add(drafts, EVENT_ATTEMPT_END, t->round, debate_turn_agent(d, t)->name,
-                    maker_done(&m, data));
+  return add_note(d, t, note, drafts);
 }
 
 static enum status add_agent_error(const struct debate *d, const struct turn *t,

@@ -1,4 +1,4 @@
-#include "debate/debate.h"
+#include "debate/attempt_note.h"
 
 #include "debate/topology.h"
 
@@ -125,8 +125,7 @@ static int member_index(const struct debate *d, const char *name) {
 }
 
 /* The turn of the current step that an event is about, and whose agent and round it bears. */
-static struct turn *find_turn(struct debate *d, const struct event *ev) {
-  const char *id = json_get_text(ev->data, "turn", "");
+static struct turn *find_turn_named(struct debate *d, const struct event *ev, const char *id) {
   char have[TURN_ID_SIZE];
   for (int i = d->step_first; i < d->turn_count; i++) {
     struct turn *t = &d->turns[i];
@@ -136,6 +135,10 @@ static struct turn *find_turn(struct debate *d, const struct event *ev) {
     return its && ev->round == t->round ? t : NULL;
   }
   return NULL;
+}
+
+static struct turn *find_turn(struct debate *d, const struct event *ev) {
+  return find_turn_named(d, ev, json_get_text(ev->data, "turn", ""));
 }
 
 static enum status degrade(struct debate *d, const struct turn *t, const char *cause,
@@ -363,15 +366,14 @@ static enum status apply_round_start(struct debate *d, const struct event *ev, s
 }
 
 static enum status apply_attempt_start(struct debate *d, const struct event *ev,
-                                       struct error *err) {
-  struct turn *t = find_turn(d, ev);
-  bool hedge = json_get_bool(ev->data, "hedge", false);
+                                       const struct attempt_note *note, struct error *err) {
+  struct turn *t = find_turn_named(d, ev, note->turn);
+  bool hedge = note->hedge;
   if (!t || t->status != TURN_OPEN || t->attempt_open != hedge || t->hedge.number || d->fact)
     return corrupt(ev, err, "no such open turn");
-  if (json_get_int(ev->data, "attempt", 0) != t->attempts + 1)
-    return corrupt(ev, err, "attempts out of order");
-  int64_t tokens = json_get_int(ev->data, "reserved_tokens", 0);
-  int64_t usd_micro = json_get_int(ev->data, "reserved_usd_micro", -1);
+  if (note->number != t->attempts + 1) return corrupt(ev, err, "attempts out of order");
+  int64_t tokens = note->reserved_tokens;
+  int64_t usd_micro = note->reserved_usd_micro;
   t->attempts++;
   d->attempts++;
   d->committed_tokens += tokens;
@@ -395,20 +397,19 @@ static void add_known(int64_t *sum, int64_t value) {
 
 /* What an attempt used, into its turn and the debate, in place of what it had reserved; an unknown
  * price makes the sum unknown. */
-static void book_usage(struct debate *d, struct turn *t, const json_t *data,
+static void book_usage(struct debate *d, struct turn *t, const struct attempt_note *note,
                        const struct open_attempt *ended) {
-  const json_t *usage = json_object_get(data, "usage");
   int64_t in = -1;
-  add_known(&in, json_get_int(usage, "input", -1));
-  add_known(&in, json_get_int(usage, "cache_read", -1));
-  add_known(&in, json_get_int(usage, "cache_write", -1));
-  int64_t out = json_get_int(usage, "output", -1);
+  int64_t out = note->output;
+  int64_t cost = note->cost_usd_micro;
+  add_known(&in, note->input);
+  add_known(&in, note->cache_read);
+  add_known(&in, note->cache_write);
   add_known(&t->tokens_in, in);
   add_known(&t->tokens_out, out);
   d->tokens_in += in < 0 ? 0 : in;
   d->tokens_out += out < 0 ? 0 : out;
-  int64_t cost = json_get_int(data, "cost_usd_micro", -1);
-  d->committed_tokens += json_get_int(data, "tokens", 0) - ended->reserved_tokens;
+  d->committed_tokens += note->tokens - ended->reserved_tokens;
   d->committed_usd_micro += (cost > 0 ? cost : 0);
   if (ended->reserved_usd_micro > 0) d->committed_usd_micro -= ended->reserved_usd_micro;
   if (t->cost_usd_micro >= 0) t->cost_usd_micro = cost < 0 ? -1 : t->cost_usd_micro + cost;
@@ -434,30 +435,46 @@ static bool close_attempt(struct turn *t, int64_t number, struct open_attempt *r
   return true;
 }
 
-static enum status apply_attempt_end(struct debate *d, const struct event *ev, struct error *err) {
-  struct turn *t = find_turn(d, ev);
+static enum status take_texts(struct turn *t, const struct attempt_note *note) {
+  enum status s = bytes_replace(&t->provider, bytes_of(note->provider));
+  if (!s) s = bytes_replace(&t->model, bytes_of(note->model));
+  if (!s) s = bytes_replace(&t->detail, bytes_of(note->detail));
+  if (s || !note->reply.ptr) return s;
+  s = bytes_replace(&t->bad_reply, bytes_until(note->reply, (struct bytes){"", 1}));
+  return s ? s : bytes_replace(&t->bad_reply_error, bytes_of(note->reply_error));
+}
+
+static enum status apply_attempt_end(struct debate *d, const struct event *ev,
+                                     const struct attempt_note *note, struct error *err) {
+  struct turn *t = find_turn_named(d, ev, note->turn);
   struct open_attempt ended;
   bool beside = t && t->hedge.number;
-  if (!t || !close_attempt(t, json_get_int(ev->data, "attempt", 0), &ended))
+  if (!t || !close_attempt(t, note->number, &ended))
     return corrupt(ev, err, "no such open attempt");
-  enum outcome outcome = outcome_parse(json_get_text(ev->data, "outcome", ""));
-  if (outcome == OUTCOME_UNKNOWN && !beside) t->unknowns++; /* one a crash, whatever it cut */
-  book_usage(d, t, ev->data, &ended);
-  t->ttft_ms = json_get_int(ev->data, "ttft_ms", -1);
-  t->latency_ms = json_get_int(ev->data, "latency_ms", -1);
-  t->upstream_status = (int)json_get_int(ev->data, "upstream_status", 0);
-  enum status s = read_text(&t->provider, ev->data, "provider");
-  if (!s) s = read_text(&t->model, ev->data, "model");
-  if (!s) s = read_text(&t->detail, ev->data, "detail");
-  const char *reply = json_get_text(ev->data, "reply", NULL);
-  if (!s && reply) s = bytes_replace(&t->bad_reply, bytes_of(reply));
-  if (!s && reply) s = read_text(&t->bad_reply_error, ev->data, "reply_error");
-  if (!s && outcome == OUTCOME_OK && !d->fact && json_get_bool(ev->data, "fallback", false)) {
+  if (note->outcome == OUTCOME_UNKNOWN && !beside) t->unknowns++; /* one a crash, whatever it cut */
+  book_usage(d, t, note, &ended);
+  t->ttft_ms = note->ttft_ms;
+  t->latency_ms = note->latency_ms;
+  t->upstream_status = (int)note->upstream_status;
+  enum status s = take_texts(t, note);
+  if (!s && note->outcome == OUTCOME_OK && !d->fact && note->fallback) {
     char detail[256];
     snprintf(detail, sizeof detail, "%s %s answered instead", t->provider, t->model);
     s = degrade(d, t, "fallback", detail);
   }
   return s;
+}
+
+static enum status apply_note(struct debate *d, const struct event *ev,
+                              const struct attempt_note *note, struct error *err) {
+  return ev->kind == EVENT_ATTEMPT_START ? apply_attempt_start(d, ev, note, err)
+                                         : apply_attempt_end(d, ev, note, err);
+}
+
+static enum status apply_attempt(struct debate *d, const struct event *ev, struct error *err) {
+  struct attempt_note note;
+  attempt_note_read(ev->kind, ev->data, &note);
+  return apply_note(d, ev, &note, err);
 }
 
 /* The turn that a content event answers, marked as answered. */
@@ -694,8 +711,8 @@ static enum status apply_kind(struct debate *d, const struct event *ev, struct e
   switch (ev->kind) {
     case EVENT_DEBATE_START: return apply_start(d, ev, err);
     case EVENT_ROUND_START: return apply_round_start(d, ev, err);
-    case EVENT_ATTEMPT_START: return apply_attempt_start(d, ev, err);
-    case EVENT_ATTEMPT_END: return apply_attempt_end(d, ev, err);
+    case EVENT_ATTEMPT_START:
+    case EVENT_ATTEMPT_END: return apply_attempt(d, ev, err);
     case EVENT_AGENT_MESSAGE: return apply_message(d, ev, err);
     case EVENT_CRITIQUE: return apply_critique(d, ev, err);
     case EVENT_VOTE: return apply_vote(d, ev, err);
@@ -737,19 +754,38 @@ static enum status keep(struct debate *d, const struct event *ev) {
   return STATUS_OK;
 }
 
-enum status debate_apply(struct debate *d, const struct event *ev, struct error *err) {
+static enum status check_place(const struct debate *d, const struct event *ev, struct error *err) {
   if (ev->seq != d->last_seq + 1) return corrupt(ev, err, "out of sequence");
   if (ev->ts_ms < d->last_ms) return corrupt(ev, err, "earlier than the one before");
   if (d->phase == PHASE_ENDED) return corrupt(ev, err, "after the end");
   if (d->phase == PHASE_NEW && ev->kind != EVENT_DEBATE_START)
     return corrupt(ev, err, "before the start");
-  if (!json_is_object(ev->data)) return corrupt(ev, err, "data is no object");
-  enum status s = apply_kind(d, ev, err);
-  if (s) return s;
+  return STATUS_OK;
+}
+
+static void advance(struct debate *d, const struct event *ev) {
   d->last_seq = ev->seq;
   d->last_ms = ev->ts_ms;
+}
+
+enum status debate_apply(struct debate *d, const struct event *ev, struct error *err) {
+  enum status s = check_place(d, ev, err);
+  if (s) return s;
+  if (!json_is_object(ev->data)) return corrupt(ev, err, "data is no object");
+  s = apply_kind(d, ev, err);
+  if (s) return s;
+  advance(d, ev);
   bool content =
       ev->kind == EVENT_AGENT_MESSAGE || ev->kind == EVENT_CRITIQUE || ev->kind == EVENT_VOTE;
   if (d->keep_history && content) s = keep(d, ev);
   return s ? s : settle(d);
+}
+
+enum status debate_apply_note(struct debate *d, const struct event *ev,
+                              const struct attempt_note *note, struct error *err) {
+  enum status s = check_place(d, ev, err);
+  if (!s) s = apply_note(d, ev, note, err);
+  if (s) return s;
+  advance(d, ev);
+  return settle(d);
 }

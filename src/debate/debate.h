@@ -187,6 +187,11 @@ void debate_destroy(struct debate *debate);      /* NULL is fine */
 MUST_CHECK enum status debate_apply(struct debate *debate, const struct event *event,
                                     struct error *err);
 
+/* The same for an event of an attempt whose data is a note and no tree: `data` is not looked at. */
+struct attempt_note;
+MUST_CHECK enum status debate_apply_note(struct debate *debate, const struct event *event,
+                                         const struct attempt_note *note, struct error *err);
+
 struct commands {
   struct drafts append;         /* at most one event; append it, apply it, ask again */
   int asks[DEBATE_MEMBERS_MAX]; /* open turns of the current step, by index, when nothing is to be
@@ -231,7 +236,8 @@ struct attempt_result {
   int64_t booked_usd_micro;    /* -1 = unknown */
   int64_t ttft_ms, latency_ms; /* -1 = unknown */
 };
-/* attempt_end and, when the turn ended with it, its content events or agent_error; after a first
+/* The drafts borrow the names, detail and request_id, here and of attempt_begin; not the text.
+ * attempt_end and, when the turn ended with it, its content events or agent_error; after a first
  * reply that does not parse only attempt_end with the raw reply, and the turn stays open. After a
  * fact nothing of a late answer is used. A result that ends the turn comes behind that of the other
  * attempt under way, added to the same drafts. Append the drafts in one transaction. On failure the

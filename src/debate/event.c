@@ -1,6 +1,10 @@
 #include "debate/event.h"
 
+#include "debate/attempt_note.h"
+
 #include <stdlib.h>
+
+enum { NOTE_USUAL_BYTES = 500 };
 
 static const char *const kind_names[] = {
     [EVENT_DEBATE_START] = "debate_start",
@@ -32,25 +36,57 @@ enum event_kind event_kind_parse(const char *name) {
   return EVENT_UNKNOWN;
 }
 
-enum status drafts_add(struct drafts *drafts, enum event_kind kind, int round, const char *agent,
-                       json_t *data) {
-  if (!data) return STATUS_NOMEM;
+static struct draft *add(struct drafts *drafts) {
   if (drafts->count == drafts->cap) {
     size_t cap = drafts->cap ? drafts->cap * 2 : 4;
     struct draft *grown = realloc(drafts->items, cap * sizeof *grown);
-    if (!grown) {
-      json_decref(data);
-      return STATUS_NOMEM;
-    }
+    if (!grown) return NULL;
     drafts->items = grown;
     drafts->cap = cap;
   }
-  drafts->items[drafts->count++] = (struct draft){kind, round, agent, data};
-  return STATUS_OK;
+  return &drafts->items[drafts->count++];
+}
+
+enum status drafts_add(struct drafts *drafts, enum event_kind kind, int round, const char *agent,
+                       json_t *data) {
+  struct draft *draft = data ? add(drafts) : NULL;
+  if (draft)
+    *draft = (struct draft){.kind = kind, .round = round, .agent = agent, .data = data};
+  else
+    json_decref(data);
+  return draft ? STATUS_OK : STATUS_NOMEM;
+}
+
+enum status drafts_add_note(struct drafts *drafts, enum event_kind kind, int round,
+                            const char *agent, struct attempt_note *note) {
+  struct draft *draft = note && !note->failed ? add(drafts) : NULL;
+  if (draft)
+    *draft = (struct draft){.kind = kind, .round = round, .agent = agent, .note = note};
+  else
+    attempt_note_free(note);
+  return draft ? STATUS_OK : STATUS_NOMEM;
 }
 
 void drafts_done(struct drafts *drafts) {
-  for (size_t i = 0; i < drafts->count; i++) json_decref(drafts->items[i].data);
+  for (size_t i = 0; i < drafts->count; i++) {
+    json_decref(drafts->items[i].data);
+    attempt_note_free(drafts->items[i].note);
+  }
   free(drafts->items);
   *drafts = (struct drafts){0};
+}
+
+char *draft_text(const struct draft *draft) {
+  if (!draft->note) return json_canonical_dup(draft->data);
+  BUFFER_LATER struct buffer out;
+  buffer_init(&out, SIZE_MAX / 4);
+  buffer_reserve(&out, NOTE_USUAL_BYTES);
+  attempt_note_append(&out, draft->note);
+  return buffer_steal(&out);
+}
+
+json_t *draft_data(struct draft *draft) {
+  FREE_LATER char *text = draft->data ? NULL : draft_text(draft);
+  if (text && json_parse(bytes_of(text), &draft->data, NULL)) draft->data = NULL;
+  return draft->data;
 }

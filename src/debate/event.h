@@ -50,7 +50,8 @@ struct draft {
   enum event_kind kind;
   int round;
   const char *agent; /* borrowed from the debate's configuration, or NULL */
-  json_t *data;      /* owned */
+  json_t *data;      /* owned; NULL where there is a note, until draft_data makes it of that */
+  struct attempt_note *note; /* owned: data of attempt_start and attempt_end, or NULL */
 };
 
 struct drafts {
@@ -61,6 +62,13 @@ struct drafts {
 /* Takes the reference of data in every case. */
 MUST_CHECK enum status drafts_add(struct drafts *drafts, enum event_kind kind, int round,
                                   const char *agent, json_t *data);
+/* The same of an attempt; takes the note in every case, which may be NULL for want of memory. */
+MUST_CHECK enum status drafts_add_note(struct drafts *drafts, enum event_kind kind, int round,
+                                       const char *agent, struct attempt_note *note);
 void drafts_done(struct drafts *drafts);
+/* The canonical form of its data, for free(), or NULL. */
+char *draft_text(const struct draft *draft);
+/* Its data, which stays the draft's; NULL when memory is short. */
+json_t *draft_data(struct draft *draft);
 
 #endif

@@ -1,5 +1,6 @@
 /* An event as the frame that live clients read (docs/api.md). */
 #include "base/clock.h"
+#include "debate/attempt_note.h"
 #include "debate/outward.h"
 #include "debate/view.h"
 
@@ -244,9 +245,9 @@ static void write_head(struct buffer *out, const char *debate_id, const struct e
   put_text(out, "agent", ev->agent);
 }
 
-enum status view_frame(const char *debate_id, const struct event *event, uint64_t agent_seq,
+/* Up to where the event's own fields begin. */
+static void open_frame(const char *debate_id, const struct event *event, uint64_t agent_seq,
                        struct buffer *out) {
-  const char *const *skip = NULL;
   write_head(out, debate_id, event, agent_seq);
   buffer_append_text(out, ",\"data\":{\"debate_id\":");
   buffer_append_json_string(out, bytes_of(debate_id));
@@ -256,9 +257,27 @@ enum status view_frame(const char *debate_id, const struct event *event, uint64_
   }
   /* debate_end has a count of its own under this name */
   if (event->round >= 0 && event->kind != EVENT_DEBATE_END) write_round(out, event->round);
+}
+
+static enum status close_frame(struct buffer *out) {
+  buffer_append_text(out, "}}");
+  return out->overflow ? STATUS_NOMEM : STATUS_OK;
+}
+
+enum status view_frame(const char *debate_id, const struct event *event, uint64_t agent_seq,
+                       struct buffer *out) {
+  const char *const *skip = NULL;
+  open_frame(debate_id, event, agent_seq, out);
   kind_writer *write = writers[event->kind <= EVENT_UNKNOWN ? event->kind : EVENT_UNKNOWN];
   if (write) write(out, event, &skip);
   outward_append_members(out, event->data, skip);
-  buffer_append_text(out, "}}");
-  return out->overflow ? STATUS_NOMEM : STATUS_OK;
+  return close_frame(out);
+}
+
+enum status view_note_frame(const char *debate_id, const struct event *event,
+                            const struct attempt_note *note, uint64_t agent_seq,
+                            struct buffer *out) {
+  open_frame(debate_id, event, agent_seq, out);
+  attempt_note_append_outward(out, note);
+  return close_frame(out);
 }

@@ -132,7 +132,8 @@ static enum status append(struct rehearsal *r, struct drafts *drafts) {
   for (size_t i = 0; i < drafts->count && !s; i++) {
     const struct draft *d = &drafts->items[i];
     struct event event = {r->debate->last_seq + 1, d->kind, 0, d->round, d->agent, d->data};
-    s = debate_apply(r->debate, &event, &err);
+    s = d->note ? debate_apply_note(r->debate, &event, d->note, &err)
+                : debate_apply(r->debate, &event, &err);
   }
   drafts_done(drafts);
   return s == STATUS_CORRUPT ? STATUS_INVALID : s;

@@ -31,6 +31,10 @@ json_t *view_messages(const struct debate *debate, const char *id, size_t limit,
  * also when `out` reached its maximum. */
 MUST_CHECK enum status view_frame(const char *debate_id, const struct event *event,
                                   uint64_t agent_seq, struct buffer *out);
+/* The same for an event of an attempt whose data is a note: `data` is not looked at. */
+MUST_CHECK enum status view_note_frame(const char *debate_id, const struct event *event,
+                                       const struct attempt_note *note, uint64_t agent_seq,
+                                       struct buffer *out);
 
 /* One event as the events page, events.jsonl and the JSON export show it, chain fields included:
  * the log's own data, nothing renamed. `type` as stored, so that kinds of later versions verify.

@@ -114,12 +114,15 @@ uint64_t delivery_count_agent(struct live *live, const char *agent) {
   return 0;
 }
 
-static struct frame *make_frame(struct live *live, const struct event *event) {
+static struct frame *make_frame(struct live *live, const struct event *event,
+                                const struct attempt_note *note) {
   struct buffer *scratch = &live->runner->scratch;
   if (!scratch->max) buffer_init(scratch, FRAME_MAX_BYTES);
   buffer_clear(scratch);
   uint64_t agent_seq = delivery_count_agent(live, event->agent);
-  if (view_frame(live->row.id, event, agent_seq, scratch)) return NULL;
+  enum status s = note ? view_note_frame(live->row.id, event, note, agent_seq, scratch)
+                       : view_frame(live->row.id, event, agent_seq, scratch);
+  if (s) return NULL;
   bool end = event->kind == EVENT_DEBATE_END;
   struct frame *frame =
       frame_create(buffer_bytes(scratch), event->seq, end || event->kind == EVENT_ERROR, end);
@@ -153,9 +156,11 @@ static void extend_chain(struct live *live, struct store_event *e) {
   memcpy(live->head, e->hash, sizeof live->head);
 }
 
-static enum status fold(struct live *live, const struct event *event) {
+static enum status fold(struct live *live, const struct event *event,
+                        const struct attempt_note *note) {
   struct error err = {0};
-  enum status s = debate_apply(live->debate, event, &err);
+  enum status s = note ? debate_apply_note(live->debate, event, note, &err)
+                       : debate_apply(live->debate, event, &err);
   if (!s) return s;
   struct log_context context = live_log_context(live);
   log_error("runner", &context, "event=%s error=\"%s\"", event_kind_name(event->kind), err.message);
@@ -179,7 +184,7 @@ static int64_t log_now_ms(struct live *live) {
 static enum status seal(struct delivery *delivery, const struct draft *draft) {
   struct live *live = delivery->live;
   if (!reserve(delivery)) return STATUS_NOMEM;
-  FREE_LATER char *data = json_canonical_dup(draft->data);
+  FREE_LATER char *data = draft_text(draft);
   if (!data) return STATUS_NOMEM;
   struct event event = {.seq = live->debate->last_seq + 1,
                         .kind = draft->kind,
@@ -187,9 +192,9 @@ static enum status seal(struct delivery *delivery, const struct draft *draft) {
                         .round = draft->round,
                         .agent = draft->agent,
                         .data = draft->data};
-  enum status s = fold(live, &event);
+  enum status s = fold(live, &event, draft->note);
   if (s) return s;
-  struct frame *frame = make_frame(live, &event);
+  struct frame *frame = make_frame(live, &event, draft->note);
   if (!frame) return STATUS_NOMEM;
   struct sealed *sealed = &delivery->events[delivery->count];
   *sealed = (struct sealed){.event = {.seq = event.seq,
@@ -202,7 +207,7 @@ static enum status seal(struct delivery *delivery, const struct draft *draft) {
   sealed->data = data;
   data = NULL;
   delivery->frames[delivery->count++] = frame;
-  story_tell(live, &event);
+  story_tell(live, &event, draft->note);
   if (event.kind == EVENT_DEBATE_END) delivery->ends = true;
   return STATUS_OK;
 }

@@ -147,7 +147,8 @@ struct live {
 
 struct log_context live_log_context(const struct live *live);
 /* What an event means, in the server's log: all lines of one debate together tell its story. */
-void story_tell(const struct live *live, const struct event *event);
+void story_tell(const struct live *live, const struct event *event,
+                const struct attempt_note *note);
 void story_attempt(const struct asking *asking, const struct ask_result *result);
 void story_begin(const struct live *live);
 /* With the row as it ends. */

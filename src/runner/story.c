@@ -1,6 +1,7 @@
 /* A debate in the server's log. Its id stands on every line, so that one grep gives the whole story
  * in order: accepted, started, each attempt, votes, the decision, the end. */
 #include "base/log.h"
+#include "debate/attempt_note.h"
 #include "runner/internal.h"
 
 #include <inttypes.h>
@@ -94,7 +95,16 @@ static void tell_fact(const struct log_context *context, const struct event *eve
            log_quote(&reason, json_get_text(event->data, "reason", "")));
 }
 
-void story_tell(const struct live *live, const struct event *event) {
+static void tell_asked(const struct log_context *context, const struct event *event,
+                       const struct attempt_note *note) {
+  log_debug("runner", context, "asked agent=%s turn=%s attempt=%" PRId64 " provider=%s model=%s",
+            event->agent ? event->agent : "-", note->turn, note->number, note->provider,
+            note->model);
+}
+
+/* `note` is the event's data in place of a tree, or NULL. */
+void story_tell(const struct live *live, const struct event *event,
+                const struct attempt_note *note) {
   const struct log_context context = live_log_context(live);
   const json_t *data = event->data;
   struct log_quoted text;
@@ -104,11 +114,7 @@ void story_tell(const struct live *live, const struct event *event) {
                json_get_text(data, "phase", "-"));
       return;
     case EVENT_ATTEMPT_START:
-      log_debug("runner", &context,
-                "asked agent=%s turn=%s attempt=%" PRId64 " provider=%s model=%s",
-                event->agent ? event->agent : "-", json_get_text(data, "turn", "-"),
-                json_get_int(data, "attempt", 0), json_get_text(data, "provider", "-"),
-                json_get_text(data, "model", "-"));
+      if (note) tell_asked(&context, event, note);
       return;
     case EVENT_VOTE: tell_vote(&context, event); return;
     case EVENT_AGENT_ERROR: tell_failed_turn(&context, event); return;

@@ -101,12 +101,12 @@ static bool grow_log(struct sim_log *log) {
   return true;
 }
 
-static void append(struct world *w, const struct draft *draft) {
+static void append(struct world *w, struct draft *draft) {
   struct error err = {0};
   struct event ev = {
       w->d->last_seq + 1, draft->kind,  w->now_ms > w->d->last_ms ? w->now_ms : w->d->last_ms,
-      draft->round,       draft->agent, draft->data};
-  char *data = json_canonical_dup(draft->data);
+      draft->round,       draft->agent, draft_data(draft)};
+  char *data = draft_text(draft);
   if (!data || !grow_log(&w->run->log)) abort();
   struct sim_line *l = &w->run->log.lines[w->run->log.count];
   *l = (struct sim_line){.data = data, .type = event_kind_name(ev.kind)};

@@ -51,7 +51,7 @@ struct debate_config driver_judged(int n, int judges) {
 
 /* ---- the log ---- */
 
-static void append_one(struct driver *r, const struct draft *draft) {
+static void append_one(struct driver *r, struct draft *draft) {
   if (r->count > 5000) fail_msg("the debate does not end");
   if (r->count == r->cap) {
     r->cap = r->cap ? 2 * r->cap : 64;
@@ -59,9 +59,9 @@ static void append_one(struct driver *r, const struct draft *draft) {
     assert_non_null(r->lines);
   }
   struct driver_line *l = &r->lines[r->count++];
-  l->bytes = json_canonical_dup(draft->data);
+  l->bytes = draft_text(draft);
   l->agent = draft->agent ? strdup(draft->agent) : NULL;
-  l->data = json_incref(draft->data);
+  l->data = json_incref(draft_data(draft));
   if (!l->bytes) fail_msg("%s has no canonical form", event_kind_name(draft->kind));
   l->line = (struct check_line){.seq = r->count,
                                 .type = event_kind_name(draft->kind),

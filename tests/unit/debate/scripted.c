@@ -26,7 +26,7 @@ static void add(struct scripted *s, enum event_kind kind, int round, const char 
 static void add_all(struct scripted *s, struct drafts *drafts) {
   for (size_t i = 0; i < drafts->count; i++)
     add(s, drafts->items[i].kind, drafts->items[i].round, drafts->items[i].agent,
-        drafts->items[i].data);
+        draft_data(&drafts->items[i]));
   drafts_done(drafts);
 }
 
