@@ -13,17 +13,39 @@ void fence_marker_of(struct bytes text, char ret_marker[FENCE_MARKER_SIZE]) {
   bytes_to_hex(hash, (FENCE_MARKER_SIZE - 1) / 2, ret_marker);
 }
 
+static char other_case(char c) {
+  return (char)(isalpha((unsigned char)c) ? c ^ 0x20 : c);
+}
+
+/* Whether `text` holds the marker, in either case: looked at a marker's length apart, as a byte
+ * that is in no marker ends none of the places before it. */
+static bool holds(struct bytes text, const char *marker, size_t size) {
+  bool of_marker[256] = {false};
+  for (size_t i = 0; i < size; i++)
+    of_marker[(unsigned char)marker[i]] = of_marker[(unsigned char)other_case(marker[i])] = true;
+  for (size_t end = size; end <= text.len;) {
+    bool may_be = of_marker[(unsigned char)text.ptr[end - 1]];
+    if (may_be && strncasecmp(text.ptr + end - size, marker, size) == 0) return true;
+    end += may_be ? 1 : size;
+  }
+  return false;
+}
+
 void fence_append_without(struct buffer *out, const char *marker, struct bytes text) {
   size_t size = strlen(marker);
   size_t start = out->len;
+  if (!size || !holds(text, marker, size)) {
+    buffer_append_bytes(out, text);
+    return;
+  }
   if (!buffer_reserve(out, text.len)) return;
-  char last = size ? marker[size - 1] : '\0';
-  char other = (char)(isalpha((unsigned char)last) ? last ^ 0x20 : last); /* in the other case */
+  char last = marker[size - 1];
+  char other = other_case(last);
   /* What is written so far is a stack: a marker is popped when its last byte arrives, so the bytes
    * around it meet before the next one is looked at, and none can be left over. */
   for (size_t i = 0; i < text.len; i++) {
     char c = out->ptr[out->len++] = text.ptr[i];
-    if ((c == last || c == other) && size && out->len - start >= size &&
+    if ((c == last || c == other) && out->len - start >= size &&
         strncasecmp(out->ptr + out->len - size, marker, size) == 0)
       out->len -= size;
   }

@@ -62,6 +62,7 @@ static bool is_alnum(char c) {
 static bool word_before(struct bytes text, size_t at) {
   if (at == 0) return false;
   unsigned char c = (unsigned char)text.ptr[at - 1];
+  if (c == ' ') return false;
   if (is_alnum((char)c) || c == '_') return true;
   return at >= 2 && c >= 0x80 && (unsigned char)text.ptr[at - 2] >= 0xc3 &&
          (unsigned char)text.ptr[at - 2] <= 0xc9;
@@ -104,11 +105,13 @@ static void add_name(struct scrub *scrub, const char *text, bool family, bool mi
   scrub->names[scrub->count] =
       (struct scrub_name){.text = text, .len = len, .family = family, .mild = mild, .next = *link};
   *link = (int16_t)scrub->count++;
+  scrub->begins[lower(text[0])] = true;
+  if (lower(text[0]) >= 'a' && lower(text[0]) <= 'z') scrub->begins[lower(text[0]) ^ 0x20] = true;
 }
 
 static void spare_names_in(struct scrub *scrub, struct bytes text) {
   for (size_t at = 0; at < text.len; at++) {
-    if (word_before(text, at)) continue;
+    if (!scrub->begins[(unsigned char)text.ptr[at]] || word_before(text, at)) continue;
     for (int i = scrub->first[lower(text.ptr[at])]; i >= 0; i = scrub->names[i].next)
       if (name_at(&scrub->names[i], text, at)) scrub->names[i].mild = true;
   }
@@ -225,7 +228,7 @@ static size_t scrub_match(const struct scrub *scrub, struct bytes text, size_t a
 void scrub_append(const struct scrub *scrub, struct bytes text, struct buffer *out) {
   size_t copied = 0;
   for (size_t at = 0; at < text.len; at++) {
-    if (scrub->first[lower(text.ptr[at])] < 0 || word_before(text, at)) continue;
+    if (!scrub->begins[(unsigned char)text.ptr[at]] || word_before(text, at)) continue;
     size_t end = scrub_match(scrub, text, at);
     if (!end) continue;
     /* "[demo]" becomes the stand-in, which has brackets of its own. */

@@ -19,6 +19,7 @@ struct scrub {
   struct scrub_name *names;
   size_t count;
   int16_t first[256]; /* the longest name by its first letter in lower case, -1 = none */
+  bool begins[256];   /* whether a name begins with the byte, in either case */
 };
 
 /* `names` as in prompt_scrub; borrowed until scrub_done. */
