@@ -83,7 +83,7 @@ soak: ## SOAK_SEEDS (20000) simulated debates under the sanitizers, on all cores
 	@scripts/soak
 
 .PHONY: soak-server
-soak-server: build ## SOAK_SECONDS (60) of demo debates; memory and descriptors before and after
+soak-server: build ## SOAK_SECONDS (60) of mixed requests, SOAK_RATE (40) a second; memory, descriptors and times as they go
 	@scripts/install-deps build test
 	@scripts/soak-server
 
