@@ -77,7 +77,7 @@ static void start(struct bench *b, int count) {
     spec.fast_path = false;
     spec.seed = (uint64_t)i;
     spec.seed_given = true;
-    runner_start(b->runner, &PRINCIPAL_LOCAL, &spec, NULL, on_started, b);
+    runner_start(b->runner, &PRINCIPAL_LOCAL, &spec, NULL, NULL, on_started, b);
   }
   wait_for(b, count);
 }

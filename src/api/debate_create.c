@@ -185,7 +185,8 @@ static void start(struct creation *c) {
     return;
   }
   struct principal who = api_principal(c->request);
-  runner_start(c->api->parts.runner, &who, &spec, c->key.text ? &c->key : NULL, on_started, c);
+  runner_start(c->api->parts.runner, &who, &spec, c->key.text ? &c->key : NULL, NULL, on_started,
+               c);
 }
 
 /* ---- with a key ---- */

@@ -20,6 +20,10 @@ void handle_debate_followups(struct http_request *request, void *app);
 void handle_debate_cancel(struct http_request *request, void *app);
 /* debate_events.c; pool */
 void handle_debate_events(struct http_request *request, void *app);
+/* lineage.c; pool */
+void handle_debate_fork(struct http_request *request, void *app);
+void handle_debate_followup(struct http_request *request, void *app);
+void handle_debate_forks(struct http_request *request, void *app);
 /* search.c; pool */
 void handle_search(struct http_request *request, void *app);
 void handle_analytics(struct http_request *request, void *app);

@@ -280,7 +280,7 @@ static int check_keys(const struct engine *e, const struct debate_spec *spec) {
 static enum status start_local(struct local_debate *d, struct debate_spec *spec,
                                struct error *err) {
   const struct principal who = PRINCIPAL_LOCAL;
-  runner_start(d->engine->runner, &who, spec, NULL, started, d);
+  runner_start(d->engine->runner, &who, spec, NULL, NULL, started, d);
   pthread_mutex_lock(&d->lock);
   while (!d->done) pthread_cond_wait(&d->answered, &d->lock);
   pthread_mutex_unlock(&d->lock);

@@ -23,6 +23,7 @@ static void agent_done(struct debate_agent *agent) {
 void debate_config_done(struct debate_config *config) {
   free(config->task);
   free(config->context);
+  free(config->parent_id);
   for (int i = 0; i < config->member_count; i++) agent_done(&config->members[i]);
   for (int i = 0; i < config->judge_count; i++) agent_done(&config->judges[i]);
   *config = (struct debate_config){0};
@@ -39,6 +40,12 @@ static json_t *agent_to_json(const struct debate_agent *a, bool judge) {
     maker_put(&m, out, "weight_ppm", json_integer(a->weight_ppm));
   }
   return maker_done(&m, out);
+}
+
+static json_t *parent_to_json(const struct debate_config *c) {
+  return json_pack("{s:o, s:o, s:i, s:o}", "debate_id", json_text(bytes_of(c->parent_id)),
+                   "branch_point", json_int_or_null(c->branch_point), "inherited", c->inherited,
+                   "head_hash", json_text_or_null(*c->parent_hash ? c->parent_hash : NULL));
 }
 
 json_t *debate_config_to_json(const struct debate_config *c) {
@@ -65,6 +72,7 @@ json_t *debate_config_to_json(const struct debate_config *c) {
       "context_bytes", (json_int_t)c->context_bytes, "seed", seed, "nonce", c->nonce, "demo",
       c->demo, "agents", agents, "judges", judges);
   if (c->allow_unknown_price) maker_put(&m, out, "allow_unknown_price", json_true());
+  if (c->parent_id) maker_put(&m, out, "parent", parent_to_json(c));
   return maker_done(&m, out);
 }
 
@@ -88,6 +96,13 @@ static bool read_text(const json_t *object, const char *key, char **ret_text) {
   if (!json_is_string(value)) return false;
   *ret_text = bytes_dup(json_bytes(value));
   return *ret_text != NULL;
+}
+
+static bool read_parent(const json_t *parent, struct debate_config *c) {
+  c->branch_point = (int)json_get_int(parent, "branch_point", -1);
+  c->inherited = (int)json_get_int(parent, "inherited", 0);
+  snprintf(c->parent_hash, sizeof c->parent_hash, "%s", json_get_text(parent, "head_hash", ""));
+  return read_text(parent, "debate_id", &c->parent_id) && c->inherited >= 0;
 }
 
 static bool read_agent(const json_t *data, bool judge, struct debate_agent *a) {
@@ -211,6 +226,8 @@ static enum status read_config(const json_t *data, struct debate_config *c, stru
   const char *nonce = json_get_text(data, "nonce", "");
   if (strlen(nonce) != sizeof c->nonce - 1) return corrupt(err, "nonce");
   memcpy(c->nonce, nonce, sizeof c->nonce);
+  const json_t *parent = json_object_get(data, "parent");
+  if (parent && !read_parent(parent, c)) return corrupt(err, "parent");
   if (!read_text(data, "task", &c->task)) return corrupt(err, "task");
   if (json_is_string(json_object_get(data, "context")) && !read_text(data, "context", &c->context))
     return corrupt(err, "context");

@@ -70,6 +70,10 @@ struct debate_config {
   int member_count; /* n */
   struct debate_agent judges[DEBATE_JUDGES_MAX];
   int judge_count;
+  char *parent_id;      /* the debate that this one came from; NULL = none */
+  int branch_point;     /* the last round that was taken over from it; -1 = none was */
+  int inherited;        /* how many events after debate_start were */
+  char parent_hash[65]; /* of the last of them in the parent's log; "" = none */
   int engine_version, rules_version, prompts_version;
 };
 

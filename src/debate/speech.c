@@ -43,6 +43,7 @@ static json_t *speech_head(struct maker *m, const struct event *ev) {
 }
 
 static void put_marks(struct maker *m, json_t *out, const struct event *ev) {
+  if (json_get_bool(ev->data, "inherited", false)) maker_put(m, out, "inherited", json_true());
   maker_put(m, out, "repaired", outward_member(ev->data, "repaired"));
   maker_put(m, out, "truncated", outward_member(ev->data, "truncated"));
 }

@@ -358,6 +358,9 @@ json_t *view_debate(const struct debate *debate, const struct view_extra *extra)
   put_state(&m, out, debate, extra);
   maker_put(&m, out, "task", json_text_or_null(c->task));
   maker_put(&m, out, "context", json_text_or_null(c->context));
+  maker_put(&m, out, "parent_debate_id", json_text_or_null(c->parent_id));
+  maker_put(&m, out, "branch_point", json_int_or_null(c->parent_id ? c->branch_point : -1));
+  maker_put(&m, out, "inherited_events", json_integer(c->inherited));
   put_panel(&m, out, c);
   put_decision(&m, out, debate);
   put_times(&m, out, debate);

@@ -290,10 +290,10 @@ static enum status hand_over(struct delivery *delivery) {
   }
   struct store_event *all = many ? many : few;
   for (size_t i = 0; i < delivery->count; i++) all[i] = delivery->events[i].event;
-  if (delivery->key)
+  if (delivery->key || delivery->origin)
     return store_append_start(live->runner->store, live->row.id, all, delivery->count, &live->row,
-                              delivery->key, delivery->spending, delivery->spending_count,
-                              on_stored, delivery);
+                              delivery->key, delivery->origin, delivery->spending,
+                              delivery->spending_count, on_stored, delivery);
   return store_append(live->runner->store, live->row.id, all, delivery->count, delivery->change,
                       &live->row, delivery->spending, delivery->spending_count, on_stored,
                       delivery);

@@ -195,6 +195,7 @@ struct delivery {
   struct store_spending spending[DELIVERY_DAYS]; /* what the events change in what was spent */
   size_t spending_count;
   const struct store_start_key *key; /* of the start; its caller's until `committed` */
+  const struct store_origin *origin; /* likewise */
   enum store_row_change change;
   bool ends; /* debate_end is among them */
   bool held; /* not with the store yet */

@@ -279,26 +279,29 @@ static enum status show_status(struct live *live, struct delivery *delivery, con
   return s;
 }
 
-enum status live_begin(struct live *live, const struct debate_config *config, bool queued,
-                       const struct store_start_key *key, live_committed_fn *committed, void *ctx) {
+enum status live_begin(struct live *live, const struct live_start *start,
+                       live_committed_fn *committed, void *ctx) {
   struct delivery *delivery = delivery_gather(live);
   struct drafts drafts = {0};
   enum status s = delivery ? open_in_hub(live, 1) : STATUS_NOMEM;
-  if (!s) s = drafts_add(&drafts, EVENT_DEBATE_START, -1, NULL, debate_config_to_json(config));
+  if (!s)
+    s = drafts_add(&drafts, EVENT_DEBATE_START, -1, NULL, debate_config_to_json(start->config));
   if (!s) s = delivery_seal(delivery, &drafts);
+  if (!s && start->inherited->count) s = delivery_seal(delivery, start->inherited);
   if (!s) s = make_seats(live);
   if (s) {
     drafts_done(&drafts);
     delivery_drop(live);
     return s;
   }
-  live->state = queued ? LIVE_QUEUED : LIVE_RUNNING;
+  live->state = start->queued ? LIVE_QUEUED : LIVE_RUNNING;
   delivery->change = STORE_ROW_INSERT;
-  delivery->key = key;
+  delivery->key = start->key;
+  delivery->origin = start->origin;
   delivery->committed = committed;
   delivery->ctx = ctx;
   watch_deadline(live);
-  if (!queued) story_begin(live);
+  if (!start->queued) story_begin(live);
   live_advance(live, delivery);
   return STATUS_OK;
 }

@@ -36,11 +36,18 @@ void live_take_request_id(struct live *live, char *request_id);
 void live_unref(struct live *live);
 void live_ref(struct live *live);
 
-/* Writes debate_start with the row and the key (NULL = none, the caller's until `committed`), and
- * asks, unless `queued`. `committed` when it is on disk; not after an error: then nothing was
+/* What a debate begins with. */
+struct live_start {
+  const struct debate_config *config;
+  struct drafts *inherited;          /* events of another log that follow debate_start; taken */
+  const struct store_start_key *key; /* NULL = none; the caller's until `committed`, as the next */
+  const struct store_origin *origin;
+  bool queued;
+};
+/* Writes debate_start, and what is inherited, with the row, the key and the origin, and asks,
+ * unless it is queued. `committed` when it is on disk; not after an error: then nothing was
  * written. */
-MUST_CHECK enum status live_begin(struct live *live, const struct debate_config *config,
-                                  bool queued, const struct store_start_key *key,
+MUST_CHECK enum status live_begin(struct live *live, const struct live_start *start,
                                   live_committed_fn *committed, void *ctx);
 /* Takes an event of the store's log up into the state; before live_continue. Any one thread. */
 MUST_CHECK enum status live_restore(struct live *live, const struct store_event *event,

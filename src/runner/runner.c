@@ -206,8 +206,13 @@ struct start_request {
   struct runner *runner;
   char *tenant_id, *owner_id;
   struct debate_spec spec;
+  bool fork; /* config and inherited stand for the spec */
+  struct debate_config config;
+  struct drafts inherited;
   struct store_start_key key;
   char *key_text; /* NULL = there is none */
+  struct store_origin origin;
+  char *parent_id, *batch_id; /* its texts; NULL = there is none */
   runner_started_fn *done;
   void *ctx;
   char id[ID_SIZE];
@@ -221,6 +226,10 @@ static void start_free(struct start_request *q) {
   free(q->tenant_id);
   free(q->owner_id);
   free(q->key_text);
+  free(q->parent_id);
+  free(q->batch_id);
+  debate_config_done(&q->config);
+  drafts_done(&q->inherited);
   json_decref(q->agents);
   free(q);
 }
@@ -244,6 +253,8 @@ static void start_committed(void *ctx, enum status status) {
   struct error err = {0};
   if (status == STATUS_NO_SPACE || status == STATUS_IO || status == STATUS_TIMEOUT)
     status = refused_by_store(status, &err);
+  else if (status == STATUS_CONFLICT && q->batch_id)
+    status = error_set(&err, status, NULL, "the item was started or cancelled");
   else if (status)
     status = error_set(&err, STATUS_UNAVAILABLE, NULL, "the debate could not be stored");
   if (status) {
@@ -320,21 +331,41 @@ static const struct store_start_key *stamp_key(struct start_request *q) {
   return &q->key;
 }
 
+/* A fork keeps its parent's panel, of which every agent must be there. */
+static enum status check_panel(const struct runner *r, const struct debate_config *config,
+                               struct error *err) {
+  for (int i = 0; i < config->member_count; i++) {
+    struct agent_binding binding;
+    if (!panel_binding(r->agents, &config->members[i], &binding))
+      return error_set(err, STATUS_INVALID, "agents", "%s (%s) cannot be asked any more",
+                       config->members[i].type, config->members[i].model);
+  }
+  return STATUS_OK;
+}
+
+static enum status resolve(struct start_request *q, struct error *err) {
+  struct runner *r = q->runner;
+  if (q->fork) return check_panel(r, &q->config, err);
+  enum status s = panel_resolve(r->agents, r->options, &q->spec, &q->config, err);
+  if (s || !q->parent_id) return s;
+  q->config.branch_point = -1;
+  return bytes_replace(&q->config.parent_id, bytes_of(q->parent_id));
+}
+
 /* Loop thread. */
 static void start_on_loop(void *arg) {
   struct start_request *q = arg;
   struct runner *r = q->runner;
   struct error err = {0};
-  struct debate_config config = {0};
+  struct debate_config *config = &q->config;
   struct live *live = NULL;
   enum status s = admission(r, &err);
-  if (!s) s = panel_resolve(r->agents, r->options, &q->spec, &config, &err);
-  if (!s) s = admit_by_budget(q, &config, &err);
-  if (!s) s = make_row(q, &config, &live);
+  if (!s) s = resolve(q, &err);
+  if (!s) s = admit_by_budget(q, config, &err);
+  if (!s) s = make_row(q, config, &live);
   if (!s) s = enlist(r, live);
   if (s) {
     live_unref(live);
-    debate_config_done(&config);
     if (!err.message[0]) error_set(&err, s, NULL, "out of memory");
     start_failed(q, s, &err);
     return;
@@ -350,43 +381,88 @@ static void start_on_loop(void *arg) {
   struct log_context context = live_log_context(live);
   log_info("runner", &context,
            "debate=accepted agents=%d rounds=%d consensus=%s mode=%s demo=%s queued=%s",
-           config.member_count, config.rounds, rule_names[config.rule], mode_names[config.mode],
-           config.demo ? "yes" : "no", q->queued ? "yes" : "no");
-  s = live_begin(live, &config, q->queued, stamp_key(q), start_committed, q);
-  debate_config_done(&config);
+           config->member_count, config->rounds, rule_names[config->rule], mode_names[config->mode],
+           config->demo ? "yes" : "no", q->queued ? "yes" : "no");
+  q->origin.parent_id = q->parent_id;
+  q->origin.batch_id = q->batch_id;
+  const struct live_start start = {.config = config,
+                                   .inherited = &q->inherited,
+                                   .key = stamp_key(q),
+                                   .origin = q->parent_id || q->batch_id ? &q->origin : NULL,
+                                   .queued = q->queued};
+  s = live_begin(live, &start, start_committed, q);
   if (!s) return;
   error_set(&err, s, NULL, "out of memory");
   start_failed(q, s, &err);
   runner_live_ended(r, live);
 }
 
-void runner_start(struct runner *r, const struct principal *who, struct debate_spec *spec,
-                  const struct store_start_key *key, runner_started_fn *done, void *ctx) {
-  struct error err = {0};
+static bool copy_optional(const char *text, char **ret_text) {
+  *ret_text = text ? bytes_dup(bytes_of(text)) : NULL;
+  return !text || *ret_text;
+}
+
+/* NULL when memory is short. */
+static struct start_request *start_make(struct runner *r, const struct principal *who,
+                                        const struct store_start_key *key,
+                                        const struct store_origin *origin, runner_started_fn *done,
+                                        void *ctx) {
   struct start_request *q = calloc(1, sizeof *q);
-  if (q) {
-    q->runner = r;
-    q->spec = *spec;
-    q->done = done;
-    q->ctx = ctx;
-    q->tenant_id = bytes_dup(bytes_of(who->tenant_id));
-    q->owner_id = bytes_dup(bytes_of(who->owner_id));
-    if (key) q->key = *key;
-    if (key) q->key_text = bytes_dup(bytes_of(key->text));
-  }
-  if (q && q->tenant_id && q->owner_id && (!key || q->key_text)) {
-    debate_spec_init(spec);
-    loop_post(r->loop, start_on_loop, q);
-    return;
-  }
+  if (!q) return NULL;
+  q->runner = r;
+  q->done = done;
+  q->ctx = ctx;
+  debate_spec_init(&q->spec);
+  if (key) q->key = *key;
+  if (origin) q->origin = *origin;
+  if (copy_optional(who->tenant_id, &q->tenant_id) && copy_optional(who->owner_id, &q->owner_id) &&
+      copy_optional(key ? key->text : NULL, &q->key_text) &&
+      copy_optional(origin ? origin->parent_id : NULL, &q->parent_id) &&
+      copy_optional(origin ? origin->batch_id : NULL, &q->batch_id))
+    return q;
+  start_free(q);
+  return NULL;
+}
+
+static void start_without_memory(runner_started_fn *done, void *ctx) {
+  struct error err = {0};
   error_set(&err, STATUS_NOMEM, NULL, "out of memory");
   done(ctx, STATUS_NOMEM, &err, NULL);
+}
+
+void runner_start(struct runner *r, const struct principal *who, struct debate_spec *spec,
+                  const struct store_start_key *key, const struct store_origin *origin,
+                  runner_started_fn *done, void *ctx) {
+  struct start_request *q = start_make(r, who, key, origin, done, ctx);
   if (!q) {
     debate_spec_done(spec);
+    start_without_memory(done, ctx);
     return;
   }
+  q->spec = *spec;
   debate_spec_init(spec);
-  start_free(q);
+  loop_post(r->loop, start_on_loop, q);
+}
+
+void runner_fork(struct runner *r, const struct principal *who, struct debate_config *config,
+                 struct drafts *inherited, const char *request_id, runner_started_fn *done,
+                 void *ctx) {
+  const struct store_origin origin = {.parent_id = config->parent_id,
+                                      .branch_point = config->branch_point};
+  struct start_request *q = start_make(r, who, NULL, &origin, done, ctx);
+  if (!q || !copy_optional(request_id, &q->spec.request_id)) {
+    if (q) start_free(q);
+    debate_config_done(config);
+    drafts_done(inherited);
+    start_without_memory(done, ctx);
+    return;
+  }
+  q->fork = true;
+  q->config = *config;
+  q->inherited = *inherited;
+  *config = (struct debate_config){0};
+  *inherited = (struct drafts){0};
+  loop_post(r->loop, start_on_loop, q);
 }
 
 /* ---- cancelling ---- */

@@ -50,9 +50,19 @@ typedef void runner_started_fn(void *ctx, enum status status, const struct error
  * principal, the day or the process cannot pay for a call, STATUS_NO_SPACE while the disk is full,
  * STATUS_IO while the store cannot be written, STATUS_UNAVAILABLE while stopping.
  * `key` (NULL = none; text and digest are read, and copied) is stored with the debate: the caller
- * sees to it that the same key is not started twice at once; see api/start_keys.h. */
+ * sees to it that the same key is not started twice at once; see api/start_keys.h. `origin` (NULL =
+ * none) is copied; STATUS_CONFLICT when its item of a batch was started or cancelled meanwhile. */
 void runner_start(struct runner *runner, const struct principal *who, struct debate_spec *spec,
-                  const struct store_start_key *key, runner_started_fn *done, void *ctx);
+                  const struct store_start_key *key, const struct store_origin *origin,
+                  runner_started_fn *done, void *ctx);
+
+/* A debate that goes on from another one's events: debate_start with the other's configuration,
+ * whose parent fields say which it is, then the events, then whatever the engine asks next. Takes
+ * both in every case; `request_id` (NULL = none) is for the log. Answers as runner_start;
+ * STATUS_INVALID names `agents` when one of the panel is not to be asked any more. */
+void runner_fork(struct runner *runner, const struct principal *who, struct debate_config *config,
+                 struct drafts *inherited, const char *request_id, runner_started_fn *done,
+                 void *ctx);
 
 /* Asks a debate to stop; looks it up first (blocks; not on the loop thread), and answers when the
  * request is on disk. STATUS_NOT_FOUND, STATUS_CONFLICT when it had ended, STATUS_UNAVAILABLE while

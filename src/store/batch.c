@@ -69,6 +69,12 @@ static void put_key(char **at, struct batch *batch, const struct store_start_key
   batch->key = copy;
 }
 
+static void put_origin(char **at, struct batch *batch, const struct store_origin *origin) {
+  batch->origin = *origin;
+  batch->origin.parent_id = put_text(at, origin->parent_id);
+  batch->origin.batch_id = put_text(at, origin->batch_id);
+}
+
 static bool is_complete(const char *debate_id, const struct store_event *events, size_t count,
                         enum store_row_change change, const struct store_debate *row) {
   if (!debate_id || !*debate_id) return false;
@@ -82,8 +88,9 @@ static bool is_complete(const char *debate_id, const struct store_event *events,
 
 enum status batch_make(const char *debate_id, const struct store_event *events, size_t count,
                        enum store_row_change change, const struct store_debate *row,
-                       const struct store_start_key *key, const struct store_spending *spending,
-                       size_t spending_count, struct batch **ret_batch) {
+                       const struct store_start_key *key, const struct store_origin *origin,
+                       const struct store_spending *spending, size_t spending_count,
+                       struct batch **ret_batch) {
   if (!is_complete(debate_id, events, count, change, row)) return STATUS_INVALID;
   if (key && (change != STORE_ROW_INSERT || !key->text || !*key->text)) return STATUS_INVALID;
   size_t size = sizeof(struct batch) + count * sizeof *events + text_size(debate_id);
@@ -91,6 +98,7 @@ enum status batch_make(const char *debate_id, const struct store_event *events, 
   for (size_t i = 0; i < spending_count; i++)
     size += text_size(spending[i].tenant_id) + text_size(spending[i].owner_id);
   if (key) size += sizeof *key + text_size(key->text);
+  if (origin) size += text_size(origin->parent_id) + text_size(origin->batch_id);
   if (change != STORE_ROW_NONE) size += row_size(row);
   for (size_t i = 0; i < count; i++)
     size += text_size(events[i].type) + text_size(events[i].agent) + events[i].data.len;
@@ -104,6 +112,7 @@ enum status batch_make(const char *debate_id, const struct store_event *events, 
   char *at = (char *)(batch->spending + spending_count);
   if (key) put_key(&at, batch, key);
   batch->debate_id = put_text(&at, debate_id);
+  if (origin) put_origin(&at, batch, origin);
   if (change != STORE_ROW_NONE) put_row(&at, batch, row);
   for (size_t i = 0; i < count; i++) put_event(&at, &batch->events[i], &events[i]);
   for (size_t i = 0; i < spending_count; i++) put_spending(&at, &batch->spending[i], &spending[i]);

@@ -20,6 +20,7 @@ struct batch {
   enum store_row_change change;
   struct store_debate row;             /* its texts lie in the block */
   const struct store_start_key *key;   /* of the row to insert, in the block; NULL = none */
+  struct store_origin origin;          /* of the row to insert; its texts lie in the block */
   const struct store_breaker *breaker; /* in the block; NULL = it is a debate's batch */
   const struct deletion *deletion;     /* likewise */
   const struct store_trace *traces;    /* likewise, `count` of them */
@@ -32,6 +33,7 @@ struct batch {
 MUST_CHECK enum status batch_make(const char *debate_id, const struct store_event *events,
                                   size_t count, enum store_row_change change,
                                   const struct store_debate *row, const struct store_start_key *key,
+                                  const struct store_origin *origin,
                                   const struct store_spending *spending, size_t spending_count,
                                   struct batch **ret_batch);
 /* STATUS_INVALID without a name, STATUS_TOO_LARGE, STATUS_NOMEM. */

@@ -58,6 +58,13 @@ static const char *const commit_sql[COMMIT_STATEMENTS] = {
         "DELETE FROM idempotency_keys WHERE (tenant_id, owner_id, key) IN"
         " (SELECT tenant_id, owner_id, key FROM idempotency_keys WHERE created_ms < ?1"
         " ORDER BY created_ms LIMIT ?2)",
+    [COMMIT_INSERT_LINEAGE] =
+        "INSERT INTO lineage (debate_id, parent_id, branch_point) VALUES (?1, ?2, ?3)",
+    /* What was asked for is in the debate's log from here on. */
+    [COMMIT_START_ITEM] =
+        "UPDATE batch_items SET debate_id = ?1, request = '' WHERE batch_id = ?2 AND item = ?3"
+        " AND debate_id IS NULL AND error IS NULL"
+        " AND (SELECT cancelled_ms FROM batches WHERE id = ?2) IS NULL",
     [COMMIT_DROP_TRACE] = "DELETE FROM traces_due WHERE debate_id = ?1 AND changed_in = ?2",
 };
 
@@ -356,6 +363,23 @@ static int write_key(struct commit *commit, const struct batch *batch) {
   return rc == SQLITE_OK ? step(trim) : rc;
 }
 
+static int write_lineage(struct commit *commit, const struct batch *batch) {
+  sqlite3_stmt *s = commit->statements[COMMIT_INSERT_LINEAGE];
+  bind_text(s, 1, batch->debate_id);
+  bind_text(s, 2, batch->origin.parent_id);
+  bind_known(s, 3, batch->origin.branch_point);
+  return step(s);
+}
+
+static int start_item(struct commit *commit, const struct batch *batch) {
+  sqlite3_stmt *s = commit->statements[COMMIT_START_ITEM];
+  bind_text(s, 1, batch->debate_id);
+  bind_text(s, 2, batch->origin.batch_id);
+  sqlite3_bind_int64(s, 3, batch->origin.batch_item);
+  int rc = step(s);
+  return rc == SQLITE_OK && sqlite3_changes(commit->db) == 0 ? SQLITE_CONSTRAINT : rc;
+}
+
 /* A log has no holes: an event that is not the next one would hide a lost one for ever. */
 static int write_batch(struct commit *commit, const struct batch *batch) {
   if (batch->breaker) return write_breaker(commit, batch->breaker);
@@ -365,6 +389,8 @@ static int write_batch(struct commit *commit, const struct batch *batch) {
   if (!debate) debate = &unkept;
   int rc = find_debate(commit, batch, debate);
   if (rc == SQLITE_OK && batch->key) rc = write_key(commit, batch);
+  if (rc == SQLITE_OK && batch->origin.parent_id) rc = write_lineage(commit, batch);
+  if (rc == SQLITE_OK && batch->origin.batch_id) rc = start_item(commit, batch);
   for (size_t i = 0; rc == SQLITE_OK && i < batch->count; i++)
     rc = batch->events[i].seq == ++debate->last_seq
              ? put_event(commit, debate->num, &batch->events[i])

@@ -24,6 +24,7 @@ enum reader_statement {
   READER_SPENDING,
   READER_START_KEY,
   READER_TRACES,
+  READER_CHILDREN,
   READER_SEARCH_FLOOR, /* one for each scope, as the next */
   READER_SEARCH = READER_SEARCH_FLOOR + 3,
   READER_DAYS = READER_SEARCH + 3,

@@ -118,19 +118,20 @@ enum status store_append(struct store *store, const char *debate_id,
                          const struct store_spending *spending, size_t spending_count,
                          store_done_fn *done, void *ctx) {
   struct batch *batch;
-  enum status status =
-      batch_make(debate_id, events, count, change, row, NULL, spending, spending_count, &batch);
+  enum status status = batch_make(debate_id, events, count, change, row, NULL, NULL, spending,
+                                  spending_count, &batch);
   return status ? status : append(store, batch, done, ctx);
 }
 
 enum status store_append_start(struct store *store, const char *debate_id,
                                const struct store_event *events, size_t count,
                                const struct store_debate *row, const struct store_start_key *key,
+                               const struct store_origin *origin,
                                const struct store_spending *spending, size_t spending_count,
                                store_done_fn *done, void *ctx) {
   struct batch *batch;
-  enum status status = batch_make(debate_id, events, count, STORE_ROW_INSERT, row, key, spending,
-                                  spending_count, &batch);
+  enum status status = batch_make(debate_id, events, count, STORE_ROW_INSERT, row, key, origin,
+                                  spending, spending_count, &batch);
   return status ? status : append(store, batch, done, ctx);
 }
 

@@ -139,13 +139,23 @@ struct store_start_key {
   int64_t expired_ms; /* a key that was made before this counts no more */
 };
 
+/* Where a debate comes from. */
+struct store_origin {
+  const char *parent_id; /* NULL = no other debate */
+  int branch_point;      /* the last round that was taken over; -1 = none: a follow-up */
+  const char *batch_id;  /* NULL = no batch */
+  int64_t batch_item;
+};
+
 /* As store_append with STORE_ROW_INSERT; the key, of the row's tenant and owner, is stored in the
  * same transaction, and a few of all that have expired are removed. `done` gets STATUS_CONFLICT
- * when the key stands for another debate already: then nothing was written. `key` NULL = none. */
+ * when the key stands for another debate already, or the origin's item of a batch was started or
+ * cancelled: then nothing was written. `key` and `origin` NULL = none. */
 MUST_CHECK enum status store_append_start(struct store *store, const char *debate_id,
                                           const struct store_event *events, size_t count,
                                           const struct store_debate *row,
                                           const struct store_start_key *key,
+                                          const struct store_origin *origin,
                                           const struct store_spending *spending,
                                           size_t spending_count, store_done_fn *done, void *ctx);
 
@@ -278,6 +288,19 @@ MUST_CHECK enum status store_list_debates(struct store *store, const struct prin
                                           struct store_debate **ret_rows, size_t *ret_count,
                                           int64_t *ret_total, struct error *err);
 void store_list_free(struct store_debate *rows, size_t count);
+
+/* A debate that came from another one. */
+struct store_child {
+  const char *debate_id, *status, *task;
+  int branch_point; /* -1 = a follow-up */
+  int64_t created_ms;
+};
+typedef void store_child_fn(void *ctx, const struct store_child *child);
+/* Those of the parent that the principal may see, by id, at most `limit`; the parent need not be
+ * there any more. What each is given and must not do are as in store_read_events. */
+MUST_CHECK enum status store_list_children(struct store *store, const struct principal *who,
+                                           const char *parent_id, size_t limit,
+                                           store_child_fn *each, void *ctx, struct error *err);
 
 struct store_search_query {
   const char *text; /* a part of the question or of the slug; ASCII letters of either case */

@@ -84,7 +84,7 @@ static void start(struct world *w) {
   assert_int_equal(debate_spec_parse(body, &limits, &spec, &err), STATUS_OK);
   json_decref(body);
   const struct principal who = PRINCIPAL_LOCAL;
-  runner_start(w->engine.runner, &who, &spec, NULL, on_started, w);
+  runner_start(w->engine.runner, &who, &spec, NULL, NULL, on_started, w);
 }
 
 static void on_cancelled(void *ctx, enum status status) {

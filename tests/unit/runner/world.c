@@ -205,7 +205,7 @@ struct watch *world_start(struct world *w, struct debate_spec *spec) {
   signal_init(&watch->woken);
   assert_true(w->watch_count < WATCHES_MAX);
   w->watches[w->watch_count++] = watch;
-  runner_start(w->runner, &PRINCIPAL_LOCAL, spec, NULL, on_started, watch);
+  runner_start(w->runner, &PRINCIPAL_LOCAL, spec, NULL, NULL, on_started, watch);
   return watch;
 }
 

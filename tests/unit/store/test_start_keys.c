@@ -23,8 +23,9 @@ static enum status start_as(struct fixture *f, const struct principal *who, cons
   struct store_debate row = make_debate("task", 1);
   row.tenant_id = (char *)who->tenant_id;
   row.owner_id = (char *)who->owner_id;
-  assert_int_equal(store_append_start(f->store, id, &e, 1, &row, key, NULL, 0, answers_add, &a),
-                   STATUS_OK);
+  assert_int_equal(
+      store_append_start(f->store, id, &e, 1, &row, key, NULL, NULL, 0, answers_add, &a),
+      STATUS_OK);
   answers_wait(&a, 1);
   return a.statuses[0];
 }
@@ -175,7 +176,7 @@ static void a_key_needs_a_text_and_a_start(void **state) {
   struct store_event e = make_event(1, "{}");
   struct store_debate row = make_debate("task", 1);
   struct store_start_key key = make_key("", 1, 1000);
-  assert_int_equal(store_append_start(f->store, "d1", &e, 1, &row, &key, NULL, 0, NULL, NULL),
+  assert_int_equal(store_append_start(f->store, "d1", &e, 1, &row, &key, NULL, NULL, 0, NULL, NULL),
                    STATUS_INVALID);
 }
 
