@@ -32,6 +32,8 @@ static const char *const db_options[] = {"--data-dir", "--db-path", "--elo-path"
                                          NULL};
 static const char *const migrate_options[] = {"--data-dir",   "--db-path",          "--elo-path",
                                               "--db-timeout", "--migration-copies", NULL};
+static const char *const runbook_options[] = {
+    "--data-dir", "--db-path", "--elo-path", "--db-timeout", "--log-file", "--ws-port", NULL};
 static const char *const agents_options[] = {"--agents-file", NULL};
 static const char *const remote_options[] = {NULL}; /* the files: port and token stand in them */
 
@@ -138,6 +140,15 @@ const struct command command_table[] = {
      .run = cli_doctor,
      .flags = doctor_flags,
      .options = command_all_options},
+    {.name = "runbook",
+     .usage = "runbook check [--server URL] [--json]",
+     .summary = "try on a live server what the operations runbook names",
+     .example = "aragora runbook check\n"
+                "aragora runbook check --server http://localhost:8080 --data-dir /data\n"
+                "aragora runbook check --json | jq '.checks[] | select(.status == \"fail\")'",
+     .run = cli_runbook,
+     .flags = runbook_flags,
+     .options = runbook_options},
     {.name = "db",
      .usage = "db check | checkpoint | analyze | vacuum [flags]",
      .summary = "upkeep of the database files; beside a server but vacuum",

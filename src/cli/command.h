@@ -63,7 +63,7 @@ const struct command *command_find(const char *name);
 /* One file each: what it runs, and its flags (ended by a row without a name). */
 extern const struct flag server_flags[], ask_flags[], debates_flags[], replay_flags[],
     export_flags[], agents_flags[], breakers_flags[], healthcheck_flags[], migrate_flags[],
-    db_flags[], doctor_flags[], backup_flags[], config_flags[];
+    db_flags[], doctor_flags[], backup_flags[], config_flags[], runbook_flags[];
 int cli_server(int argc, char **argv);
 int cli_ask(int argc, char **argv);
 int cli_debates(int argc, char **argv);
@@ -77,6 +77,7 @@ int cli_migrate(int argc, char **argv);
 int cli_db(int argc, char **argv);
 int cli_config(int argc, char **argv);
 int cli_doctor(int argc, char **argv);
+int cli_runbook(int argc, char **argv);
 int cli_fake_provider(int argc, char **argv);
 int cli_help(int argc, char **argv);
 

@@ -125,6 +125,35 @@ static enum status answer_of(const struct remote *r, CURL *curl, CURLcode code, 
   return STATUS_OK;
 }
 
+enum status remote_ask(const struct remote *r, const char *method, const char *path,
+                       int64_t timeout_ms, long *ret_http_status, struct buffer *ret_body,
+                       struct error *err) {
+  BUFFER_LATER struct buffer url;
+  char detail[CURL_ERROR_SIZE] = "";
+  buffer_init(&url, 16384);
+  buffer_printf(&url, "%s%s", r->base, path);
+  CURL *curl = curl_easy_init();
+  if (!curl || url.overflow) {
+    curl_easy_cleanup(curl);
+    return error_set(err, STATUS_NOMEM, NULL, "out of memory");
+  }
+  curl_easy_setopt(curl, CURLOPT_URL, url.ptr);
+  curl_easy_setopt(curl, CURLOPT_HTTPHEADER, r->headers);
+  curl_easy_setopt(curl, CURLOPT_NOBODY, strcmp(method, "HEAD") == 0 ? 1L : 0L);
+  curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_body);
+  curl_easy_setopt(curl, CURLOPT_WRITEDATA, ret_body);
+  curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, detail);
+  curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_MS);
+  curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)timeout_ms);
+  curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+  CURLcode code = curl_easy_perform(curl);
+  if (code == CURLE_OK) curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, ret_http_status);
+  curl_easy_cleanup(curl);
+  if (code == CURLE_OK) return STATUS_OK;
+  return error_set(err, STATUS_UNAVAILABLE, NULL, "cannot reach %s: %s", r->base,
+                   *detail ? detail : curl_easy_strerror(code));
+}
+
 struct call {
   const char *method; /* NULL = what the body asks for */
   const char *path;

@@ -36,6 +36,12 @@ MUST_CHECK enum status remote_delete(const struct remote *remote, const char *pa
                                      const json_t *body, int64_t timeout_ms, json_t **ret_answer,
                                      struct error *err);
 
+/* Any answer, whatever its status and type: "GET" or "HEAD". STATUS_UNAVAILABLE when the server
+ * cannot be reached. */
+MUST_CHECK enum status remote_ask(const struct remote *remote, const char *method, const char *path,
+                                  int64_t timeout_ms, long *ret_http_status,
+                                  struct buffer *ret_body, struct error *err);
+
 /* POST /api/debates with an Idempotency-Key of its own. When the connection breaks before the
  * answer is there, the debate may have started or not: it is asked again with the same key, until
  * the server is back, at most for a while, or until Ctrl-C. */

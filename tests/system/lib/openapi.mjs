@@ -51,6 +51,7 @@ export class Contract {
   constructor(document) {
     this.document = document;
     this.ajv = new Ajv2020({ strict: true, strictRequired: false, allowUnionTypes: true, allErrors: true });
+    this.ajv.addVocabulary(['example']);
     this.ajv.addFormat('date-time', { type: 'string', validate: (text) => TIME.test(text) && !Number.isNaN(Date.parse(text)) });
     this.ajv.addFormat('date', { type: 'string', validate: (text) => /^\d{4}-\d\d-\d\d$/.test(text) });
     this.ajv.addSchema({ $id: 'api', $defs: JSON.parse(locally(close(document.components.schemas))) });
