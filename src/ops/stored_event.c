@@ -1,14 +1,14 @@
 #include "ops/stored_event.h"
 
+#include "base/json_tree.h"
 #include "debate/view.h"
 
 enum status stored_event_read(const struct store_event *stored, struct event *ret_event,
                               struct error *err) {
-  json_t *data = NULL;
+  json_t *data = stored->data.ptr ? json_tree_read(stored->data) : json_object();
   if (!stored->data.ptr) {
-    data = json_object();
     if (!data) return error_set(err, STATUS_NOMEM, NULL, "out of memory");
-  } else if (json_parse(stored->data, &data, NULL) || !json_is_object(data)) {
+  } else if ((!data && json_parse(stored->data, &data, NULL)) || !json_is_object(data)) {
     json_decref(data);
     return error_set(err, STATUS_CORRUPT, NULL, "event %llu of a log holds no object",
                      (unsigned long long)stored->seq);
