@@ -1,6 +1,7 @@
 #include "api/app.h"
 
 #include "api/agent_checks.h"
+#include "api/gauges.h"
 #include "api/health.h"
 #include "api/start_keys.h"
 #include "api/state.h"
@@ -24,6 +25,7 @@ enum status api_create(const struct api_parts *parts, struct api **ret_api, stru
     api_destroy(api);
     return error_set(err, STATUS_NOMEM, NULL, "out of memory");
   }
+  gauges_declare(parts->agents);
   metric_set(METRIC_INFO, (const char *const[]){ARAGORA_VERSION}, 1);
   *ret_api = api;
   return STATUS_OK;
@@ -41,6 +43,7 @@ void api_destroy(struct api *api) {
 enum status api_use_agents(struct api *api, const struct agent_table *agents) {
   enum status status = agent_checks_use(api->checks, agents);
   if (!status) api->agents = agents;
+  if (!status) gauges_declare(agents);
   return status;
 }
 

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/log_file.h"
+#include "base/metrics.h"
 #include "base/utf8.h"
 
 #include <stdarg.h>
@@ -238,6 +239,7 @@ void log_line(enum log_level level, const char *logger, const struct log_context
   vsnprintf(message, sizeof message, format, args);
   va_end(args);
   redact(message);
+  metric_add(METRIC_LOG_LINES, (const char *const[]){level_names[level]}, 1);
 
   struct line line;
   line.len = 0;

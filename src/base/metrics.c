@@ -1,17 +1,19 @@
 #include "base/metrics.h"
 
+#include "base/metrics_process.h"
 #include "base/utf8.h"
 
-#include <dirent.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
-#include <time.h>
-#include <unistd.h>
 
-enum metric_type { METRIC_TYPE_COUNTER, METRIC_TYPE_GAUGE, METRIC_TYPE_HISTOGRAM };
+enum metric_type {
+  METRIC_TYPE_COUNTER,
+  METRIC_TYPE_GAUGE,
+  METRIC_TYPE_HISTOGRAM,
+  METRIC_TYPE_HISTOGRAM_SHORT,
+  METRIC_TYPE_HISTOGRAM_LONG,
+};
 
 struct metric_row {
   const char *name;
@@ -24,21 +26,33 @@ struct metric_row {
 static const struct metric_row rows[METRIC_COUNT] = {METRICS_TABLE(METRIC_ROW)};
 #undef METRIC_ROW
 
-/* The runbook's alert asks whether the 95th percentile is above 30 s, so bounds must lie on both
- * sides of it. */
-static const struct {
+enum { BOUND_COUNT = 13 };
+
+struct bound {
   int64_t us;
-  const char *text;
-} bounds[] = {
-    {100000, "0.1"},  {250000, "0.25"}, {500000, "0.5"},    {1000000, "1"},   {2500000, "2.5"},
-    {5000000, "5"},   {10000000, "10"}, {20000000, "20"},   {30000000, "30"}, {45000000, "45"},
-    {60000000, "60"}, {90000000, "90"}, {120000000, "120"},
+  const char *text; /* NULL = no further ones */
 };
 
-enum {
-  BOUND_COUNT = sizeof bounds / sizeof *bounds,
-  LABEL_MAX_BYTES = 128, /* a longer value, or one that is not UTF-8, is counted under "other" */
+/* The runbook's alert asks whether the 95th percentile of answers is above 30 s, so bounds must lie
+ * on both sides of it. */
+static const struct bound bounds_of_answers[BOUND_COUNT + 1] = {
+    {100000, "0.1"},  {250000, "0.25"}, {500000, "0.5"},    {1000000, "1"},   {2500000, "2.5"},
+    {5000000, "5"},   {10000000, "10"}, {20000000, "20"},   {30000000, "30"}, {45000000, "45"},
+    {60000000, "60"}, {90000000, "90"}, {120000000, "120"}, {0, NULL},
 };
+static const struct bound bounds_of_requests[BOUND_COUNT + 1] = {
+    {1000, "0.001"},  {5000, "0.005"},  {10000, "0.01"},  {50000, "0.05"},
+    {100000, "0.1"},  {250000, "0.25"}, {500000, "0.5"},  {1000000, "1"},
+    {2500000, "2.5"}, {5000000, "5"},   {10000000, "10"}, {0, NULL},
+};
+static const struct bound bounds_of_debates[BOUND_COUNT + 1] = {
+    {1000000, "1"},       {5000000, "5"},     {10000000, "10"},   {30000000, "30"},
+    {60000000, "60"},     {120000000, "120"}, {300000000, "300"}, {600000000, "600"},
+    {1200000000, "1200"}, {0, NULL},
+};
+
+/* A longer value, or one that is not UTF-8, is counted under "other". */
+enum { LABEL_MAX_BYTES = 128 };
 
 struct histogram {
   atomic_llong buckets[BOUND_COUNT + 1]; /* not cumulative; the last is +Inf */
@@ -63,6 +77,16 @@ static struct family {
 } families[METRIC_COUNT];
 
 static pthread_mutex_t adding = PTHREAD_MUTEX_INITIALIZER;
+
+static bool is_histogram(enum metric id) {
+  return rows[id].type >= METRIC_TYPE_HISTOGRAM;
+}
+
+static const struct bound *bounds_of(enum metric id) {
+  if (rows[id].type == METRIC_TYPE_HISTOGRAM_SHORT) return bounds_of_requests;
+  if (rows[id].type == METRIC_TYPE_HISTOGRAM_LONG) return bounds_of_debates;
+  return bounds_of_answers;
+}
 
 static size_t label_count(enum metric id) {
   const char *names = rows[id].labels;
@@ -112,7 +136,7 @@ static struct series *series_create(enum metric id, const char *const labels[], 
     s->labels[i] = strdup(labels[i]);
     whole = whole && s->labels[i];
   }
-  if (rows[id].type == METRIC_TYPE_HISTOGRAM) {
+  if (is_histogram(id)) {
     s->histogram = calloc(1, sizeof *s->histogram);
     whole = whole && s->histogram;
   }
@@ -178,13 +202,28 @@ static struct histogram *histogram_of(enum metric id, struct series *s) {
 }
 
 void metric_observe_us(enum metric id, const char *const labels[], int64_t us) {
-  if (rows[id].type != METRIC_TYPE_HISTOGRAM) return;
+  if (!is_histogram(id)) return;
+  const struct bound *bounds = bounds_of(id);
   struct histogram *h = histogram_of(id, series_for(id, labels));
   if (us < 0) us = 0;
   size_t i = 0;
-  while (i < BOUND_COUNT && us > bounds[i].us) i++;
+  while (bounds[i].text && us > bounds[i].us) i++;
   atomic_fetch_add_explicit(&h->buckets[i], 1, memory_order_relaxed);
   atomic_fetch_add_explicit(&h->sum_us, us, memory_order_relaxed);
+}
+
+void metric_declare(enum metric id, const char *const labels[]) {
+  series_for(id, labels);
+}
+
+void metric_each(enum metric id, metric_each_fn *each, void *ctx) {
+  struct family *f = &families[id];
+  int n = atomic_load_explicit(&f->count, memory_order_acquire);
+  for (int i = 0; i < n; i++) {
+    const struct series *s = f->series[i];
+    each(ctx, (const char *const *)s->labels,
+         atomic_load_explicit(&s->value, memory_order_relaxed));
+  }
 }
 
 int64_t metric_get(enum metric id, const char *const labels[]) {
@@ -213,13 +252,13 @@ void metrics_reset(void) {
 
 /* Text format 0.0.4: in a label value \, " and newline are escaped, anything else is UTF-8. */
 static void append_label_value(struct buffer *out, const char *value) {
-  for (const char *p = value; *p; p++) {
-    if (*p == '\n')
-      buffer_append(out, "\\n", 2);
-    else if (*p == '"' || *p == '\\')
-      buffer_append(out, (char[]){'\\', *p}, 2);
-    else
-      buffer_append_char(out, *p);
+  for (const char *p = value; *p;) {
+    size_t plain = strcspn(p, "\n\"\\");
+    buffer_append(out, p, plain);
+    p += plain;
+    if (!*p) return;
+    buffer_append(out, (char[]){'\\', *p == '\n' ? 'n' : *p}, 2);
+    p++;
   }
 }
 
@@ -238,42 +277,68 @@ static void append_labels(struct buffer *out, enum metric id, const struct serie
     append_label_value(out, s ? s->labels[i] : "other");
     buffer_append_text(out, i + 1 < count || le ? "\"," : "\"");
   }
-  if (le) buffer_printf(out, "le=\"%s\"", le);
+  if (le) {
+    buffer_append_text(out, "le=\"");
+    buffer_append_text(out, le);
+    buffer_append_char(out, '"');
+  }
   buffer_append_char(out, '}');
+}
+
+/* Digits without printf: a scrape is thousands of numbers. */
+static void append_number(struct buffer *out, long long value) {
+  char text[24];
+  char *p = text + sizeof text;
+  unsigned long long left = value < 0 ? -(unsigned long long)value : (unsigned long long)value;
+  do *--p = (char)('0' + left % 10);
+  while (left /= 10);
+  if (value < 0) *--p = '-';
+  buffer_append(out, p, (size_t)(text + sizeof text - p));
+}
+
+static void append_end(struct buffer *out, long long value) {
+  buffer_append_char(out, ' ');
+  append_number(out, value);
+  buffer_append_char(out, '\n');
 }
 
 static void append_histogram(struct buffer *out, enum metric id, const struct series *s,
                              struct histogram *h) {
+  const struct bound *bounds = bounds_of(id);
   int64_t total = 0;
-  for (size_t i = 0; i <= BOUND_COUNT; i++) {
+  for (size_t i = 0; i == 0 || bounds[i - 1].text; i++) {
     /* The count is the sum of the buckets as read here, so that +Inf and _count always agree. */
     total += atomic_load_explicit(&h->buckets[i], memory_order_relaxed);
-    buffer_printf(out, "%s_bucket", rows[id].name);
-    append_labels(out, id, s, i < BOUND_COUNT ? bounds[i].text : "+Inf");
-    buffer_printf(out, " %lld\n", (long long)total);
+    buffer_append_text(out, rows[id].name);
+    buffer_append_text(out, "_bucket");
+    append_labels(out, id, s, bounds[i].text ? bounds[i].text : "+Inf");
+    append_end(out, total);
   }
   long long sum = atomic_load_explicit(&h->sum_us, memory_order_relaxed);
-  buffer_printf(out, "%s_sum", rows[id].name);
+  buffer_append_text(out, rows[id].name);
+  buffer_append_text(out, "_sum");
   append_labels(out, id, s, NULL);
   buffer_printf(out, " %lld.%06lld\n", sum / 1000000, sum % 1000000);
-  buffer_printf(out, "%s_count", rows[id].name);
+  buffer_append_text(out, rows[id].name);
+  buffer_append_text(out, "_count");
   append_labels(out, id, s, NULL);
-  buffer_printf(out, " %lld\n", (long long)total);
+  append_end(out, total);
 }
 
 static void append_series(struct buffer *out, enum metric id, struct series *s, bool other) {
   const struct series *labelled = other ? NULL : s;
-  if (rows[id].type == METRIC_TYPE_HISTOGRAM) {
+  if (is_histogram(id)) {
     append_histogram(out, id, labelled, histogram_of(id, s));
     return;
   }
   buffer_append_text(out, rows[id].name);
   append_labels(out, id, labelled, NULL);
-  buffer_printf(out, " %lld\n", (long long)atomic_load_explicit(&s->value, memory_order_relaxed));
+  append_end(out, atomic_load_explicit(&s->value, memory_order_relaxed));
 }
 
 static void append_family(struct buffer *out, enum metric id) {
-  static const char *const types[] = {"counter", "gauge", "histogram"};
+  static const char *const types[] = {"counter", "gauge", "histogram", "histogram",
+                                      "histogram"}; /* by enum metric_type */
   struct family *f = &families[id];
   buffer_printf(out, "# HELP %s %s\n# TYPE %s %s\n", rows[id].name, rows[id].help, rows[id].name,
                 types[rows[id].type]);
@@ -284,91 +349,9 @@ static void append_family(struct buffer *out, enum metric id) {
   for (int i = 0; i < n; i++) append_series(out, id, f->series[i], false);
 }
 
-static void append_process_value(struct buffer *out, const char *name, const char *type,
-                                 const char *help, const char *value) {
-  buffer_printf(out, "# HELP process_%s %s\n# TYPE process_%s %s\nprocess_%s %s\n", name, help,
-                name, type, name, value);
-}
-
-static void append_process_int(struct buffer *out, const char *name, const char *help,
-                               int64_t value) {
-  char text[24];
-  snprintf(text, sizeof text, "%lld", (long long)value);
-  append_process_value(out, name, "gauge", help, text);
-}
-
-/* -1 when /proc is not there. */
-static int64_t count_open_files(void) {
-  DIR *dir = opendir("/proc/self/fd");
-  if (!dir) return -1;
-  int64_t n = -1; /* the directory's own descriptor */
-  while (readdir(dir)) n++;
-  closedir(dir);
-  return n - 2; /* "." and ".." */
-}
-
-static bool read_proc(const char *path, char *text, size_t size) {
-  FILE *f = fopen(path, "re");
-  if (!f) return false;
-  size_t n = fread(text, 1, size - 1, f);
-  fclose(f);
-  text[n] = '\0';
-  return n > 0;
-}
-
-static void append_process_memory(struct buffer *out) {
-  char text[256];
-  if (!read_proc("/proc/self/statm", text, sizeof text)) return;
-  char *rest;
-  int64_t virtual_pages = strtoll(text, &rest, 10);
-  int64_t resident_pages = strtoll(rest, NULL, 10);
-  int64_t page = sysconf(_SC_PAGESIZE);
-  append_process_int(out, "virtual_memory_bytes", "Virtual memory size", virtual_pages * page);
-  append_process_int(out, "resident_memory_bytes", "Resident memory size", resident_pages * page);
-}
-
-/* Unix time at which the process started, in seconds: field 22 of /proc/self/stat, proc(5), counts
- * clock ticks since boot; the fields follow the last ')' since the name may hold anything. */
-static double process_start_s(void) {
-  char text[1024];
-  if (!read_proc("/proc/self/stat", text, sizeof text)) return -1;
-  const char *p = strrchr(text, ')');
-  for (int field = 2; p && field < 22; field++) p = strchr(p + 1, ' ');
-  if (!p) return -1;
-  unsigned long long ticks = strtoull(p, NULL, 10);
-  struct timespec wall;
-  struct timespec boot;
-  clock_gettime(CLOCK_REALTIME, &wall);
-  clock_gettime(CLOCK_BOOTTIME, &boot);
-  double booted = (double)(wall.tv_sec - boot.tv_sec) + (double)(wall.tv_nsec - boot.tv_nsec) / 1e9;
-  return booted + (double)ticks / (double)sysconf(_SC_CLK_TCK);
-}
-
-static void append_process(struct buffer *out) {
-  char text[64];
-  struct rusage used;
-  if (getrusage(RUSAGE_SELF, &used) == 0) {
-    long long us = (long long)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) * 1000000 +
-                   used.ru_utime.tv_usec + used.ru_stime.tv_usec;
-    snprintf(text, sizeof text, "%lld.%06lld", us / 1000000, us % 1000000);
-    append_process_value(out, "cpu_seconds_total", "counter", "User and system time", text);
-  }
-  append_process_memory(out);
-  double start = process_start_s();
-  if (start >= 0) {
-    snprintf(text, sizeof text, "%.2f", start);
-    append_process_value(out, "start_time_seconds", "gauge", "Start time since the epoch", text);
-  }
-  int64_t files = count_open_files();
-  if (files >= 0) append_process_int(out, "open_fds", "Open file descriptors", files);
-  struct rlimit limit;
-  if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
-    append_process_int(out, "max_fds", "Limit of open file descriptors", (int64_t)limit.rlim_cur);
-}
-
 enum status metrics_render(struct buffer *out) {
   metric_set(METRIC_INFO, (const char *const[]){ARAGORA_VERSION}, 1);
   for (size_t id = 0; id < METRIC_COUNT; id++) append_family(out, (enum metric)id);
-  append_process(out);
+  metrics_process_append(out);
   return out->overflow ? STATUS_NOMEM : STATUS_OK;
 }

@@ -15,12 +15,17 @@ enum metric { METRICS_TABLE(METRIC_ENUM) METRIC_COUNT };
 /* `labels` holds as many texts as the table names labels, in its order, and may be NULL when it
  * names none. A series beyond METRIC_SERIES_MAX a metric is counted under the label value
  * "other". */
-enum { METRIC_SERIES_MAX = 256, METRIC_LABELS_MAX = 3 };
+enum { METRIC_SERIES_MAX = 1024, METRIC_LABELS_MAX = 3 };
 
 void metric_add(enum metric id, const char *const labels[], int64_t n);
 void metric_set(enum metric id, const char *const labels[], int64_t value);
 /* A histogram's observation, in microseconds; exposed in seconds. */
 void metric_observe_us(enum metric id, const char *const labels[], int64_t us);
+/* The series is there from now on, at 0 where nothing was counted: a rate needs a first value. */
+void metric_declare(enum metric id, const char *const labels[]);
+/* Calls each(ctx, labels, value) for every labelled series of a counter or gauge but "other". */
+typedef void metric_each_fn(void *ctx, const char *const labels[], int64_t value);
+void metric_each(enum metric id, metric_each_fn *each, void *ctx);
 /* The value now (a counter's or gauge's), for tests and for the JSON views. */
 int64_t metric_get(enum metric id, const char *const labels[]);
 

@@ -1,7 +1,8 @@
 /* The table of metrics: X(ID, "name", TYPE, "label,label", "help"). TYPE is COUNTER, GAUGE or
- * HISTOGRAM (buckets 0.1 to 120 s). The names down to CIRCUIT_BREAKER_STATE are the runbook's and
- * never change; two of them lack the customary _total, so they have a twin that has it, and whoever
- * counts one counts both. */
+ * HISTOGRAM (of answers, buckets 0.1 to 120 s), HISTOGRAM_SHORT (of requests, 1 ms to 10 s) or
+ * HISTOGRAM_LONG (of debates, 1 s to 20 min). The names down to CIRCUIT_BREAKER_STATE are the
+ * runbook's and never change; two of them lack the customary _total, so they have a twin that has
+ * it, and whoever counts one counts both. */
 #ifndef ARAGORA_BASE_METRICS_TABLE_H
 #define ARAGORA_BASE_METRICS_TABLE_H
 
@@ -20,10 +21,24 @@
   X(DEBATES_CANCELLED, "aragora_debates_cancelled_total", COUNTER, "", "Debates cancelled")       \
   X(DEBATES_ACTIVE, "aragora_active_debates", GAUGE, "", "Debates running now")                   \
   X(DEBATES_QUEUED, "aragora_queued_debates", GAUGE, "", "Debates waiting for admission")         \
-  X(DEBATE_DURATION, "aragora_debate_duration_seconds", HISTOGRAM, "outcome",                     \
+  X(DEBATES_LIMIT, "aragora_max_concurrent_debates", GAUGE, "", "Debates that may run at once")   \
+  X(QUEUE_LIMIT, "aragora_max_queued_debates", GAUGE, "", "Debates that may wait for admission")  \
+  X(LAST_DEBATE, "aragora_last_debate_timestamp", GAUGE, "",                                      \
+    "Unix time at which the last debate ended; 0 = none since the start")                         \
+  X(CONSENSUS_REACHED, "aragora_consensus_reached_total", COUNTER, "consensus_type",              \
+    "Debates that came to a decision, by the rule")                                               \
+  X(DEBATE_DURATION, "aragora_debate_duration_seconds", HISTOGRAM_LONG, "outcome",                \
     "Running time of a debate")                                                                   \
   X(AGENT_CALLS, "aragora_agent_calls_total", COUNTER, "agent,status",                            \
     "Attempts at a provider by how they ended")                                                   \
+  X(AGENT_FAILURES, "aragora_agent_failures_total", COUNTER, "agent_type,error_type",             \
+    "Attempts at a provider that gave no answer, by why")                                         \
+  X(PROVIDER_IN_FLIGHT, "aragora_provider_calls_in_flight", GAUGE, "agent",                       \
+    "Calls under way at the agent's service; agents of one service show the same")                \
+  X(PROVIDER_ALLOWED, "aragora_provider_calls_allowed", GAUGE, "agent",                           \
+    "Calls that pacing allows there at once now")                                                 \
+  X(PROVIDER_WAITING, "aragora_provider_waiting_calls", GAUGE, "agent",                           \
+    "Calls that pacing makes wait for their turn there")                                          \
   X(AGENT_HEDGES, "aragora_agent_hedges_total", COUNTER, "agent",                                 \
     "Second attempts beside a slow first; among aragora_agent_calls_total too")                   \
   X(BREAKER_OPENINGS, "aragora_circuit_breaker_openings_total", COUNTER, "",                      \
@@ -47,7 +62,7 @@
   X(WS_MESSAGES, "aragora_websocket_messages_total", COUNTER, "direction", "WebSocket messages")  \
   X(HTTP_REQUESTS, "aragora_http_requests_total", COUNTER, "method,endpoint,status",              \
     "HTTP requests")                                                                              \
-  X(HTTP_DURATION, "aragora_http_request_duration_seconds", HISTOGRAM, "method,endpoint",         \
+  X(HTTP_DURATION, "aragora_http_request_duration_seconds", HISTOGRAM_SHORT, "method,endpoint",   \
     "Time from a request's head to its response")                                                 \
   X(RATE_LIMIT_HITS, "aragora_rate_limit_hits_total", COUNTER, "endpoint,limit_type",             \
     "Refused by a limit on callers; limit_type: address, token, websocket, websocket_messages")   \
@@ -63,6 +78,21 @@
     "Debates that ended and changed none, by reason")                                             \
   X(STORE_COMMITS, "aragora_store_commits_total", COUNTER, "", "Transactions of the writer")      \
   X(STORE_EVENTS, "aragora_store_events_total", COUNTER, "", "Events appended to logs")           \
+  X(STORE_COMMIT_DURATION, "aragora_store_commit_seconds", HISTOGRAM_SHORT, "",                   \
+    "Time of a transaction of the writer that went through, its sync included")                   \
+  X(STORE_QUEUED, "aragora_store_queue_bytes", GAUGE, "",                                         \
+    "Bytes that wait for the writer, or are being written")                                       \
+  X(STORE_WRITABLE, "aragora_store_writable", GAUGE, "",                                          \
+    "0 while the last transaction was refused: full, read-only or locked")                        \
+  X(DATABASE_BYTES, "aragora_database_bytes", GAUGE, "database", "Size of a database's file")     \
+  X(DATABASE_WAL, "aragora_database_wal_bytes", GAUGE, "database", "Size of its write-ahead log") \
+  X(DISK_FREE, "aragora_disk_free_bytes", GAUGE, "place",                                         \
+    "Free for the server on the file system of the databases, the archive, the log")              \
+  X(DISK_SIZE, "aragora_disk_size_bytes", GAUGE, "place", "Size of that file system")             \
+  X(POOL_THREADS, "aragora_pool_threads", GAUGE, "", "Threads for handlers that block")           \
+  X(POOL_BUSY, "aragora_pool_busy_threads", GAUGE, "", "Of these, those at work")                 \
+  X(POOL_WAITING, "aragora_pool_waiting_jobs", GAUGE, "", "Jobs that wait for such a thread")     \
+  X(LOG_LINES, "aragora_log_lines_total", COUNTER, "level", "Lines of the log")                   \
   X(STORE_ERRORS, "aragora_store_errors_total", COUNTER, "", "Appends that failed and were held") \
   X(ARCHIVE_COMMITS, "aragora_archive_commits_total", COUNTER, "", "Commits archived")            \
   X(ARCHIVE_BYTES, "aragora_archive_bytes_total", COUNTER, "", "Bytes archived")                  \

@@ -43,19 +43,21 @@ struct server {
 
 /* ---- what it may do ---- */
 
-static const char *log_file_of(const struct options *o) {
-  if (o->log_file) return o->log_file;
+static enum status place_log(struct options *o) {
   /* The runbook's place, where the system was set up for it. */
-  return access("/var/log/aragora", W_OK | X_OK) == 0 ? "/var/log/aragora/server.log" : NULL;
+  bool there = access("/var/log/aragora", W_OK | X_OK) == 0;
+  if (o->log_file || !there) return STATUS_OK;
+  return bytes_replace(&o->log_file, BYTES_LITERAL("/var/log/aragora/server.log"));
 }
 
-static enum status open_log(const struct options *o, struct error *err) {
+static enum status open_log(struct options *o, struct error *err) {
+  if (place_log(o)) return error_set(err, STATUS_NOMEM, NULL, "out of memory");
   enum log_level level = LOG_LEVEL_INFO;
   enum status s = log_level_parse(o->log_level, &level);
   if (s) return error_set(err, s, "--log-level", "unknown log level \"%.32s\"", o->log_level);
   bool plain = o->dev || strcmp(o->log_format, "text") == 0;
   log_rotate(o->log_max_bytes, (int)o->log_backup_count);
-  return log_open(level, log_file_of(o), plain, err);
+  return log_open(level, o->log_file, plain, err);
 }
 
 /* ---- what it says ---- */
@@ -192,7 +194,7 @@ static void reload_agents(struct server *s) {
 /* SIGHUP. Debates that run notice it at their next turn. */
 static void reload(struct server *s) {
   struct error err = {0};
-  if (log_reopen(log_file_of(&s->engine.options), &err))
+  if (log_reopen(s->engine.options.log_file, &err))
     log_error("server", NULL, "reload=failed field=%s error=\"%s\" the old file is written on",
               err.field, err.message);
   reload_agents(s);

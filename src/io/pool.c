@@ -15,7 +15,7 @@ struct pool {
   pthread_cond_t work;
   bool stopping;
   struct job *ring; /* of max_queued */
-  size_t max_queued, head, queued;
+  size_t max_queued, head, queued, busy;
   size_t thread_count;
   pthread_t threads[];
 };
@@ -29,9 +29,11 @@ static void *run_worker(void *arg) {
     struct job job = pool->ring[pool->head];
     pool->head = (pool->head + 1) % pool->max_queued;
     pool->queued--;
+    pool->busy++;
     pthread_mutex_unlock(&pool->lock);
     job.fn(job.arg);
     pthread_mutex_lock(&pool->lock);
+    pool->busy--;
   }
   pthread_mutex_unlock(&pool->lock);
   return NULL;
@@ -94,4 +96,11 @@ enum status pool_submit(struct pool *pool, void (*fn)(void *arg), void *arg) {
   }
   pthread_mutex_unlock(&pool->lock);
   return status;
+}
+
+struct pool_stats pool_stats(struct pool *pool) {
+  pthread_mutex_lock(&pool->lock);
+  struct pool_stats stats = {pool->thread_count, pool->busy, pool->queued};
+  pthread_mutex_unlock(&pool->lock);
+  return stats;
 }

@@ -18,6 +18,10 @@ MUST_CHECK enum status pool_create(size_t threads, size_t max_queued, struct poo
 void pool_stop(struct pool *pool);
 /* Stops it, if it was not, and frees. NULL is fine. */
 void pool_destroy(struct pool *pool);
+struct pool_stats {
+  size_t threads, busy, waiting;
+};
+struct pool_stats pool_stats(struct pool *pool); /* any thread */
 /* Any thread. Nothing was taken when it answers STATUS_FULL, as the queue is, or
  * STATUS_UNAVAILABLE, as the pool stops. */
 MUST_CHECK enum status pool_submit(struct pool *pool, void (*fn)(void *arg), void *arg);

@@ -126,6 +126,8 @@ static void close_tokens(struct asking *asking, const struct ask_result *r, bool
 static void count_attempt(const struct asking *asking, const struct ask_result *r) {
   const char *type = asking->binding.type;
   metric_add(METRIC_AGENT_CALLS, (const char *const[]){type, outcome_name(r->outcome)}, 1);
+  if (r->outcome != OUTCOME_OK && r->outcome != OUTCOME_CANCELLED)
+    metric_add(METRIC_AGENT_FAILURES, (const char *const[]){type, outcome_name(r->outcome)}, 1);
   metric_observe_us(METRIC_AGENT_RESPONSE, (const char *const[]){type}, r->latency_ms * 1000);
   int64_t in = (r->usage.input > 0 ? r->usage.input : 0) +
                (r->usage.cache_read > 0 ? r->usage.cache_read : 0) +

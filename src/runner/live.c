@@ -146,6 +146,9 @@ static void finish_row(struct live *live) {
              NULL, 1);
   if (!cancelled)
     metric_add(failed ? METRIC_DEBATES_FAILED_TOTAL : METRIC_DEBATES_COMPLETED_TOTAL, NULL, 1);
+  if (row->consensus_reached)
+    metric_add(METRIC_CONSENSUS_REACHED, (const char *const[]){row->consensus}, 1);
+  metric_set(METRIC_LAST_DEBATE, NULL, row->completed_ms / 1000);
   metric_observe_us(METRIC_DEBATE_DURATION, (const char *const[]){outcome},
                     row->duration_ms * 1000);
   story_end(live);

@@ -143,6 +143,10 @@ bool store_writable(struct store *store) {
   return writer_check(store->writer, NULL) == STATUS_OK;
 }
 
+size_t store_queued_bytes(struct store *store) {
+  return writer_queued_bytes(store->writer);
+}
+
 void store_archive_state(const struct store *store, struct store_archive_state *ret_state) {
   struct archive *archive = writer_archive(store->writer);
   *ret_state = (struct store_archive_state){.base_wanted_since_ms = -1, .last_synced_ms = -1};

@@ -200,6 +200,8 @@ void store_on_trace(struct store *store, store_wake_fn *wake, void *ctx);
  * Any thread. */
 MUST_CHECK enum status store_check_writable(struct store *store, struct error *err);
 bool store_writable(struct store *store);
+/* What waits for the writer or is being written. Any thread. */
+size_t store_queued_bytes(struct store *store);
 
 /* How the archive stands. A backup whose `commits` says (chain, number) is a base for every later
  * commit of that chain. */

@@ -117,6 +117,13 @@ static void give_back(struct writer *w, const struct batch *first) {
   pthread_mutex_unlock(&w->lock);
 }
 
+size_t writer_queued_bytes(struct writer *w) {
+  pthread_mutex_lock(&w->lock);
+  size_t bytes = w->queued_bytes;
+  pthread_mutex_unlock(&w->lock);
+  return bytes;
+}
+
 static bool is_idle(struct writer *w) {
   pthread_mutex_lock(&w->lock);
   bool idle = !w->head;
@@ -258,9 +265,12 @@ static void settle(struct writer *w, struct batch **first) {
   int64_t since_us = clock_mono_us(&clock_system);
   for (bool last = !*first;;) {
     struct error err;
+    int64_t begun_us = clock_mono_us(&clock_system);
     enum status status = commit_batches(&w->commit, *first, &err);
     if (status == STATUS_OK) {
       metric_add(METRIC_STORE_COMMITS, NULL, 1);
+      metric_observe_us(METRIC_STORE_COMMIT_DURATION, NULL,
+                        clock_mono_us(&clock_system) - begun_us);
       if (w->problem.status) set_problem(w, NULL);
       return;
     }

@@ -37,6 +37,9 @@ enum writer_listener { WRITER_TRACER, WRITER_RATER, WRITER_LISTENERS };
 void writer_listen(struct writer *writer, enum writer_listener listener, store_wake_fn *wake,
                    void *ctx);
 
+/* Any thread: what waits in the queue or is being written. */
+size_t writer_queued_bytes(struct writer *writer);
+
 /* Any thread: another connection of this process has moved the write-ahead log into the database,
  * so that the file no longer looks as the archive remembers it; it looks anew. */
 void writer_note_checkpoint(struct writer *writer);
