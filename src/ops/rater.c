@@ -115,10 +115,21 @@ static void say_failed(struct rater *r, const char *id, const struct error *err)
   r->failing = true;
 }
 
-static void say_unreadable(const struct store_match *match) {
+/* The last chapter of the debate's story in the log. */
+static void say_rated(const struct store_match *match) {
   struct log_context context = {NULL, match->debate_id};
-  if (strcmp(match->reason, rating_reason_names[RATING_UNREADABLE]) == 0)
+  if (strcmp(match->reason, rating_reason_names[RATING_UNREADABLE]) == 0) {
     log_warning("ratings", &context, "rating=none its log cannot be read");
+    return;
+  }
+  if (*match->reason) log_info("ratings", &context, "rating=none reason=%s", match->reason);
+  for (int i = 0; !*match->reason && i < match->player_count; i++) {
+    const struct store_player *p = &match->players[i];
+    log_info("ratings", &context, "rating=done agent=%s elo_milli=%lld change_milli=%lld",
+             p->who.agent,
+             (long long)(p->before_milli[STORE_OVERALL] + p->change_milli[STORE_OVERALL]),
+             (long long)p->change_milli[STORE_OVERALL]);
+  }
 }
 
 static enum status rate(struct rater *r, const struct store_ended *ended, struct error *err) {
@@ -128,7 +139,7 @@ static enum status rate(struct rater *r, const struct store_ended *ended, struct
   s = store_put_match(r->store, &rated.match, rated_debate_rate, NULL, err);
   if (!s) {
     r->through = ended->number;
-    say_unreadable(&rated.match);
+    say_rated(&rated.match);
     show_match(&rated.match);
     if (r->told) r->told(r->told_ctx, &rated.match);
   }
