@@ -3,6 +3,7 @@
 #include "api/agent_checks.h"
 #include "api/gauges.h"
 #include "api/health.h"
+#include "api/memory.h"
 #include "api/start_keys.h"
 #include "api/state.h"
 #include "base/clock.h"
@@ -45,6 +46,16 @@ enum status api_use_agents(struct api *api, const struct agent_table *agents) {
   if (!status) api->agents = agents;
   if (!status) gauges_declare(agents);
   return status;
+}
+
+enum status api_profile_memory(struct api *api, struct error *err) {
+  return memory_profile_start(api, &api->memory_profile, err);
+}
+
+void api_end_profile(struct api *api) {
+  if (!api) return;
+  memory_profile_stop(api->memory_profile);
+  api->memory_profile = NULL;
 }
 
 void api_set_server(struct api *api, const struct http_server *server) {

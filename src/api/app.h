@@ -41,6 +41,11 @@ MUST_CHECK enum status api_use_agents(struct api *api, const struct agent_table 
 /* Before http_server_start. For the counts of WebSockets in health. */
 void api_set_server(struct api *api, const struct http_server *server);
 
+/* --profile-memory: from the ready server to its last work; the second notes what grew, once no
+ * request is answered any more and while everything is still there. */
+MUST_CHECK enum status api_profile_memory(struct api *api, struct error *err);
+void api_end_profile(struct api *api); /* NULL, and one without a profile, are fine */
+
 extern const struct http_route api_routes[];
 extern const size_t api_route_count;
 extern const struct http_ws_route api_ws_routes[];

@@ -1,6 +1,7 @@
 #include "api/gauges.h"
 
 #include "api/breaker_list.h"
+#include "api/memory.h"
 #include "base/metrics.h"
 
 #include <stdio.h>
@@ -100,6 +101,9 @@ void gauges_look(const struct api *api) {
   look_at_budgets(api);
   look_at_files(api->parts.options);
   look_at_queues(api);
+  struct memory_reading memory;
+  memory_read(api, &memory);
+  memory_show(&memory);
 }
 
 /* ---- from the start ---- */

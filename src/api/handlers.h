@@ -54,6 +54,15 @@ void handle_health_alive(struct http_request *request, void *app);
 void handle_health_ready(struct http_request *request, void *app);
 /* limits.c */
 void handle_limits_show(struct http_request *request, void *app);
+/* health_deep.c; pool */
+void handle_health_deep(struct http_request *request, void *app);
+void handle_health_detailed(struct http_request *request, void *app);
+/* system.c */
+void handle_system_errors(struct http_request *request, void *app);
+void handle_system_memory(struct http_request *request, void *app);
+/* maintenance.c; pool */
+void handle_maintenance_show(struct http_request *request, void *app);
+void handle_maintenance_run(struct http_request *request, void *app);
 /* metrics_page.c */
 void handle_metrics_show(struct http_request *request, void *app);
 /* openapi.c */

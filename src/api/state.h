@@ -11,6 +11,7 @@
 
 struct agent_checks;
 struct health_page;
+struct memory_profile;
 struct start_keys;
 
 struct api {
@@ -22,8 +23,10 @@ struct api {
   struct health_page *health;
   struct agent_checks *checks;
   struct start_keys *start_keys;
-  atomic_int exports; /* of many debates, under way */
-  atomic_int scans;   /* searches and analytics, under way */
+  struct memory_profile *memory_profile; /* with --profile-memory; else NULL */
+  atomic_bool maintaining;               /* a task of maintenance is under way */
+  atomic_int exports;                    /* of many debates, under way */
+  atomic_int scans;                      /* searches and analytics, under way */
 };
 
 /* On whose behalf a request acts: until accounts exist, the one who owns everything. Its texts live

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/log_file.h"
+#include "base/log_ring.h"
 #include "base/metrics.h"
 #include "base/utf8.h"
 
@@ -29,6 +30,10 @@ struct line {
   size_t len;
   bool full;
 };
+
+const char *log_level_name(enum log_level level) {
+  return level_names[level];
+}
 
 enum status log_level_parse(const char *text, enum log_level *ret_level) {
   for (size_t i = 0; text && i < sizeof level_names / sizeof *level_names; i++) {
@@ -239,6 +244,7 @@ void log_line(enum log_level level, const char *logger, const struct log_context
   vsnprintf(message, sizeof message, format, args);
   va_end(args);
   redact(message);
+  if (level >= LOG_LEVEL_WARNING) log_ring_put(level, logger, context, message);
   metric_add(METRIC_LOG_LINES, (const char *const[]){level_names[level]}, 1);
 
   struct line line;

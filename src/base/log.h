@@ -23,6 +23,7 @@ struct log_context {
   const char *debate_id;  /* or NULL */
 };
 
+const char *log_level_name(enum log_level level);
 /* "DEBUG", "INFO", "WARNING", "ERROR" in any case. */
 MUST_CHECK enum status log_level_parse(const char *text, enum log_level *ret_level);
 

@@ -355,3 +355,12 @@ enum status metrics_render(struct buffer *out) {
   metrics_process_append(out);
   return out->overflow ? STATUS_NOMEM : STATUS_OK;
 }
+
+size_t metrics_bytes(void) {
+  size_t bytes = sizeof families;
+  for (size_t id = 0; id < METRIC_COUNT; id++) {
+    size_t each = sizeof(struct series) + (is_histogram(id) ? sizeof(struct histogram) : 0);
+    bytes += (size_t)atomic_load_explicit(&families[id].count, memory_order_acquire) * each;
+  }
+  return bytes;
+}

@@ -32,6 +32,9 @@ int64_t metric_get(enum metric id, const char *const labels[]);
 /* Appends the exposition of every metric, process_* series included. */
 MUST_CHECK enum status metrics_render(struct buffer *out);
 
+/* Of the series that there are. Any thread. */
+size_t metrics_bytes(void);
+
 /* Forgets every value; for tests. */
 void metrics_reset(void);
 

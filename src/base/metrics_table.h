@@ -92,6 +92,8 @@
   X(POOL_THREADS, "aragora_pool_threads", GAUGE, "", "Threads for handlers that block")           \
   X(POOL_BUSY, "aragora_pool_busy_threads", GAUGE, "", "Of these, those at work")                 \
   X(POOL_WAITING, "aragora_pool_waiting_jobs", GAUGE, "", "Jobs that wait for such a thread")     \
+  X(MEMORY, "aragora_memory_bytes", GAUGE, "subsystem",                                           \
+    "Memory by what holds it; resident and anonymous are the process's, the others parts")        \
   X(LOG_LINES, "aragora_log_lines_total", COUNTER, "level", "Lines of the log")                   \
   X(STORE_ERRORS, "aragora_store_errors_total", COUNTER, "", "Appends that failed and were held") \
   X(ARCHIVE_COMMITS, "aragora_archive_commits_total", COUNTER, "", "Commits archived")            \

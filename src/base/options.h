@@ -44,7 +44,11 @@ struct options {
   char *agents_file;
   char *log_level;
   char *log_file;
-  char *log_format;         /* json, text */
+  char *log_format; /* json, text */
+  int64_t
+      error_buffer_size;    /* ARAGORA_ERROR_BUFFER_SIZE, 200: warnings and errors kept in memory */
+  bool profile_memory;      /* --profile-memory: what holds memory is noted over time */
+  int64_t profile_memory_s; /* ARAGORA_PROFILE_MEMORY_S, 60: between two notes */
   int64_t log_max_bytes;    /* ARAGORA_LOG_MAX_BYTES, 10 MiB: it then moves away; 0 = never */
   int64_t log_backup_count; /* ARAGORA_LOG_BACKUP_COUNT, 5: older ones kept; 0 = it never moves */
   /* sizes */

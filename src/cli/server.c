@@ -10,6 +10,7 @@
 #include "api/unavailable.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/log_ring.h"
 #include "base/options_load.h"
 #include "cli/arguments.h"
 #include "cli/engine.h"
@@ -56,6 +57,8 @@ static enum status open_log(struct options *o, struct error *err) {
   enum status s = log_level_parse(o->log_level, &level);
   if (s) return error_set(err, s, "--log-level", "unknown log level \"%.32s\"", o->log_level);
   bool plain = o->dev || strcmp(o->log_format, "text") == 0;
+  if (!log_ring_open((size_t)o->error_buffer_size))
+    return error_set(err, STATUS_NOMEM, NULL, "out of memory");
   log_rotate(o->log_max_bytes, (int)o->log_backup_count);
   return log_open(level, o->log_file, plain, err);
 }
@@ -169,6 +172,7 @@ static enum status start(struct server *s, struct options *options, struct error
   if (!status) status = runner_resume(s->engine.runner, &resumed, err);
   if (!status) status = janitor_start(s->janitor, s->engine.store, err);
   if (!status) status = shipper_start(&s->engine.options, s->engine.store, &s->shipper, err);
+  if (!status && s->engine.options.profile_memory) status = api_profile_memory(s->api, err);
   if (!status) say_ready(s, resumed);
   return status;
 }
@@ -267,6 +271,7 @@ static bool drain(struct server *s) {
 static void stop(struct server *s, bool drained) {
   janitor_stop(s->janitor);
   if (s->http) http_server_stop(s->http, drained ? GRACE_DRAINED_MS : 0);
+  api_end_profile(s->api);
   engine_stop(&s->engine, s->pool);
   shipper_stop(s->shipper, drained);
   http_server_destroy(s->http);

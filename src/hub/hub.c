@@ -198,10 +198,12 @@ enum status hub_subscribe(struct hub *hub, const char *debate_id, uint64_t since
 
 struct hub_stats hub_stats(struct hub *hub) {
   pthread_mutex_lock(&hub->lock);
-  struct hub_stats stats = {hub->live, 0};
+  struct hub_stats stats = {hub->live, 0, 0};
   for (struct channel *c = hub->channels; c; c = c->hh.next) {
     pthread_mutex_lock(&c->lock);
     stats.subscribers += c->listeners;
+    stats.bytes += c->events.bytes + c->tokens.bytes +
+                   (c->events.cap + c->tokens.cap) * sizeof(struct ring_entry);
     pthread_mutex_unlock(&c->lock);
   }
   pthread_mutex_unlock(&hub->lock);

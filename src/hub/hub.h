@@ -84,6 +84,7 @@ uint64_t hub_delivered_seq(const struct hub_subscription *subscription);
 
 struct hub_stats {
   size_t debates, subscribers;
+  size_t bytes; /* of the frames in the rings, and of these */
 };
 struct hub_stats hub_stats(struct hub *hub);
 

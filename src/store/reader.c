@@ -96,6 +96,26 @@ enum status reader_take(struct reader_pool *pool, struct reader **ret_reader, st
   return STATUS_OK;
 }
 
+/* sqlite3_db_status: page cache, schema and statements are all that a connection keeps. */
+static int64_t bytes_of_connection(sqlite3 *db) {
+  static const int kinds[] = {SQLITE_DBSTATUS_CACHE_USED, SQLITE_DBSTATUS_SCHEMA_USED,
+                              SQLITE_DBSTATUS_STMT_USED};
+  int64_t bytes = 0;
+  for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+    int now = 0, most = 0;
+    if (sqlite3_db_status(db, kinds[i], &now, &most, 0) == SQLITE_OK) bytes += now;
+  }
+  return bytes;
+}
+
+int64_t reader_pool_bytes(struct reader_pool *pool) {
+  int64_t bytes = 0;
+  pthread_mutex_lock(&pool->lock);
+  for (struct reader *r = pool->idle; r; r = r->next) bytes += bytes_of_connection(r->db);
+  pthread_mutex_unlock(&pool->lock);
+  return bytes;
+}
+
 void reader_give(struct reader_pool *pool, struct reader *reader) {
   pthread_mutex_lock(&pool->lock);
   reader->next = pool->idle;

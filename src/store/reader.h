@@ -65,6 +65,10 @@ MUST_CHECK enum status reader_take(struct reader_pool *pool, struct reader **ret
                                    struct error *err);
 void reader_give(struct reader_pool *pool, struct reader *reader);
 
+/* What the readers that nobody uses now hold in SQLite; the others are their threads'. Any thread.
+ */
+int64_t reader_pool_bytes(struct reader_pool *pool);
+
 /* The statement in this slot, made from `sql` the first time. The caller binds every parameter and
  * resets it when done. */
 MUST_CHECK enum status reader_prepare(struct reader *reader, int slot, const char *sql,

@@ -143,6 +143,10 @@ bool store_writable(struct store *store) {
   return writer_check(store->writer, NULL) == STATUS_OK;
 }
 
+int64_t store_readers_bytes(struct store *store) {
+  return reader_pool_bytes(store->readers);
+}
+
 size_t store_queued_bytes(struct store *store) {
   return writer_queued_bytes(store->writer);
 }

@@ -200,6 +200,9 @@ void store_on_trace(struct store *store, store_wake_fn *wake, void *ctx);
  * Any thread. */
 MUST_CHECK enum status store_check_writable(struct store *store, struct error *err);
 bool store_writable(struct store *store);
+/* What SQLite holds for the connections that read debates and are idle; no other can be asked from
+ * a thread that is not its own. Any thread. */
+int64_t store_readers_bytes(struct store *store);
 /* What waits for the writer or is being written. Any thread. */
 size_t store_queued_bytes(struct store *store);
 

@@ -151,6 +151,16 @@ enum status upkeep_vacuum(enum database database, const char *path, int64_t time
   return end(&u, status, ret_result, err);
 }
 
+enum status upkeep_vacuum_beside(enum database database, const char *path, int64_t timeout_ms,
+                                 struct upkeep_result *ret_result, struct error *err) {
+  struct upkeep u;
+  enum status status = begin(&u, database, path, SQLITE_OPEN_READWRITE, timeout_ms, err);
+  if (status) return status;
+  status = sqlite_run(u.db, "VACUUM", err);
+  if (!status) status = move_log(&u, err);
+  return end(&u, status, ret_result, err);
+}
+
 enum status upkeep_newest_event(const char *path, int64_t timeout_ms, int64_t *ret_ts_ms,
                                 struct error *err) {
   sqlite3 *db;

@@ -1,7 +1,7 @@
 /* Upkeep of a database's file: check, checkpoint, statistics, compaction; what a runbook does with
  * sqlite3, with the same effect.
  *
- * Everything but upkeep_vacuum is made to run beside a server. On the caller's thread, over a
+ * Everything but upkeep_vacuum is made to run beside a server.  On the caller's thread, over a
  * connection of its own; blocks. The schema's version does not matter, whose file it is does.
  */
 #ifndef ARAGORA_STORE_UPKEEP_H
@@ -45,6 +45,11 @@ MUST_CHECK enum status upkeep_analyze(enum database database, const char *path, 
 /* VACUUM: the file written anew, without free pages. Nobody else may have it open. */
 MUST_CHECK enum status upkeep_vacuum(enum database database, const char *path, int64_t timeout_ms,
                                      struct upkeep_result *ret_result, struct error *err);
+
+/* VACUUM beside those who have it open: they read on, and writers wait until it is through. */
+MUST_CHECK enum status upkeep_vacuum_beside(enum database database, const char *path,
+                                            int64_t timeout_ms, struct upkeep_result *ret_result,
+                                            struct error *err);
 
 /* When the last event was written, Unix milliseconds; -1 = there is none. Of the main database;
  * errors as above, and STATUS_INTERNAL for a schema without events. */

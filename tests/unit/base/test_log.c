@@ -2,6 +2,7 @@
 #include "base/log.h"
 
 #include "base/json.h"
+#include "base/log_ring.h"
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -377,6 +378,45 @@ static void test_a_quoted_text_ends_where_it_seems_to(void **state) {
   assert_int_equal((len - 2) % 3, 0);
 }
 
+struct seen {
+  size_t count;
+  uint64_t ids[10];
+  struct log_record last;
+};
+
+static void see(void *ctx, const struct log_record *record) {
+  struct seen *s = ctx;
+  s->ids[s->count++] = record->id;
+  s->last = *record;
+}
+
+static void test_the_last_troubles_are_kept(void **state) {
+  struct fixture *f = *state;
+  open_log(f, LOG_LEVEL_ERROR, false);
+  assert_true(log_ring_open(3));
+  const struct log_context context = {"req-1", "debate-1"};
+  log_warning("x", NULL, "below the level: not said, not kept");
+  log_set_level(LOG_LEVEL_INFO);
+  log_info("x", NULL, "no trouble");
+  for (int i = 1; i <= 5; i++) log_error("room", &context, "n=%d key sk-not-a-real-key", i);
+  struct seen seen = {0};
+  assert_int_equal(log_ring_each(10, see, &seen), 5);
+  assert_int_equal(seen.count, 3);
+  assert_true(seen.ids[0] == 5 && seen.ids[1] == 4 && seen.ids[2] == 3);
+  assert_string_equal(seen.last.message, "n=3 key sk-**************");
+  assert_string_equal(seen.last.debate_id, "debate-1");
+  assert_string_equal(seen.last.request_id, "req-1");
+  assert_int_equal(seen.last.level, LOG_LEVEL_ERROR);
+  seen.count = 0;
+  log_ring_each(1, see, &seen);
+  assert_true(seen.count == 1 && seen.ids[0] == 5);
+  log_ring_close();
+  seen.count = 0;
+  log_error("room", NULL, "nobody keeps it");
+  assert_int_equal(log_ring_each(10, see, &seen), 0);
+  assert_int_equal(seen.count, 0);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(test_keys, setup, teardown),
@@ -396,6 +436,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(test_older_files_than_are_kept_go, setup, teardown),
       cmocka_unit_test_setup_teardown(test_a_file_that_cannot_move_is_written_on, setup, teardown),
       cmocka_unit_test_setup_teardown(test_no_character_that_fools_a_reader, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_the_last_troubles_are_kept, setup, teardown),
       cmocka_unit_test(test_a_quoted_text_ends_where_it_seems_to),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

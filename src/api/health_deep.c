@@ -1,0 +1,237 @@
+/* GET /api/health/deep and /api/health/detailed: every part looked at now. 503 only when the
+ * databases cannot be used; what is not well otherwise is a warning, as the server does serve. What
+ * does not exist here (redis, accounts) is absent. Pool; blocks for some milliseconds. */
+#include "api/breaker_list.h"
+#include "api/handlers.h"
+#include "api/memory.h"
+#include "api/reply.h"
+#include "base/json.h"
+#include "base/metrics.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+enum { FULL_PERCENT = 90, WARNING_SIZE = 480 };
+
+struct deep {
+  const struct api *api;
+  json_t *checks, *warnings;
+  bool usable;
+  int64_t started_us;
+};
+
+static json_t *milliseconds(int64_t us) {
+  return json_real((double)(us / 10) / 1e2);
+}
+
+/* Takes the reference of `check`, an object that says "healthy". `warning` NULL = all is well. */
+static void add(struct deep *d, const char *name, json_t *check, const char *warning) {
+  char text[WARNING_SIZE + 32];
+  if (check && warning) {
+    json_object_set_new(check, "warning", json_text(bytes_of(warning)));
+    snprintf(text, sizeof text, "%s: %s", name, warning);
+    json_array_append_new(d->warnings, json_text(bytes_of(text)));
+  }
+  json_object_set_new(d->checks, name, check);
+}
+
+/* ---- the parts ---- */
+
+static json_t *database(bool healthy, int64_t us, const char *error) {
+  if (healthy) return json_pack("{s:b, s:o}", "healthy", 1, "latency_ms", milliseconds(us));
+  return json_pack("{s:b, s:o}", "healthy", 0, "error", json_text(bytes_of(error)));
+}
+
+static void look_at_databases(struct deep *d) {
+  struct error err = {0};
+  int64_t memory_us = 0, elo_us = 0;
+  d->usable = store_ping(d->api->parts.store, &memory_us, &elo_us, &err) == STATUS_OK;
+  add(d, "storage", database(d->usable, memory_us, err.message), NULL);
+  add(d, "elo_system", database(d->usable, elo_us, err.message), NULL);
+}
+
+static void look_at_files(struct deep *d) {
+  struct error err = {0};
+  bool writable = store_check_writable(d->api->parts.store, &err) == STATUS_OK;
+  json_t *check = json_pack("{s:b}", "healthy", writable);
+  if (check && !writable) json_object_set_new(check, "error", json_text(bytes_of(err.message)));
+  add(d, "filesystem", check,
+      writable ? NULL : "the databases cannot be written: new debates are refused");
+}
+
+static void look_at_disk(struct deep *d) {
+  struct statvfs fs;
+  char warning[WARNING_SIZE];
+  if (statvfs(d->api->parts.options->db_path, &fs) != 0 || fs.f_blocks == 0) return;
+  /* As df(1) counts: what only the superuser may use is neither free nor used. */
+  double used = (double)(fs.f_blocks - fs.f_bfree);
+  double percent = 100 * used / (used + (double)fs.f_bavail);
+  bool healthy = percent < FULL_PERCENT;
+  snprintf(warning, sizeof warning, "%.0f %% of the disk of the databases is used", percent);
+  add(d, "disk",
+      json_pack("{s:b, s:f, s:I}", "healthy", healthy, "percent", percent, "free_bytes",
+                (json_int_t)(fs.f_bavail * fs.f_frsize)),
+      healthy ? NULL : warning);
+}
+
+/* kB of a line of /proc/meminfo, proc_meminfo(5); -1 = not there. */
+static int64_t meminfo(const char *text, const char *key) {
+  const char *line = strstr(text, key);
+  return line ? strtoll(line + strlen(key), NULL, 10) : -1;
+}
+
+static void look_at_memory(struct deep *d) {
+  char text[2048] = "", warning[WARNING_SIZE];
+  struct memory_reading now;
+  FILE *f = fopen("/proc/meminfo", "re");
+  if (!f) return;
+  text[fread(text, 1, sizeof text - 1, f)] = '\0';
+  fclose(f);
+  int64_t total = meminfo(text, "MemTotal:"), available = meminfo(text, "MemAvailable:");
+  if (total <= 0 || available < 0) return;
+  double percent = 100.0 * (double)(total - available) / (double)total;
+  bool healthy = percent < FULL_PERCENT;
+  memory_read(d->api, &now);
+  snprintf(warning, sizeof warning, "%.0f %% of the machine's memory is in use", percent);
+  add(d, "memory",
+      json_pack("{s:b, s:f, s:o}", "healthy", healthy, "percent", percent, "rss_mb",
+                now.bytes[MEMORY_RESIDENT] < 0
+                    ? json_null()
+                    : json_real((double)(now.bytes[MEMORY_RESIDENT] / 100000) / 10)),
+      healthy ? NULL : warning);
+}
+
+/* More that wants to run than there are processors is no fault by itself. */
+static void look_at_cpu(struct deep *d) {
+  double load;
+  long cores = sysconf(_SC_NPROCESSORS_ONLN);
+  char warning[WARNING_SIZE];
+  if (getloadavg(&load, 1) != 1 || cores <= 0) return;
+  bool busy = load > 2 * (double)cores;
+  snprintf(warning, sizeof warning, "the load is %.1f on %ld processors", load, cores);
+  add(d, "cpu",
+      json_pack("{s:b, s:f, s:I}", "healthy", !busy, "load_1m", load, "processors",
+                (json_int_t)cores),
+      busy ? warning : NULL);
+}
+
+static void look_at_providers(struct deep *d) {
+  const struct agent_table *agents = api_agents(d->api);
+  struct breaker_list list;
+  int64_t available = 0;
+  json_t *open = json_array();
+  for (size_t i = 0; i < agents->count; i++)
+    available += agents->agents[i].available && agents->agents[i].wire != WIRE_DEMO;
+  if (breaker_list_take(d->api->parts.provider, &list) == STATUS_OK) {
+    for (size_t i = 0; i < list.count; i++)
+      if (list.agents[i].binding->available && list.agents[i].breaker.state == BREAKER_OPEN)
+        json_array_append_new(open, json_string(list.agents[i].binding->type));
+    breaker_list_done(&list);
+  }
+  bool some_open = json_array_size(open) > 0;
+  add(d, "ai_providers",
+      json_pack("{s:b, s:I, s:o}", "healthy", available > 0 && !some_open, "available",
+                (json_int_t)available, "open_circuits", open),
+      available == 0 ? "no provider key is set: only the demo agents answer"
+      : some_open    ? "a circuit breaker is open"
+                     : NULL);
+}
+
+static void look_at_backups(struct deep *d) {
+  struct janitor_state b;
+  janitor_get_state(d->api->parts.janitor, &b);
+  if (!b.scheduled) return;
+  int64_t age_s = (clock_wall_ms(&clock_system) - b.last_success_ms) / 1000;
+  add(d, "backups",
+      json_pack("{s:b, s:o, s:I}", "healthy", !b.problem[0] && !b.overdue, "age_seconds",
+                b.last_success_ms < 0 ? json_null() : json_integer((json_int_t)age_s), "failures",
+                (json_int_t)b.failures),
+      b.problem[0] ? b.problem
+      : b.overdue  ? "the last one is older than two of its periods"
+                   : NULL);
+}
+
+static void look_at_archive(struct deep *d) {
+  struct store_archive_state a;
+  store_archive_state(d->api->parts.store, &a);
+  if (!a.enabled) return;
+  add(d, "archive",
+      json_pack("{s:b, s:b, s:b}", "healthy", !a.failing, "running", a.running, "has_base",
+                a.base_wanted_since_ms < 0),
+      a.failing ? "commits are not archived: the archive cannot be written" : NULL);
+  bool failing = metric_get(METRIC_ARCHIVE_SHIP_FAILING, NULL) > 0;
+  if (!d->api->parts.options->archive_ship_s || !d->api->parts.options->backup_to) return;
+  add(d, "shipping",
+      json_pack("{s:b, s:I}", "healthy", !failing, "waiting_segments",
+                (json_int_t)metric_get(METRIC_ARCHIVE_WAITING, NULL)),
+      failing ? "the archive cannot be sent to the place of backups" : NULL);
+}
+
+static bool look(const struct api *api, struct deep *d) {
+  *d = (struct deep){.api = api,
+                     .checks = json_object(),
+                     .warnings = json_array(),
+                     .started_us = clock_mono_us(&clock_system)};
+  if (!d->checks || !d->warnings) {
+    json_decref(d->checks);
+    json_decref(d->warnings);
+    return false;
+  }
+  look_at_databases(d);
+  look_at_files(d);
+  look_at_disk(d);
+  look_at_memory(d);
+  look_at_cpu(d);
+  look_at_providers(d);
+  look_at_backups(d);
+  look_at_archive(d);
+  return true;
+}
+
+/* ---- the two pages ---- */
+
+static const char *word_of(const struct deep *d) {
+  if (!d->usable) return "degraded";
+  return json_array_size(d->warnings) ? "healthy_with_warnings" : "healthy";
+}
+
+void handle_health_deep(struct http_request *request, void *app) {
+  struct deep d;
+  char now[CLOCK_ISO_SIZE];
+  if (!look(app, &d)) {
+    reply_failure(request, STATUS_NOMEM, NULL, NULL);
+    return;
+  }
+  clock_format_iso(clock_wall_ms(&clock_system), now);
+  reply_json(request, d.usable ? 200 : 503,
+             json_pack("{s:s, s:b, s:o, s:o, s:o, s:s, s:s}", "status", word_of(&d), "healthy",
+                       d.usable, "checks", d.checks, "warnings", d.warnings, "response_time_ms",
+                       milliseconds(clock_mono_us(&clock_system) - d.started_us), "timestamp", now,
+                       "version", ARAGORA_VERSION),
+             NULL);
+}
+
+void handle_health_detailed(struct http_request *request, void *app) {
+  const struct api *api = app;
+  struct deep d;
+  if (!look(api, &d)) {
+    reply_failure(request, STATUS_NOMEM, NULL, NULL);
+    return;
+  }
+  const json_t *memory = json_object_get(d.checks, "memory");
+  json_t *memory_out = memory ? json_pack("{s:O, s:O}", "rss_mb", json_object_get(memory, "rss_mb"),
+                                          "percent", json_object_get(memory, "percent"))
+                              : json_null();
+  struct runner_stats stats = runner_stats(api->parts.runner);
+  reply_json(
+      request, d.usable ? 200 : 503,
+      json_pack("{s:s, s:s, s:I, s:o, s:o, s:o, s:{s:b}, s:I, s:I}", "status", word_of(&d),
+                "version", ARAGORA_VERSION, "uptime_seconds", (json_int_t)api_uptime_s(api),
+                "components", d.checks, "warnings", d.warnings, "memory", memory_out, "maintenance",
+                "running", (int)atomic_load(&api->maintaining), "active_debates",
+                (json_int_t)stats.running, "queued_debates", (json_int_t)stats.queued),
+      NULL);
+}
