@@ -93,6 +93,7 @@ test("grep for one debate's id gives the whole story, in order", async (t) => {
   const debate = await finished(server, id);
   assert.equal(debate.status, 'completed');
   await untilLogged(log, id, /^replay=written/);
+  await untilLogged(log, id, /^rating=/);
   const story = log.story(id).filter((line) => line.logger !== 'http');
 
   checkOrder(story, [
@@ -110,6 +111,7 @@ test("grep for one debate's id gives the whole story, in order", async (t) => {
     /^debate=completed outcome=\w+ rounds=1 attempts=\d+ tokens_in=\d+ tokens_out=\d+ duration_ms=\d+ degraded=\w+$/,
     /^replay=written events_bytes=\d+/,
   ]);
+  checkOrder(story, [/^debate=completed/, /^rating=(none reason=\w+|done agent=\S+ elo_milli=\d+ change_milli=-?\d+)$/]);
   // Every line of it has the id as a key, and those that the request caused the request's.
   for (const line of story) assert.equal(line.debate_id, id, line.msg);
   for (const line of story.filter((l) => l.logger === 'runner')) assert.equal(line.request_id, 'ticket-4711', line.msg);
