@@ -137,6 +137,8 @@ static enum status open_http(struct server *s, struct error *err) {
       .guard_local = !o->api_token && !o->allow_unauthenticated,
       .unrouted = unavailable_answer,
       .bearer_token = o->api_token,
+      .head_timeout_s = (int)o->head_timeout_s,
+      .body_timeout_s = (int)o->body_timeout_s,
       .rate_limit_requests = o->rate_limit_requests,
       .rate_limit_window_s = o->rate_limit_window_s,
       .rate_limit_callers = o->rate_limit_callers,

@@ -19,6 +19,7 @@ static void dispatch_options(struct http_request *r) {
       "Access-Control-Allow-Methods: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS",
       // NOLINTNEXTLINE(bugprone-suspicious-missing-comma): one header on two lines
       "Access-Control-Allow-Headers: Content-Type, X-Filename, Authorization, X-Request-ID, "
+      "X-Trace-ID, "
       "Idempotency-Key, Last-Event-ID",
       "Access-Control-Max-Age: 86400",
       NULL,

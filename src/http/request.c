@@ -4,6 +4,7 @@
 #include "base/prng.h"
 #include "http/handshake.h"
 #include "http/query.h"
+#include "http/raw_head.h"
 
 #include <sodium.h>
 #include <stdlib.h>
@@ -39,6 +40,7 @@ struct http_request *request_create(struct http_server *server, struct http_conn
   r->address = connection->address;
   memcpy(r->peer, connection->peer, sizeof r->peer);
   memcpy(r->raw, target, len + 1);
+  r->target = target;
   r->path = r->raw;
   request_make_id(r->id);
   buffer_init(&r->body, server->options.max_body_bytes);
@@ -75,8 +77,10 @@ void request_refuse(struct http_request *r, int status, const char *code, const 
 struct head {
   int hosts, lengths, start_keys, count;
   const char *host, *origin, *id, *upgrade, *connection, *length, *encoding, *forwarded, *real_ip,
-      *authorization;
+      *trace, *authorization;
   bool broken;
+  struct raw_head raw;
+  bool well_ended, old_version, bad_method;
 };
 
 /* A field name is a token (RFC 9110 section 5.6.2). */
@@ -102,6 +106,7 @@ static enum MHD_Result head_on_value(void *cls, enum MHD_ValueKind kind, const c
                                      size_t key_len, const char *value, size_t value_len) {
   struct head *h = cls;
   struct bytes name = {key, key_len};
+  raw_head_field(&h->raw, name, (struct bytes){value, value_len});
   if (!value) value = "";
   if (++h->count > REQUEST_HEADERS_MAX || !head_is_token(key, key_len) ||
       head_has_controls(value, value_len)) {
@@ -135,12 +140,23 @@ static enum MHD_Result head_on_value(void *cls, enum MHD_ValueKind kind, const c
       break;
     case 'x':
       if (bytes_equal_nocase(name, BYTES_LITERAL("X-Request-ID"))) h->id = value;
+      if (bytes_equal_nocase(name, BYTES_LITERAL("X-Trace-ID"))) h->trace = value;
       if (bytes_equal_nocase(name, BYTES_LITERAL("X-Forwarded-For"))) h->forwarded = value;
       if (bytes_equal_nocase(name, BYTES_LITERAL("X-Real-IP"))) h->real_ip = value;
       break;
     default: break;
   }
   return MHD_YES;
+}
+
+/* host [":" port] of RFC 9110 section 7.2, strictly enough that no two readers see two hosts. */
+static bool head_host_valid(const char *host) {
+  static const char chars[] =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~%!$&'()*+;=:[]";
+  if (host[strspn(host, chars)] != '\0') return false;
+  const char *bracket = strrchr(host, ']');
+  const char *colon = strchr(bracket ? bracket : host, ':');
+  return !colon || colon[1 + strspn(colon + 1, "0123456789")] == '\0';
 }
 
 static bool request_id_valid(const char *id) {
@@ -159,7 +175,11 @@ static void request_find_client(struct http_request *r, const struct head *h) {
 static void request_check_framing(struct http_request *r, const struct head *h) {
   const char *bad = NULL;
   if (h->broken) bad = "A header is malformed";
+  if (h->bad_method) bad = "The method is malformed";
+  if (!h->well_ended) bad = "A line of the head is malformed";
   if (h->hosts > 1) bad = "More than one Host header";
+  if (!h->host && !h->old_version) bad = "The Host header is missing";
+  if (h->host && !head_host_valid(h->host)) bad = "The Host header is malformed";
   if (h->lengths > 1) bad = "More than one Content-Length header";
   if (h->start_keys > 1) bad = "More than one Idempotency-Key header";
   /* What two parsers may frame differently is refused (RFC 9112 section 6.1). */
@@ -196,6 +216,7 @@ static void request_strip_version(struct http_request *r) {
 static bool request_read_target(struct http_request *r) {
   size_t len = strlen(r->raw);
   struct bytes path;
+  if (strchr(r->raw, ' ') || head_has_controls(r->raw, len)) return false;
   if (!query_split_target((struct bytes){r->raw, len}, &path, &r->query)) return false;
   char *decoded = r->raw + len + 1;
   if (!query_decode_path(path, decoded)) return false;
@@ -234,27 +255,33 @@ static void request_find_route(struct http_request *r) {
 
 void request_read_head(struct http_request *r, const char *method, const char *version) {
   struct head h = {0};
+  raw_head_begin(&h.raw, method, (struct bytes){r->target, strlen(r->raw)}, version);
   MHD_get_connection_values_n(r->mhd, MHD_HEADER_KIND, head_on_value, &h);
+  const union MHD_ConnectionInfo *size =
+      MHD_get_connection_info(r->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+  h.well_ended = size && raw_head_end(&h.raw, method + size->header_size);
+  h.old_version = strcmp(version, MHD_HTTP_VERSION_1_0) == 0;
   size_t method_len = strlen(method);
-  if (method_len >= sizeof r->method || !head_is_token(method, method_len)) {
+  h.bad_method = !head_is_token(method, method_len);
+  if (method_len >= sizeof r->method || h.bad_method) {
     method = "OTHER";
     method_len = 5;
   }
   memcpy(r->method, method, method_len + 1);
-  if (h.id && request_id_valid(h.id)) memcpy(r->id, h.id, strlen(h.id) + 1);
+  const char *id = h.id ? h.id : h.trace;
+  if (id && request_id_valid(id)) memcpy(r->id, id, strlen(id) + 1);
+  r->known = guard_knows(&r->server->guard, h.authorization);
+  r->cors_origin = guard_cors_origin(&r->server->guard, h.origin);
   request_check_framing(r, &h);
   if (h.forwarded || h.real_ip) request_find_client(r, &h);
-  if (!h.host && strcmp(version, MHD_HTTP_VERSION_1_0) != 0)
-    request_refuse(r, 400, "INVALID_REQUEST", "The Host header is missing");
   if (!request_read_target(r)) {
+    r->close = true;
     request_refuse(r, 400, "INVALID_REQUEST", "The request target is malformed");
     return;
   }
   request_check_length(r, h.length);
   r->wants_upgrade =
       handshake_list_has(h.upgrade, "websocket") && handshake_list_has(h.connection, "upgrade");
-  r->known = guard_knows(&r->server->guard, h.authorization);
-  r->cors_origin = guard_cors_origin(&r->server->guard, h.origin);
   if (!guard_admits(&r->server->guard, h.host, h.origin) ||
       (r->wants_upgrade && !guard_admits_websocket(&r->server->guard, h.host, h.origin))) {
     request_refuse(r, 403, "FORBIDDEN",

@@ -48,6 +48,7 @@ struct http_request {
   char *path;         /* decoded */
   struct bytes query; /* raw */
   int version;        /* of the API: 1 or 2 */
+  const char *target; /* as libmicrohttpd has it, until the head was read */
   bool on_ws_port;
   bool close;         /* the connection must not be used again */
   bool known;         /* brought the token, or none is configured */

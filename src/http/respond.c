@@ -61,9 +61,10 @@ static void respond_cors(struct header_writer *w, const struct http_request *r) 
   if (!r->server->guard.any_origin) respond_header(w, "Vary", "Origin");
   if (!r->cors_origin) return;
   respond_header(w, "Access-Control-Allow-Origin", r->cors_origin);
-  respond_header(w, "Access-Control-Expose-Headers",
-                 "X-Request-ID, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, "
-                 "RateLimit, RateLimit-Policy, Retry-After, Idempotent-Replayed");
+  respond_header(
+      w, "Access-Control-Expose-Headers",
+      "X-Request-ID, X-Trace-ID, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, "
+      "RateLimit, RateLimit-Policy, Retry-After, Idempotent-Replayed");
 }
 
 /* Both families of names: the customary ones, and draft-ietf-httpapi-ratelimit-headers-10. */
@@ -94,6 +95,7 @@ bool respond_add_headers(const struct http_request *r, struct MHD_Response *resp
   respond_rate(&w, r);
   respond_extra(&w);
   respond_header(&w, "X-Request-ID", r->id);
+  respond_header(&w, "X-Trace-ID", r->id); /* the earlier server's name of it */
   if (r->close) respond_header(&w, "Connection", "close");
   return w.ok;
 }

@@ -220,10 +220,8 @@ static enum MHD_Result request_queue_abandoned(struct http_request *r) {
       MHD_create_response_from_buffer(sizeof body - 1, (void *)body, MHD_RESPMEM_PERSISTENT);
   r->phase = REQUEST_SENT;
   if (!response) return MHD_NO;
-  MHD_add_response_header(response, "Content-Type", "application/json");
-  MHD_add_response_header(response, "X-Request-ID", r->id);
-  MHD_add_response_header(response, "Retry-After", "5");
-  MHD_add_response_header(response, "Connection", "close");
+  static const char *const headers[] = {"Retry-After: 5", "Connection: close", NULL};
+  respond_add_headers(r, response, "application/json", headers);
   enum MHD_Result result = MHD_queue_response(r->mhd, 503, response);
   MHD_destroy_response(response);
   return result;
@@ -265,7 +263,7 @@ static enum MHD_Result server_on_request(void *cls, struct MHD_Connection *mhd, 
   switch (r->phase) {
     case REQUEST_HEAD:
       r->phase = REQUEST_BODY;
-      connection_set_deadline(mhd, SERVER_BODY_TIMEOUT_S);
+      connection_set_deadline(mhd, r->server->options.body_timeout_s);
       request_read_head(r, method, version);
       /* An answer before the body ends the connection, so only a body that is far too long, or
        * whose end cannot be trusted, is not read first. */
@@ -326,6 +324,7 @@ enum status http_server_create(struct loop *loop, struct pool *pool,
   s->pool = pool;
   s->options = *options;
   if (s->options.head_timeout_s <= 0) s->options.head_timeout_s = SERVER_HEAD_TIMEOUT_S;
+  if (s->options.body_timeout_s <= 0) s->options.body_timeout_s = SERVER_BODY_TIMEOUT_S;
   s->ws_ops = ws_ops;
   s->app = app;
   pthread_mutex_init(&s->lock, NULL);

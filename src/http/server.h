@@ -40,6 +40,7 @@ struct http_options {
   size_t max_connections;
   size_t max_body_bytes;
   int head_timeout_s; /* a request's head must be whole by then, however it drips; 0 = 30 */
+  int body_timeout_s; /* and then its body; 0 = 120 */
   const char *allowed_origins; /* "*" or a comma list (CORS) */
   bool guard_local;            /* no credential is configured: Host must be localhost, 127.0.0.1 or
                                   [::1], an Origin must be loopback; else 403 */

@@ -73,6 +73,12 @@ static struct shared_response *shared_prepare(struct http_shared *s, const struc
   return NULL;
 }
 
+static bool shared_set_id(struct shared_response *lent, const struct http_request *r,
+                          const char *name) {
+  return MHD_del_response_header(lent->response, name, lent->id) == MHD_YES &&
+         MHD_add_response_header(lent->response, name, r->id) == MHD_YES;
+}
+
 /* An idle response made to carry this request's id, or a new one. */
 static struct shared_response *shared_take(struct http_shared *s, const struct http_request *r) {
   pthread_mutex_lock(&s->lock);
@@ -84,8 +90,7 @@ static struct shared_response *shared_take(struct http_shared *s, const struct h
   }
   pthread_mutex_unlock(&s->lock);
   if (!lent) return shared_prepare(s, r);
-  if (MHD_del_response_header(lent->response, "X-Request-ID", lent->id) == MHD_YES &&
-      MHD_add_response_header(lent->response, "X-Request-ID", r->id) == MHD_YES) {
+  if (shared_set_id(lent, r, "X-Request-ID") && shared_set_id(lent, r, "X-Trace-ID")) {
     memcpy(lent->id, r->id, strlen(r->id) + 1);
     return lent;
   }

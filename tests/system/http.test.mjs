@@ -108,21 +108,96 @@ test('with a key it is available, and the key is nowhere', async (t) => {
 });
 
 describe('every answer', () => {
-  test('carries a request id, the caller\'s when it is one', async () => {
-    const made = await get(server, '/healthz');
-    assert.match(made.headers.get('x-request-id'), /^[\w-]{8,128}$/);
-    const echoed = await get(server, '/healthz', { 'X-Request-ID': 'mine-123' });
-    assert.equal(echoed.headers.get('x-request-id'), 'mine-123');
+  // One row an answer: what is asked, and what beside the common headers it must have.
+  const upgrade = { Connection: 'Upgrade', Upgrade: 'websocket', 'Sec-WebSocket-Version': '13', 'Sec-WebSocket-Key': 'dGhlIHNhbXBsZSBub25jZQ==' };
+  const rows = [
+    ['GET', '/api/health', 200],
+    ['HEAD', '/api/health', 200],
+    ['GET', '/healthz', 200],
+    ['GET', '/metrics', 200],
+    ['GET', '/api/debates', 200, { version: 'v1' }],
+    ['GET', '/api/v1/debates', 200, { version: 'v1' }],
+    ['GET', '/api/v2/debates', 200, { version: 'v2' }],
+    ['GET', '/api/v7/debates', 200, { version: 'v2' }],
+    ['HEAD', '/api/debates', 200],
+    ['OPTIONS', '/api/debates', 204, { allow: 'GET, HEAD, POST, OPTIONS', 'access-control-allow-methods': /GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS/ }],
+    ['OPTIONS', '/anything', 204, { 'access-control-max-age': '86400', 'access-control-allow-headers': /Authorization/ }],
+    ['PUT', '/api/debates', 405, { allow: 'GET, HEAD, POST, OPTIONS', code: 'METHOD_NOT_ALLOWED' }],
+    ['POST', '/api/health', 405, { allow: 'GET, HEAD, OPTIONS', code: 'METHOD_NOT_ALLOWED' }],
+    ['BREW', '/api/health', 405, { allow: 'GET, HEAD, OPTIONS', code: 'METHOD_NOT_ALLOWED' }],
+    ['GET', '/api/nothing', 404, { code: 'NOT_FOUND' }],
+    ['GET', '/nothing', 404, { code: 'NOT_FOUND' }],
+    ['HEAD', '/api/nothing', 404],
+    ['GET', '/api/v1/nothing', 404, { code: 'NOT_FOUND', version: 'v1' }],
+    ['GET', '/api/debates/unknown-debate', 404, { code: 'NOT_FOUND' }],
+    ['GET', '/api/%zz', 400, { code: 'INVALID_REQUEST' }],
+    ['POST', '/api/debates', 400, { body: '{' }],
+    ['POST', '/api/debates', 413, { body: 'x'.repeat(30_000), code: 'PAYLOAD_TOO_LARGE' }],
+    ['GET', '/ws', 426, { code: 'UPGRADE_REQUIRED', 'sec-websocket-version': '13' }],
+    ['GET', '/ws', 426, { headers: { ...upgrade, 'Sec-WebSocket-Version': '8' }, 'sec-websocket-version': '13' }],
+    ['GET', '/ws', 400, { headers: { ...upgrade, 'Sec-WebSocket-Key': 'short' }, code: 'INVALID_REQUEST' }],
+    ['GET', '/api/debates', 403, { headers: { Origin: 'https://evil.example' }, code: 'FORBIDDEN' }],
+    ['GET', '/', 200, { page: true }],
+  ];
+  for (const [method, path, status, { headers = {}, body, code, version, page, ...wanted } = {}] of rows)
+    test(`carries what it must: ${method} ${path} ${status} ${body ? body.slice(0, 9) : Object.keys(headers).at(-1) ?? ''}`, async () => {
+      const answer = await rawRequest(server, { method, path, body, headers: { Origin: 'http://localhost:3000', 'X-Request-ID': 'mine-123', ...headers } });
+      assert.equal(answer.status, status, answer.text);
+      const has = answer.headers;
+      for (const [name, value] of Object.entries(wanted))
+        if (value instanceof RegExp) assert.match(has[name], value, name);
+        else assert.equal(has[name], value, name);
+      assert.equal(has['x-request-id'], 'mine-123');
+      assert.equal(has['x-trace-id'], 'mine-123');
+      assert.equal(has['x-frame-options'], 'DENY');
+      assert.equal(has['x-content-type-options'], 'nosniff');
+      assert.equal(has['x-xss-protection'], '1; mode=block');
+      assert.match(has['strict-transport-security'], /^max-age=31536000; includeSubDomains$/);
+      if (!page) assert.equal(has['referrer-policy'], 'strict-origin-when-cross-origin');
+      assert.match(has['content-security-policy'], /^default-src /);
+      if (version) assert.equal(has['x-api-version'], version);
+      assert.match(has['x-api-version'], /^v[12]$/);
+      assert.equal(has['x-api-supported-versions'], 'v1,v2');
+      assert.equal(has['access-control-allow-origin'], '*');
+      assert.match(has['access-control-expose-headers'], /X-Request-ID.*X-RateLimit-Limit/);
+      if (status !== 204) assert.ok('content-length' in has);
+      if (status < 400 || method === 'HEAD') return;
+      assert.match(has['content-type'], /^application\/json/);
+      const error = JSON.parse(answer.text);
+      assert.equal(typeof error.error, 'string');
+      assert.match(error.code, /^[A-Z_]+$/);
+      if (code) assert.equal(error.code, code);
+      assert.equal(error.request_id, 'mine-123');
+    });
+
+  test('carries a request id of ours where the caller sent none that is one', async () => {
+    const bad = ['', 'x'.repeat(129), 'with blank', 'semi;colon', 'a"b', '\u00fcber', 'a/b'];
+    for (const id of bad) {
+      const made = await get(server, '/healthz', { 'X-Request-ID': id });
+      assert.match(made.headers.get('x-request-id'), /^req-[0-9a-f]{12}$/, id);
+    }
+    for (const id of ['x'.repeat(128), 'A.b_c-9']) {
+      const echoed = await get(server, '/healthz', { 'X-Request-ID': id });
+      assert.equal(echoed.headers.get('x-request-id'), id);
+      assert.equal(echoed.headers.get('x-trace-id'), id);
+    }
+    const traced = await get(server, '/api/health', { 'X-Trace-ID': '4bf92f3577b34da6a3ce929d0e0e4736' });
+    assert.equal(traced.headers.get('x-request-id'), '4bf92f3577b34da6a3ce929d0e0e4736');
+    const two = await Promise.all([get(server, '/api/health'), get(server, '/api/health')]);
+    assert.notEqual(two[0].headers.get('x-request-id'), two[1].headers.get('x-request-id'));
+    for (const { headers } of two) assert.equal(headers.get('x-trace-id'), headers.get('x-request-id'));
   });
 
-  test('carries the security headers and CORS', async () => {
-    const answer = await get(server, '/api/debates', { Origin: 'http://localhost:3000' });
-    assert.equal(answer.headers.get('x-frame-options'), 'DENY');
-    assert.equal(answer.headers.get('x-content-type-options'), 'nosniff');
-    assert.equal(answer.headers.get('access-control-allow-origin'), '*');
-    const options = await call(server, 'OPTIONS', '/api/debates', undefined, { Origin: 'http://localhost:3000' });
-    assert.ok([200, 204].includes(options.status));
-    assert.match(options.headers.get('access-control-allow-methods'), /POST/);
+  test('names the origin that is on the list, on errors too', async (t) => {
+    const listed = await startServer(t, { env: { ARAGORA_ALLOWED_ORIGINS: 'https://a.example, https://b.example', ARAGORA_ALLOW_UNAUTHENTICATED: 'true' } });
+    for (const path of ['/api/health', '/api/debates', '/api/nothing', '/healthz']) {
+      const known = await get(listed, path, { Origin: 'https://b.example' });
+      assert.equal(known.headers.get('access-control-allow-origin'), 'https://b.example', path);
+      assert.equal(known.headers.get('vary'), 'Origin');
+      const stranger = await get(listed, path, { Origin: 'https://c.example' });
+      assert.equal(stranger.headers.get('access-control-allow-origin'), null, path);
+      assert.equal(stranger.headers.get('vary'), 'Origin');
+    }
   });
 
   test('is JSON for what is not there', async () => {
