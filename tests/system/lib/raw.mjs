@@ -26,7 +26,7 @@ export async function exchange(port, pieces, { tls, ms = WAIT_MS, stay = false }
   socket.destroy();
   const text = Buffer.concat(chunks).toString('latin1');
   if (!ended && !stay) throw new Error(`the connection stays open after ${JSON.stringify(text.slice(0, 300))}`);
-  return { responses: parseResponses(text), text, ended };
+  return { get responses() { return parseResponses(text); }, text, ended };
 }
 
 // Each with its status, headers and body; interim ones too.
