@@ -2,6 +2,7 @@
 // refused is refused once and the connection ends, so that nothing behind it is taken for a request.
 
 import assert from 'node:assert/strict';
+import { connect } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 
 import { get } from './lib/client.mjs';
@@ -119,6 +120,24 @@ describe('slow clients', () => {
     const { responses } = await exchange(server.port, `GET /healthz HTTP/1.1\r\n${HOST}`);
     assert.ok(responses.length === 0 || responses[0].status === 408);
     assert.ok(Date.now() - began >= 1000);
+  });
+  test('two hundred of them leave health under a second', async (t) => {
+    const sockets = await Promise.all(Array.from({ length: 200 }, () => new Promise((resolve) => {
+      const socket = connect(server.port, '127.0.0.1', () => {
+        socket.write(`GET /healthz HTTP/1.1\r\n${HOST}X-A: `);
+        resolve(socket);
+      }).on('error', () => {});
+    })));
+    t.after(() => sockets.forEach((socket) => socket.destroy()));
+    const drip = setInterval(() => sockets.forEach((socket) => socket.writable && socket.write('x')), 100);
+    t.after(() => clearInterval(drip));
+    for (let i = 0; i < 20; i++) {
+      const began = performance.now();
+      assert.equal((await get(server, '/api/health')).status, 200);
+      assert.ok(performance.now() - began < 1000);
+    }
+    // Each is cut when its time is over, however it drips.
+    await Promise.all(sockets.map((socket) => socket.destroyed || new Promise((resolve) => socket.once('close', resolve))));
   });
   test('a body that never ends is cut', async () => {
     const { responses } = await exchange(server.port, post('Content-Length: 100\r\n', '{'));
