@@ -24,7 +24,8 @@ struct deep {
 };
 
 static json_t *milliseconds(int64_t us) {
-  return json_real((double)(us / 10) / 1e2);
+  int64_t hundredths = us / 10;
+  return json_real((double)hundredths / 1e2);
 }
 
 /* Takes the reference of `check`, an object that says "healthy". `warning` NULL = all is well. */
@@ -70,10 +71,11 @@ static void look_at_disk(struct deep *d) {
   double used = (double)(fs.f_blocks - fs.f_bfree);
   double percent = 100 * used / (used + (double)fs.f_bavail);
   bool healthy = percent < FULL_PERCENT;
+  json_int_t free_bytes = (json_int_t)fs.f_bavail * (json_int_t)fs.f_frsize;
   snprintf(warning, sizeof warning, "%.0f %% of the disk of the databases is used", percent);
   add(d, "disk",
       json_pack("{s:b, s:f, s:I}", "healthy", healthy, "percent", percent, "free_bytes",
-                (json_int_t)(fs.f_bavail * fs.f_frsize)),
+                free_bytes),
       healthy ? NULL : warning);
 }
 
@@ -95,12 +97,11 @@ static void look_at_memory(struct deep *d) {
   double percent = 100.0 * (double)(total - available) / (double)total;
   bool healthy = percent < FULL_PERCENT;
   memory_read(d->api, &now);
+  int64_t resident = now.bytes[MEMORY_RESIDENT], tenths_mb = resident / 100000;
   snprintf(warning, sizeof warning, "%.0f %% of the machine's memory is in use", percent);
   add(d, "memory",
       json_pack("{s:b, s:f, s:o}", "healthy", healthy, "percent", percent, "rss_mb",
-                now.bytes[MEMORY_RESIDENT] < 0
-                    ? json_null()
-                    : json_real((double)(now.bytes[MEMORY_RESIDENT] / 100000) / 10)),
+                resident < 0 ? json_null() : json_real((double)tenths_mb / 10)),
       healthy ? NULL : warning);
 }
 
