@@ -13,6 +13,7 @@
 #include "ops/janitor.h"
 #include "provider/agents.h"
 #include "provider/provider.h"
+#include "runner/jobs.h"
 #include "runner/runner.h"
 #include "store/store.h"
 
@@ -28,6 +29,7 @@ struct api_parts { /* borrowed; they outlive the API */
   const struct agent_table *agents; /* at the start; handlers ask api_agents */
   const struct options *options;
   struct janitor *janitor;
+  struct jobs *jobs;
 };
 
 /* STATUS_NOMEM. */

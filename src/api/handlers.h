@@ -20,6 +20,12 @@ void handle_debate_followups(struct http_request *request, void *app);
 void handle_debate_cancel(struct http_request *request, void *app);
 /* debate_events.c; pool */
 void handle_debate_events(struct http_request *request, void *app);
+/* batch.c; pool */
+void handle_batch_create(struct http_request *request, void *app);
+void handle_batch_list(struct http_request *request, void *app);
+void handle_batch_show(struct http_request *request, void *app);
+void handle_batch_cancel(struct http_request *request, void *app);
+void handle_queue_status(struct http_request *request, void *app);
 /* lineage.c; pool */
 void handle_debate_fork(struct http_request *request, void *app);
 void handle_debate_followup(struct http_request *request, void *app);

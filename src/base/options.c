@@ -169,6 +169,10 @@ const struct option option_table[] = {
 
     INT_ROW("--max-exports", "ARAGORA_MAX_EXPORTS", "4", max_exports, 1, 1000,
             "exports of many debates at once"),
+    INT_ROW("--max-batch-items", "ARAGORA_MAX_BATCH_ITEMS", "1000", max_batch_items, 1, 100000,
+            "debates of one batch"),
+    INT_ROW("--max-batches", "ARAGORA_MAX_BATCHES", "100", max_batches, 1, 10000,
+            "batches that wait at once"),
     INT_ROW("--max-searches", "ARAGORA_MAX_SEARCHES", "2", max_searches, 1, 1000,
             "searches and analytics at once"),
     INT_ROW("--search-debates", "ARAGORA_SEARCH_DEBATES", "100000", search_debates, 1, 1000000000,

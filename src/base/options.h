@@ -63,6 +63,8 @@ struct options {
   int64_t max_question_chars;
   int64_t max_context_bytes;   /* longest `context` of a debate */
   int64_t max_exports;         /* of many debates, at once */
+  int64_t max_batch_items;     /* of one batch */
+  int64_t max_batches;         /* that have items to start */
   int64_t max_searches;        /* searches and analytics, at once */
   int64_t search_debates;      /* the newest ones, that a search looks at */
   int64_t rate_limit_requests; /* ARAGORA_RATE_LIMIT_REQUESTS, 100, of a caller in a window */

@@ -36,6 +36,7 @@ struct server {
   struct engine engine;
   struct pool *pool;
   struct janitor *janitor;
+  struct jobs *jobs;
   struct shipper *shipper;
   struct api *api;
   struct http_server *http;
@@ -109,9 +110,11 @@ static enum status open_api(struct server *s, struct error *err) {
   /* Handlers that block are SQL, and estimates now and then: two for each thread that may ask. */
   enum status status = pool_create(2 * (size_t)e->options.workers, POOL_QUEUE, &s->pool, err);
   if (!status) status = janitor_create(&e->options, &s->janitor, err);
+  if (!status && !(s->jobs = jobs_create(e->runner, e->store, &e->options)))
+    status = error_set(err, STATUS_NOMEM, NULL, "out of memory");
   if (status) return status;
-  struct api_parts parts = {e->loop,     s->pool,   e->store,    e->hub,    e->runner,
-                            e->provider, e->agents, &e->options, s->janitor};
+  struct api_parts parts = {e->loop,     s->pool,   e->store,    e->hub,     e->runner,
+                            e->provider, e->agents, &e->options, s->janitor, s->jobs};
   return api_create(&parts, &s->api, err);
 }
 
@@ -172,6 +175,7 @@ static enum status start(struct server *s, struct options *options, struct error
   if (!status) status = process_claim(s->engine.options.db_path, err);
   if (!status) status = process_claim(s->engine.options.elo_path, err);
   if (!status) status = runner_resume(s->engine.runner, &resumed, err);
+  if (!status) status = jobs_start(s->jobs, err);
   if (!status) status = janitor_start(s->janitor, s->engine.store, err);
   if (!status) status = shipper_start(&s->engine.options, s->engine.store, &s->shipper, err);
   if (!status && s->engine.options.profile_memory) status = api_profile_memory(s->api, err);
@@ -271,6 +275,7 @@ static bool drain(struct server *s) {
 }
 
 static void stop(struct server *s, bool drained) {
+  jobs_stop(s->jobs);
   janitor_stop(s->janitor);
   if (s->http) http_server_stop(s->http, drained ? GRACE_DRAINED_MS : 0);
   api_end_profile(s->api);
@@ -280,6 +285,7 @@ static void stop(struct server *s, bool drained) {
   api_destroy(s->api);
   pool_destroy(s->pool);
   janitor_destroy(s->janitor);
+  jobs_destroy(s->jobs);
   engine_close(&s->engine);
   close(s->idle_fd);
 }

@@ -183,6 +183,33 @@ enum status batch_make_traces(const struct store_trace *traces, size_t count,
   return STATUS_OK;
 }
 
+enum status batch_make_job(const struct job_change *change, struct batch **ret_batch) {
+  const struct store_job *job = &change->job;
+  size_t requests = change->kind == JOB_PUT ? (size_t)job->items : 0;
+  if (!job->id || !*job->id) return STATUS_INVALID;
+  size_t size = sizeof(struct batch) + sizeof *change + requests * sizeof(char *);
+  size += text_size(job->id) + text_size(job->tenant_id) + text_size(job->owner_id);
+  size += text_size(change->why);
+  for (size_t i = 0; i < requests; i++) size += text_size(change->requests[i]);
+  if (size > BATCH_MAX_BYTES) return STATUS_TOO_LARGE;
+  struct batch *batch = malloc(size);
+  if (!batch) return STATUS_NOMEM;
+  *batch = (struct batch){.size = size, .debate_id = ""};
+  struct job_change *copy = (struct job_change *)(batch + 1);
+  char **texts = (char **)(copy + 1);
+  char *at = (char *)(texts + requests);
+  *copy = *change;
+  copy->requests = (const char *const *)texts;
+  copy->job.id = put_text(&at, job->id);
+  copy->job.tenant_id = put_text(&at, job->tenant_id);
+  copy->job.owner_id = put_text(&at, job->owner_id);
+  copy->why = put_text(&at, change->why);
+  for (size_t i = 0; i < requests; i++) texts[i] = put_text(&at, change->requests[i]);
+  batch->job = copy;
+  *ret_batch = batch;
+  return STATUS_OK;
+}
+
 void batch_free(struct batch *batch) {
   free(batch);
 }

@@ -7,6 +7,7 @@
 #define ARAGORA_STORE_BATCH_H
 
 #include "store/deletion.h"
+#include "store/job_change.h"
 #include "store/store.h"
 
 struct batch {
@@ -23,6 +24,7 @@ struct batch {
   struct store_origin origin;          /* of the row to insert; its texts lie in the block */
   const struct store_breaker *breaker; /* in the block; NULL = it is a debate's batch */
   const struct deletion *deletion;     /* likewise */
+  const struct job_change *job;        /* likewise */
   const struct store_trace *traces;    /* likewise, `count` of them */
   store_done_fn *done;
   void *ctx;
@@ -45,6 +47,8 @@ MUST_CHECK enum status batch_make_deletion(const struct deletion *deletion,
 /* STATUS_INVALID without a trace, STATUS_TOO_LARGE, STATUS_NOMEM. */
 MUST_CHECK enum status batch_make_traces(const struct store_trace *traces, size_t count,
                                          struct batch **ret_batch);
+/* STATUS_INVALID without an id, STATUS_TOO_LARGE, STATUS_NOMEM. */
+MUST_CHECK enum status batch_make_job(const struct job_change *change, struct batch **ret_batch);
 void batch_free(struct batch *batch);
 
 #endif

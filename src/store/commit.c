@@ -385,6 +385,7 @@ static int write_batch(struct commit *commit, const struct batch *batch) {
   if (batch->breaker) return write_breaker(commit, batch->breaker);
   if (batch->traces) return drop_traces(commit, batch);
   if (batch->deletion) return write_deletion(commit, batch->deletion);
+  if (batch->job) return job_change_write(commit->db, batch->job);
   struct known_debate unkept = {0}, *debate = known_place(&commit->known, batch->debate_id);
   if (!debate) debate = &unkept;
   int rc = find_debate(commit, batch, debate);
