@@ -94,6 +94,15 @@ const struct command command_table[] = {
      .run = cli_agents,
      .flags = agents_flags,
      .options = agents_options},
+    {.name = "batch",
+     .usage = "batch FILE [--parallel N] [--wait] [flags]",
+     .summary = "many debates on a server, started as it has room",
+     .example = "aragora batch questions.json --server http://localhost:8080\n"
+                "echo '[{\"question\": \"Rust or C?\"}]' | aragora batch - --wait\n"
+                "aragora batch questions.json --wait --json | jq .items",
+     .run = cli_batch,
+     .flags = batch_flags,
+     .options = remote_options},
     {.name = "breakers",
      .usage = "breakers [reset NAME] [flags]",
      .summary = "the circuit breakers of a server; reset closes one",

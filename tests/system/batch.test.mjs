@@ -2,10 +2,12 @@
 // whoever dies in between.
 
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, test } from 'node:test';
 
 import { call, get, post } from './lib/client.mjs';
-import { startServer, temporaryDirectory } from './lib/server.mjs';
+import { Process, startServer, temporaryDirectory } from './lib/server.mjs';
 
 const item = (i, more = {}) => ({ question: `Question number ${i}?`, agents: 'demo,demo', rounds: 0, ...more });
 const items = (count) => Array.from({ length: count }, (_, i) => item(i));
@@ -131,5 +133,28 @@ describe('a batch', () => {
     assert.equal((await get(server, '/api/debates')).json.total, 0);
     assert.deepEqual((await get(server, '/api/debates/batch')).json, { batches: [], count: 0 });
     assert.equal((await get(server, '/api/debates/batch/nowhere')).status, 404);
+  });
+
+  test('comes from the command line, which waits for it', async (t) => {
+    const server = await startServer(t);
+    const dir = temporaryDirectory(t);
+    writeFileSync(join(dir, 'questions.json'), JSON.stringify(items(3)));
+    const run = async (...args) => {
+      const process = new Process(['batch', ...args, '--server', server.url], { dir });
+      return { code: (await process.end()).code, lines: process.lines };
+    };
+    const waited = await run('questions.json', '--wait', '--parallel', '2');
+    assert.equal(waited.code, 0, waited.lines.join('\n'));
+    assert.match(waited.lines[0], /completed {2}3 of 3 completed, 0 failed/);
+    for (let i = 0; i < 3; i++) assert.match(waited.lines[i + 1], new RegExp(`completed .*Question number ${i}\\?`));
+    const queued = await run('questions.json');
+    assert.equal(queued.code, 0);
+    assert.match(queued.lines[0], /3 items queued/);
+    writeFileSync(join(dir, 'wrong.json'), JSON.stringify([item(0, { rounds: 99 })]));
+    const wrong = await run('wrong.json');
+    assert.notEqual(wrong.code, 0);
+    assert.match(wrong.lines.join('\n'), /Item 0: rounds/);
+    assert.equal((await run('nowhere.json')).code, 1);
+    assert.equal((await run()).code, 2);
   });
 });
