@@ -184,14 +184,15 @@ static json_t *job_object(const struct store_job *job, const struct store_job_co
   bool cancelled = job->cancelled_ms >= 0;
   int64_t unstarted = cancelled ? c->waiting : 0;
   int64_t failed = c->failed + c->refused + c->cancelled + unstarted;
-  int64_t ended = c->completed + c->deleted + failed;
+  int64_t completed = c->completed + c->deleted;
+  int64_t queued = c->waiting - unstarted;
+  int64_t ended = completed + failed;
   return json_pack("{s:s, s:s, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:I, s:o, s:o}",
                    "batch_id", job->id, "status", status_word(job, c), "cancelled", cancelled,
-                   "total_items", (json_int_t)job->items, "completed_items",
-                   (json_int_t)(c->completed + c->deleted), "failed_items", (json_int_t)failed,
-                   "completed", (json_int_t)(c->completed + c->deleted), "failed",
+                   "total_items", (json_int_t)job->items, "completed_items", (json_int_t)completed,
+                   "failed_items", (json_int_t)failed, "completed", (json_int_t)completed, "failed",
                    (json_int_t)failed, "running", (json_int_t)c->active, "queued",
-                   (json_int_t)(c->waiting - unstarted), "progress_percent",
+                   (json_int_t)queued, "progress_percent",
                    json_real(100.0 * (double)ended / (double)job->items), "max_parallel",
                    (json_int_t)job->max_parallel, "created_at", debate_row_time(job->created_ms),
                    "estimated_completion", json_null());
@@ -364,6 +365,7 @@ void handle_queue_status(struct http_request *request, void *app) {
   enum status s = store_count_days(api->parts.store, &who, midnight, count_today, &today, &err);
   if (!s)
     s = store_list_jobs(api->parts.store, &who, true, LIST_MAX, count_waiting, &waiting, &err);
+  int64_t length = stats.queued + waiting;
   if (s) {
     reply_failure(request, s, &err, NULL);
     return;
@@ -371,10 +373,10 @@ void handle_queue_status(struct http_request *request, void *app) {
   reply_json(
       request, 200,
       json_pack("{s:I, s:I, s:I, s:I, s:o, s:o, s:b, s:I, s:I, s:I}", "queue_length",
-                (json_int_t)(stats.queued + waiting), "processing", (json_int_t)stats.running,
-                "completed_today", (json_int_t)today.completed, "failed_today",
-                (json_int_t)today.failed, "avg_wait_seconds", json_null(), "estimated_wait_seconds",
-                json_null(), "active", stats.accepting, "max_concurrent",
+                (json_int_t)length, "processing", (json_int_t)stats.running, "completed_today",
+                (json_int_t)today.completed, "failed_today", (json_int_t)today.failed,
+                "avg_wait_seconds", json_null(), "estimated_wait_seconds", json_null(), "active",
+                stats.accepting, "max_concurrent",
                 (json_int_t)api->parts.options->max_concurrent_debates, "active_count",
                 (json_int_t)stats.running, "batch_items_waiting", (json_int_t)waiting),
       NULL);
