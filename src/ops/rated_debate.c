@@ -31,15 +31,26 @@ static int position_of(const struct decide_input *in, int member) {
   return -1;
 }
 
+static struct game_seat make_seat(const struct debate_agent *a, bool rated, int position) {
+  return (struct game_seat){a->provider, a->model, a->type, a->demo, rated, position};
+}
+
+/* A panel of one provider and model, as one key often makes it, rates nobody whatever it says. */
+static bool has_rivals(const struct debate *d) {
+  struct game_input input = {0};
+  if (d->config.member_count > GAME_SEATS_MAX) return true;
+  input.seat_count = d->config.member_count;
+  for (int i = 0; i < input.seat_count; i++)
+    input.seats[i] = make_seat(&d->config.members[i], true, -1);
+  return game_has_rivals(&input);
+}
+
 static enum rating_reason make_game(const struct debate *d, const struct decide_input *in,
                                     struct game *ret_game) {
   struct game_input input = {
       .seat_count = in->n, .position_count = in->k, .ballot_count = in->ballot_count};
-  for (int i = 0; i < in->n; i++) {
-    const struct debate_agent *a = &d->config.members[i];
-    input.seats[i] = (struct game_seat){a->provider,           a->model,          a->type, a->demo,
-                                        !is_substituted(d, i), position_of(in, i)};
-  }
+  for (int i = 0; i < in->n; i++)
+    input.seats[i] = make_seat(&d->config.members[i], !is_substituted(d, i), position_of(in, i));
   for (int b = 0; b < in->ballot_count; b++) {
     input.ballots[b].voter = in->ballots[b].voter;
     for (int place = 0; place < in->k; place++)
@@ -59,6 +70,7 @@ static enum rating_reason rate_vote(const struct debate *d, const struct decide_
 enum rating_reason rated_debate_game(const struct debate *d, struct game *ret_game) {
   struct decide_input in;
   *ret_game = (struct game){0};
+  if (!has_rivals(d)) return RATING_NO_PAIRS;
   if (d->phase != PHASE_ENDED || d->error || d->fact) return RATING_UNDECIDED;
   if (d->stop_reason == STOP_AGREEMENT) return RATING_FAST_PATH;
   if (d->config.member_count > GAME_SEATS_MAX) return RATING_NO_VOTE;
@@ -102,6 +114,7 @@ struct folding {
   struct error *err;
 };
 
+/* As far as it matters: of most logs that rate nobody the first event is enough. */
 static bool fold(void *ctx, const struct store_event *stored) {
   struct folding *f = ctx;
   struct event event;
@@ -109,15 +122,14 @@ static bool fold(void *ctx, const struct store_event *stored) {
   if (f->status) return false;
   f->status = debate_apply(f->debate, &event, f->err);
   json_decref(event.data);
-  return f->status == STATUS_OK;
+  return f->status == STATUS_OK && has_rivals(f->debate); /* the first event names the panel */
 }
 
 static enum status fold_log(struct store *store, struct rated_debate *r, struct error *err) {
-  static const struct principal system = {"local", "local", true, true};
   r->debate = debate_create(false);
   if (!r->debate) return error_set(err, STATUS_NOMEM, NULL, "out of memory");
   struct folding f = {.debate = r->debate, .err = err};
-  enum status s = store_read_events(store, &system, r->id, 0, 0, fold, &f, err);
+  enum status s = store_read_events(store, &PRINCIPAL_SYSTEM, r->id, 0, 0, fold, &f, err);
   return s ? s : f.status;
 }
 
@@ -169,9 +181,8 @@ static enum status read_live(struct store *store, struct rated_debate *r, struct
 }
 
 static enum status read_deleted(struct store *store, struct rated_debate *r, struct error *err) {
-  static const struct principal system = {"local", "local", true, true};
   struct store_match *m = &r->match;
-  enum status s = store_get_tombstone(store, &system, r->id, &r->tombstone, err);
+  enum status s = store_get_tombstone(store, &PRINCIPAL_SYSTEM, r->id, &r->tombstone, err);
   if (s && s != STATUS_NOT_FOUND) return s;
   m->tenant_id = s ? "local" : r->tombstone.tenant_id;
   m->owner_id = s ? "local" : r->tombstone.owner_id;
@@ -183,13 +194,12 @@ static enum status read_deleted(struct store *store, struct rated_debate *r, str
 
 enum status rated_debate_read(struct store *store, const struct store_ended *ended,
                               struct rated_debate *ret_rated, struct error *err) {
-  static const struct principal system = {"local", "local", true, true};
   struct rated_debate *r = ret_rated;
   *r = (struct rated_debate){.match = {.number = ended->number}};
   snprintf(r->id, sizeof r->id, "%s", ended->debate_id);
   r->match.debate_id = r->id;
   r->match.domain = r->domain;
-  enum status s = store_get_debate(store, &system, r->id, &r->row, err);
+  enum status s = store_get_debate(store, &PRINCIPAL_SYSTEM, r->id, &r->row, err);
   bool other = !s && strcmp(r->row.id, r->id) != 0; /* found by its slug */
   if (s == STATUS_NOT_FOUND || other)
     s = read_deleted(store, r, err);

@@ -16,6 +16,13 @@ static bool comparable(const struct game_seat *a, const struct game_seat *b) {
   return a->rated && b->rated && a->demo == b->demo && !same_identity(a, b);
 }
 
+bool game_has_rivals(const struct game_input *in) {
+  for (int a = 0; a < in->seat_count; a++)
+    for (int b = a + 1; b < in->seat_count; b++)
+      if (comparable(&in->seats[a], &in->seats[b])) return true;
+  return false;
+}
+
 /* ---- who won against whom, seat by seat ---- */
 
 struct scores {

@@ -63,6 +63,10 @@ struct game {
   struct game_pair pairs[GAME_PAIRS_MAX]; /* those that were compared or agreed */
 };
 
+/* Whether ballots could ever compare two of the seats, whatever they hold: two that are rated, of
+ * one league, of two identities. */
+bool game_has_rivals(const struct game_input *input);
+
 /* RATING_DONE and a game, RATING_TOO_FEW_POSITIONS or RATING_NO_PAIRS. Whether ballots decided the
  * debate is the caller's to know. The players come in the order of their first seats. */
 enum rating_reason game_make(const struct game_input *input, struct game *ret_game);
