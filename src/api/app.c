@@ -4,6 +4,7 @@
 #include "api/gauges.h"
 #include "api/health.h"
 #include "api/memory.h"
+#include "api/ratings.h"
 #include "api/start_keys.h"
 #include "api/state.h"
 #include "base/clock.h"
@@ -19,10 +20,12 @@ enum status api_create(const struct api_parts *parts, struct api **ret_api, stru
     api->started_us = clock_mono_us(&clock_system);
     api->alive = http_shared_create(BYTES_LITERAL("{\"status\":\"ok\"}"), "application/json");
     api->health = health_page_create();
+    api->leaderboard = leaderboard_page_create();
     api->checks = agent_checks_create(parts);
     api->start_keys = start_keys_create();
   }
-  if (!api || !api->alive || !api->health || !api->checks || !api->start_keys) {
+  if (!api || !api->alive || !api->health || !api->leaderboard || !api->checks ||
+      !api->start_keys) {
     api_destroy(api);
     return error_set(err, STATUS_NOMEM, NULL, "out of memory");
   }
@@ -36,6 +39,7 @@ void api_destroy(struct api *api) {
   if (!api) return;
   http_shared_unref(api->alive);
   health_page_destroy(api->health);
+  leaderboard_page_destroy(api->leaderboard);
   agent_checks_destroy(api->checks);
   start_keys_destroy(api->start_keys);
   free(api);
@@ -45,6 +49,7 @@ enum status api_use_agents(struct api *api, const struct agent_table *agents) {
   enum status status = agent_checks_use(api->checks, agents);
   if (!status) api->agents = agents;
   if (!status) gauges_declare(agents);
+  if (!status) leaderboard_page_expire(api->leaderboard);
   return status;
 }
 

@@ -11,6 +11,7 @@
 #include "http/server.h"
 #include "hub/hub.h"
 #include "ops/janitor.h"
+#include "ops/rater.h"
 #include "provider/agents.h"
 #include "provider/provider.h"
 #include "runner/jobs.h"
@@ -40,6 +41,9 @@ void api_destroy(struct api *api);
 /* A new table, for the requests from here on; both must live as long as the API. One thread at a
  * time. STATUS_NOMEM: the former one stays. */
 MUST_CHECK enum status api_use_agents(struct api *api, const struct agent_table *agents);
+/* A rater_match_fn; `ctx` is struct api: what is cached of ratings is made anew, and who watches
+ * the debate is told, once it has been rated. */
+void api_on_match(void *ctx, const struct store_match *match);
 /* Before http_server_start. For the counts of WebSockets in health. */
 void api_set_server(struct api *api, const struct http_server *server);
 

@@ -69,6 +69,16 @@ void handle_system_memory(struct http_request *request, void *app);
 /* maintenance.c; pool */
 void handle_maintenance_show(struct http_request *request, void *app);
 void handle_maintenance_run(struct http_request *request, void *app);
+/* leaderboard.c */
+void handle_leaderboard(struct http_request *request, void *app);
+/* ratings.c; pool */
+void handle_agent_profile(struct http_request *request, void *app);
+void handle_agent_history(struct http_request *request, void *app);
+void handle_agent_rivals(struct http_request *request, void *app);
+void handle_agent_allies(struct http_request *request, void *app);
+void handle_agent_head_to_head(struct http_request *request, void *app);
+void handle_agents_compare(struct http_request *request, void *app);
+void handle_matches_recent(struct http_request *request, void *app);
 /* metrics_page.c */
 void handle_metrics_show(struct http_request *request, void *app);
 /* openapi.c */

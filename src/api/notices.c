@@ -17,6 +17,11 @@ static char *text_of(const char *type, const char *debate_id, json_t *data) {
   return frame ? json_dumps(frame, JSON_COMPACT | JSON_REAL_PRECISION(15)) : NULL;
 }
 
+struct frame *notice_frame(const char *type, const char *debate_id, json_t *data) {
+  FREE_LATER char *text = text_of(type, debate_id, data);
+  return text ? frame_create(bytes_of(text), 0, false, false) : NULL;
+}
+
 void notice_send(struct http_websocket *ws, const char *type, const char *debate_id, json_t *data) {
   FREE_LATER char *text = text_of(type, debate_id, data);
   if (text && !http_ws_send(ws, bytes_of(text))) return;

@@ -11,6 +11,9 @@
  * cannot be sent (memory, a full send buffer) is dropped: nothing here is ever a debate's. */
 void notice_send(struct http_websocket *ws, const char *type, const char *debate_id, json_t *data);
 
+/* The same as a frame (a reference) for subscribers; NULL when memory is short. */
+struct frame *notice_frame(const char *type, const char *debate_id, json_t *data);
+
 /* data of `warning`: {code, message} */
 void notice_warn(struct http_websocket *ws, const char *debate_id, const char *code,
                  const char *message);

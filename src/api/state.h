@@ -12,6 +12,7 @@
 struct agent_checks;
 struct health_page;
 struct memory_profile;
+struct leaderboard_page;
 struct start_keys;
 
 struct api {
@@ -21,6 +22,7 @@ struct api {
   int64_t started_us;                         /* monotonic */
   struct http_shared *alive;                  /* the answer of /healthz */
   struct health_page *health;
+  struct leaderboard_page *leaderboard;
   struct agent_checks *checks;
   struct start_keys *start_keys;
   struct memory_profile *memory_profile; /* with --profile-memory; else NULL */

@@ -34,6 +34,8 @@ static const char *const migrate_options[] = {"--data-dir",   "--db-path",      
                                               "--db-timeout", "--migration-copies", NULL};
 static const char *const runbook_options[] = {
     "--data-dir", "--db-path", "--elo-path", "--db-timeout", "--log-file", "--ws-port", NULL};
+static const char *const leaderboard_options[] = {"--data-dir", "--db-path", "--elo-path",
+                                                  "--agents-file", NULL};
 static const char *const agents_options[] = {"--agents-file", NULL};
 static const char *const remote_options[] = {NULL}; /* the files: port and token stand in them */
 
@@ -112,6 +114,24 @@ const struct command command_table[] = {
      .run = cli_breakers,
      .flags = breakers_flags,
      .options = remote_options},
+    {.name = "leaderboard",
+     .usage = "leaderboard [--domain NAME] [flags]",
+     .summary = "agents by their rating, here or on a server",
+     .example =
+         "aragora leaderboard\n"
+         "aragora leaderboard --domain law --limit 5\n"
+         "aragora leaderboard --server http://localhost:8080 --json | jq '.agents[] | {name, elo}'",
+     .run = cli_leaderboard,
+     .flags = leaderboard_flags,
+     .options = leaderboard_options},
+    {.name = "ratings",
+     .usage = "ratings [show | rebuild] [flags]",
+     .summary = "how far the ratings are; rebuild makes them anew from the logs",
+     .example = "aragora ratings show\n"
+                "aragora ratings rebuild --data-dir /data",
+     .run = cli_ratings,
+     .flags = ratings_flags,
+     .options = file_options},
     {.name = "backup",
      .usage = "backup create | list | verify | restore | prune | drill [flags]",
      .summary = "make backups, check them, and restore one, also as of a moment",

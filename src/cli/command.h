@@ -62,8 +62,9 @@ const struct command *command_find(const char *name);
 
 /* One file each: what it runs, and its flags (ended by a row without a name). */
 extern const struct flag server_flags[], ask_flags[], debates_flags[], replay_flags[],
-    export_flags[], agents_flags[], batch_flags[], breakers_flags[], healthcheck_flags[],
-    migrate_flags[], db_flags[], doctor_flags[], backup_flags[], config_flags[], runbook_flags[];
+    export_flags[], agents_flags[], batch_flags[], breakers_flags[], leaderboard_flags[],
+    ratings_flags[], healthcheck_flags[], migrate_flags[], db_flags[], doctor_flags[],
+    backup_flags[], config_flags[], runbook_flags[];
 int cli_server(int argc, char **argv);
 int cli_ask(int argc, char **argv);
 int cli_debates(int argc, char **argv);
@@ -72,6 +73,8 @@ int cli_export(int argc, char **argv);
 int cli_agents(int argc, char **argv);
 int cli_batch(int argc, char **argv);
 int cli_breakers(int argc, char **argv);
+int cli_leaderboard(int argc, char **argv);
+int cli_ratings(int argc, char **argv);
 int cli_backup(int argc, char **argv);
 int cli_healthcheck(int argc, char **argv);
 int cli_migrate(int argc, char **argv);

@@ -168,6 +168,8 @@ static enum status start(struct server *s, struct options *options, struct error
   if (!status) status = engine_open(&s->engine, options, err);
   if (!status) status = open_api(s, err);
   if (!status) status = open_http(s, err);
+  s->engine.rated = api_on_match;
+  s->engine.rated_ctx = s->api;
   if (!status) status = engine_start(&s->engine, err);
   /* Listening first: one who starts a second server by mistake must not take up the debates of the
    * first. Who subscribes to a debate before it is taken up waits for it in the hub. */

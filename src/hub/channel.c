@@ -155,6 +155,18 @@ void channel_publish(struct channel *c, struct frame **frames, size_t count) {
   if (listened) channel_wake(c);
 }
 
+void channel_tell(struct channel *c, struct frame *frame) {
+  pthread_mutex_lock(&c->lock);
+  channel_show_words(c);
+  bool listened = c->listeners > 0;
+  if (listened)
+    channel_push_token(c, frame);
+  else
+    frame_unref(frame);
+  pthread_mutex_unlock(&c->lock);
+  if (listened) channel_wake(c);
+}
+
 void channel_tell_tokens(struct channel *c) {
   pthread_mutex_lock(&c->lock);
   channel_show_words(c);

@@ -76,6 +76,9 @@ bool channel_is_live(struct channel *c);
 /* Takes the reference. */
 void channel_publish(struct channel *c, struct frame **frames, size_t count);
 
+/* Takes the reference: a frame among those of the tokens, for those who listen. */
+void channel_tell(struct channel *c, struct frame *frame);
+
 /* True when there is something to tell: channel_tell_tokens is due. */
 bool channel_token_start(struct channel *c, const struct hub_token *token);
 bool channel_token_delta(struct channel *c, const struct hub_token *token, struct bytes text);

@@ -113,6 +113,26 @@ void hub_publish(struct hub *hub, const char *debate_id, struct frame **frames, 
   channel_release(c);
 }
 
+void hub_tell(struct hub *hub, const char *debate_id, struct frame *frame) {
+  struct channel *c = hub_acquire(hub, debate_id, false);
+  if (!c) {
+    frame_unref(frame);
+    return;
+  }
+  channel_tell(c, frame);
+  channel_release(c);
+}
+
+bool hub_is_heard(struct hub *hub, const char *debate_id) {
+  struct channel *c = hub_acquire(hub, debate_id, false);
+  if (!c) return false;
+  pthread_mutex_lock(&c->lock);
+  bool heard = c->listeners > 0;
+  pthread_mutex_unlock(&c->lock);
+  channel_release(c);
+  return heard;
+}
+
 /* Releases the channel, or, with something to tell, keeps the use until it is told. */
 static void hub_release_untold(struct channel *c, bool untold) {
   struct hub *hub = c->hub;

@@ -33,6 +33,12 @@ bool hub_is_live(struct hub *hub, const char *debate_id);
  * published together: subscribers are woken once. */
 void hub_publish(struct hub *hub, const char *debate_id, struct frame **frames, size_t count);
 
+/* A frame without a seq for those who listen to the debate now, running or ended; who joins later
+ * does not get it. Takes the reference. */
+void hub_tell(struct hub *hub, const char *debate_id, struct frame *frame);
+/* Whether anybody listens to it. */
+bool hub_is_heard(struct hub *hub, const char *debate_id);
+
 /* Live tokens of one attempt of a turn. The hub keeps the text so far, for `token_snapshot`, and
  * makes frames only while somebody listens. `agent` is the speaker, `round` its round.
  *
