@@ -80,6 +80,8 @@ const struct runbook_check runbook_table[] = {
     {incidents, "curl -I /api/health", RUNBOOK_HEAD, "/api/health", NULL},
     {incidents, "systemctl restart aragora", RUNBOOK_LEFT_OUT, NULL, NO_CHANGE},
 
+    {incidents, "aragora incident NAME", RUNBOOK_COMMAND, "incident", NULL},
+
     {databases, "aragora_memory.db: WAL mode, integrity_check", RUNBOOK_DATABASE, "memory", NULL},
     {databases, "aragora_elo.db: WAL mode, integrity_check", RUNBOOK_DATABASE, "elo", NULL},
     {databases, "apply, status, rollback of migrations", RUNBOOK_COMMAND, "migrate", NULL},
