@@ -196,7 +196,7 @@ describe('debates are rated', () => {
     const was = await board(server);
     const b = await looked(server, 9);
     assert.equal(b.rated_debates, 5);
-    assert.deepEqual(b.unrated_reasons, { fast_path: 1, judge: 1, no_vote: 1, too_few_positions: 1 });
+    assert.deepEqual(b.unrated_reasons, { fast_path: 1, judge: 1, no_pairs: 1, no_vote: 1 });
     assert.deepEqual(b.agents, was.agents);
     const metrics = (await get(server, '/metrics')).text;
     assert.match(metrics, /^aragora_rated_debates_total 5$/m);
