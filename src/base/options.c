@@ -75,7 +75,9 @@ const struct option option_table[] = {
                "production insists on real agents and credentials"),
     CHOICE_ROW(NULL, "ARAGORA_ENVIRONMENT", NULL, env, "development|production",
                "the same as ARAGORA_ENV"),
-    BOOL_ROW("--dev", "ARAGORA_DEV", dev, "for work on the server itself: readable log"),
+    BOOL_ROW(
+        "--dev", "ARAGORA_DEV", dev,
+        "for work on the server itself: readable log; starts anew when program or files change"),
     BOOL_ROW("--allow-core-dumps", "ARAGORA_ALLOW_CORE_DUMPS", allow_core_dumps,
              "let a crash leave a core file, which holds the keys, and debuggers in"),
     INT_ROW("--shutdown-timeout", "ARAGORA_SHUTDOWN_TIMEOUT", "0", shutdown_timeout_s, 0, 86400,

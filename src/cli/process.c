@@ -123,6 +123,15 @@ enum status process_claim(const char *db_path, struct error *err) {
   return STATUS_OK;
 }
 
+int64_t process_watchdog_us(void) {
+#ifdef HAVE_SYSTEMD
+  uint64_t interval = 0;
+  return sd_watchdog_enabled(0, &interval) > 0 ? (int64_t)interval : 0;
+#else
+  return 0;
+#endif
+}
+
 void process_notify(const char *state) {
 #ifdef HAVE_SYSTEMD
   sd_notify(0, state);

@@ -32,5 +32,7 @@ MUST_CHECK enum status process_claim(const char *db_path, struct error *err);
 
 /* Tells systemd (Type=notify), where it asks for it and the build has its library: "READY=1". */
 void process_notify(const char *state);
+/* Within which time systemd wants to hear "WATCHDOG=1", in microseconds; 0 = it does not. */
+int64_t process_watchdog_us(void);
 
 #endif

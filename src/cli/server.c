@@ -13,12 +13,14 @@
 #include "base/log_ring.h"
 #include "base/options_load.h"
 #include "cli/arguments.h"
+#include "cli/dev_watch.h"
 #include "cli/engine.h"
 #include "cli/exposure.h"
 #include "cli/interrupt.h"
 #include "cli/migrate.h"
 #include "cli/output.h"
 #include "cli/process.h"
+#include "cli/supervisor.h"
 #include "http/proxies.h"
 #include "io/pool.h"
 #include "ops/shipper.h"
@@ -40,6 +42,7 @@ struct server {
   struct shipper *shipper;
   struct api *api;
   struct http_server *http;
+  struct supervisor *supervisor;
   int idle_fd; /* readable once a drain has nothing left to wait for */
 };
 
@@ -181,6 +184,9 @@ static enum status start(struct server *s, struct options *options, struct error
   if (!status) status = janitor_start(s->janitor, s->engine.store, err);
   if (!status) status = shipper_start(&s->engine.options, s->engine.store, &s->shipper, err);
   if (!status && s->engine.options.profile_memory) status = api_profile_memory(s->api, err);
+  if (!status)
+    status =
+        supervisor_start(s->engine.loop, s->engine.store, s->engine.runner, &s->supervisor, err);
   if (!status) say_ready(s, resumed);
   return status;
 }
@@ -243,6 +249,7 @@ static void begin_drain(struct server *s) {
            "signal leaves at once",
            (long long)stats.running, (long long)stats.queued, limit);
   process_notify("STOPPING=1");
+  supervisor_drain(s->supervisor);
 }
 
 static void say_left(struct server *s, const char *why) {
@@ -281,6 +288,7 @@ static void stop(struct server *s, bool drained) {
   janitor_stop(s->janitor);
   if (s->http) http_server_stop(s->http, drained ? GRACE_DRAINED_MS : 0);
   api_end_profile(s->api);
+  supervisor_stop(s->supervisor);
   engine_stop(&s->engine, s->pool);
   shipper_stop(s->shipper, drained);
   http_server_destroy(s->http);
@@ -289,29 +297,54 @@ static void stop(struct server *s, bool drained) {
   janitor_destroy(s->janitor);
   jobs_destroy(s->jobs);
   engine_close(&s->engine);
+  supervisor_destroy(s->supervisor);
   close(s->idle_fd);
 }
 
-static int serve(struct options *options) {
+/* Until somebody wants it to stop. True when it is to start anew instead. */
+static bool wait_for_end(struct server *s, struct dev_watch *watch) {
+  for (;;) {
+    if (interrupt_wait(dev_watch_fd(watch), dev_watch_timeout_ms(watch))) {
+      if (interrupt_take() > 0) return false;
+      if (interrupt_take_reload()) reload_and_notify(s);
+    }
+    if (dev_watch_is_due(watch)) return true;
+  }
+}
+
+/* Debates stay where they stand in their logs; the new program takes them up. */
+static int start_anew(struct server *s, struct dev_watch *watch) {
+  int port = http_server_port(s->http), ws_port = http_server_ws_port(s->http);
+  log_info("server", NULL, "dev=restart the new program takes over");
+  stop(s, false);
+  dev_watch_restart(watch, port, ws_port);
+  return CLI_ERROR;
+}
+
+static int serve(struct options *options, int argc, char **argv) {
   struct server server = {0};
   struct error err = {0};
+  struct dev_watch *watch = NULL;
   interrupt_catch(LAST_SIGNAL);
   interrupt_catch_reload();
-  if (start(&server, options, &err)) {
+  enum status status = start(&server, options, &err);
+  if (!status && server.engine.options.dev)
+    status = dev_watch_open(&server.engine.options, argc, argv, &watch, &err);
+  if (status) {
     output_error(&err);
     stop(&server, false);
     return CLI_ERROR;
   }
   process_notify("READY=1");
-  for (;;) {
-    if (!interrupt_wait(-1, -1)) continue;
-    if (interrupt_take() > 0) break;
-    if (interrupt_take_reload()) reload_and_notify(&server);
-  }
-  stop(&server, drain(&server));
+  int code = CLI_OK;
+  if (wait_for_end(&server, watch))
+    code = start_anew(&server, watch);
+  else
+    stop(&server, drain(&server));
+  dev_watch_close(watch);
   log_info("server", NULL, "stopped");
   log_close();
-  return CLI_OK;
+  return code;
 }
 
 /* The same that the HTTP server does with it, before anything is opened. */
@@ -343,7 +376,7 @@ int cli_server(int argc, char **argv) {
     if (options.allow_core_dumps) process_allow_dumps();
     process_name_server(argc, argv);
     process_raise_descriptors();
-    code = serve(&options);
+    code = serve(&options, argc, argv);
   }
   options_done(&options);
   return code;

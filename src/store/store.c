@@ -151,6 +151,10 @@ size_t store_queued_bytes(struct store *store) {
   return writer_queued_bytes(store->writer);
 }
 
+int64_t store_writer_busy_us(const struct store *store) {
+  return writer_busy_us(store->writer);
+}
+
 void store_archive_state(const struct store *store, struct store_archive_state *ret_state) {
   struct archive *archive = writer_archive(store->writer);
   *ret_state = (struct store_archive_state){.base_wanted_since_ms = -1, .last_synced_ms = -1};

@@ -366,6 +366,10 @@ typedef void store_trace_fn(void *ctx, const struct store_trace *trace);
 MUST_CHECK enum status store_read_traces(struct store *store, const char *after_id, size_t limit,
                                          store_trace_fn *each, void *ctx, struct error *err);
 
+/* For how long the writer has been at one commit, in microseconds, waits for another try not
+ * counted: what hangs. Any thread. */
+int64_t store_writer_busy_us(const struct store *store);
+
 /* Round trip to both databases in microseconds, for health. */
 MUST_CHECK enum status store_ping(struct store *store, int64_t *ret_memory_us, int64_t *ret_elo_us,
                                   struct error *err);

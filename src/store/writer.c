@@ -6,6 +6,7 @@
 #include "store/commit.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 /* A transaction takes at most this much of the queue, so that the -wal of a burst stays small. */
@@ -34,7 +35,17 @@ struct writer {
   } listeners[WRITER_LISTENERS];
   struct commit commit; /* the writer's thread's own */
   pthread_t thread;
+  atomic_llong busy_since_us; /* the thread works; 0 = it waits, for work or to try again */
 };
+
+static void set_busy(struct writer *w, bool busy) {
+  atomic_store(&w->busy_since_us, busy ? clock_mono_us(&clock_system) : 0);
+}
+
+int64_t writer_busy_us(const struct writer *w) {
+  int64_t since = atomic_load(&w->busy_since_us);
+  return since ? clock_mono_us(&clock_system) - since : 0;
+}
 
 /* --- the queue ----------------------------------------------------------------------------- */
 
@@ -136,11 +147,13 @@ static bool is_idle(struct writer *w) {
 /* False at once when the writer is being stopped. */
 static bool wait_to_retry(struct writer *w, int64_t wait_ms) {
   struct timespec until = in_ms(wait_ms);
+  set_busy(w, false);
   pthread_mutex_lock(&w->lock);
   int rc = 0;
   while (!w->closing && rc == 0) rc = pthread_cond_timedwait(&w->wake, &w->lock, &until);
   bool go_on = !w->closing;
   pthread_mutex_unlock(&w->lock);
+  set_busy(w, true);
   return go_on;
 }
 
@@ -292,7 +305,9 @@ static void *writer_main(void *ctx) {
   struct writer *w = ctx;
   commit_settle_archive(&w->commit);
   for (bool over = false, checkpointed = false;;) {
+    set_busy(w, false);
     struct batch *first = take(w, &over, &checkpointed);
+    set_busy(w, true);
     if (over) return NULL;
     if (checkpointed) commit_stamp_archive(&w->commit);
     if (!first && !w->problem.status) continue; /* only this thread sets it */

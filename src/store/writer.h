@@ -31,6 +31,10 @@ MUST_CHECK enum status writer_append(struct writer *writer, struct batch *batch)
 /* Any thread. STATUS_OK, or why the last transaction was refused. */
 MUST_CHECK enum status writer_check(struct writer *writer, struct error *err);
 
+/* Any thread. For how long its thread has been at what it does; 0 while it waits, for work or to
+ * try a refused commit again. */
+int64_t writer_busy_us(const struct writer *writer);
+
 /* Who is told of commits: one that may have made a replay's files stale, and one that ended
  * debates. See store_on_trace and store_on_end. Not while it is called. */
 enum writer_listener { WRITER_TRACER, WRITER_RATER, WRITER_LISTENERS };

@@ -1,6 +1,7 @@
 /* A disk that refuses, for one process: preloaded, it fails SQLite's writes and syncs with the
  * errno whose name stands in the file FAILING_DISK names, while that is there and not empty. "EIO"
- * and "EROFS" fail both, "sync" only the syncs, with EIO. */
+ * and "EROFS" fail both, "sync" only the syncs, with EIO. With "hang" they do not return while it
+ * stands there. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -17,13 +18,15 @@ static int refusal(int syncs) {
   ssize_t n = read(fd, name, sizeof name - 1);
   close(fd);
   if (n <= 0) return 0;
+  if (strcmp(name, "hang") == 0) return -1;
   if (strcmp(name, "EROFS") == 0) return EROFS;
   if (strcmp(name, "EIO") == 0) return EIO;
   return strcmp(name, "sync") == 0 && syncs ? EIO : 0;
 }
 
 static int refused(int syncs) {
-  int error = refusal(syncs);
+  int error;
+  while ((error = refusal(syncs)) < 0) usleep(20000);
   if (error) errno = error;
   return error;
 }

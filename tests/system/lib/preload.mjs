@@ -14,3 +14,10 @@ export function buildPreload(t, name) {
   execFileSync(process.env.CC ?? 'cc', ['-shared', '-fPIC', '-O1', '-o', library, join(here, `${name}.c`), '-ldl']);
   return library;
 }
+
+// The path of the program made of lib/NAME.c.
+export function buildTool(t, name) {
+  const tool = join(temporaryDirectory(t), name);
+  execFileSync(process.env.CC ?? 'cc', ['-O1', '-o', tool, join(here, `${name}.c`)]);
+  return tool;
+}
