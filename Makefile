@@ -95,6 +95,10 @@ install: build ## into DESTDIR and PREFIX (/usr/local)
 uninstall: ## removes what install put there
 	rm -f $(DESTDIR)$(PREFIX)/bin/aragora
 
+.PHONY: deb
+deb: ## the Debian package, in the directory above (needs debhelper and devscripts' friends)
+	dpkg-buildpackage -b -us -uc
+
 .PHONY: clean
 clean: ## removes everything that was built
 	rm -rf build build-test build-asan build-tsan build-fuzz build-coverage build-npm build-logs build-*.log
