@@ -117,3 +117,34 @@ test('Server Management: kill -TERM of the server that pgrep finds', async () =>
   assert.equal((await shell(`kill -TERM ${own.pid}`)).code, 0);
   assert.equal((await own.end()).code, 0);
 });
+
+// The commands of the runbook that operators have had all along, as it prints them: the specification.
+// Those that change databases are in runbook.test.mjs. `tail -f` is ended after a second.
+const PRINTED = {
+  'curl http://localhost:8080/api/health': (out) => assert.equal(JSON.parse(out).status, 'healthy'),
+  'curl http://localhost:8080/api/metrics': (out) => assert.match(out, /^# TYPE aragora_debates_total counter$/m),
+  'curl http://localhost:8080/api/agents/health': (out) => assert.equal(typeof JSON.parse(out).agents, 'object'),
+  'grep "agent=openai-api" /var/log/aragora/server.log | tail -100': (out) => assert.equal(out, ''),
+  'curl http://localhost:8080/api/ws/stats': (out) => assert.equal(JSON.parse(out).active_connections, 0),
+  'grep "WebSocket" /var/log/aragora/server.log | grep -i error': (out) => assert.equal(out, ''),
+  'ls -la /data/*.db*': (out) => assert.match(out, /aragora_memory\.db/),
+  'ps aux | grep aragora': (out) => assert.match(out, /aragora/),
+  'curl -I http://localhost:8080/api/health': (out) => assert.match(out, /^HTTP\/1\.1 200 /),
+  'sqlite3 /data/aragora_memory.db "PRAGMA integrity_check;"': (out) => assert.equal(out, 'ok\n'),
+  'grep "rate_limit\\|429" /var/log/aragora/server.log': (out) => assert.ok(!/429 /.test(out)),
+  'timeout 1 tail -f /var/log/aragora/server.log | jq .': (out) => assert.match(out, /"level": "INFO"/),
+  "curl -s http://localhost:8080/api/debates | jq '.debates | length'": (out) => assert.equal(out, '1\n'),
+  "curl -s http://localhost:8080/api/leaderboard/rankings | jq '.agents[] | {name, elo}'": (out) => assert.match(out, /"name": "demo"[\s\S]*"elo": \d/),
+  'curl -s http://localhost:8080/api/circuit-breakers | jq .': (out) => assert.equal(JSON.parse(out).summary.open, 0),
+  'curl -s http://localhost:8080/api/debates/export?format=json > debates.json': () => assert.equal(JSON.parse(readFileSync(join(place.work, 'debates.json'), 'utf8')).count, 1),
+};
+describe('as printed', () => {
+  for (const [command, check] of Object.entries(PRINTED))
+    test(command, async () => {
+      // A grep that finds nothing, and a tail that was ended, say so by their exit code.
+      const { code, stdout, stderr } = await shell(command);
+      const mayFail = command.startsWith('grep') || command.startsWith('timeout');
+      assert.ok(code === 0 || mayFail, `${code}: ${stderr}`);
+      check(stdout);
+    });
+});
