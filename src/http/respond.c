@@ -95,7 +95,8 @@ bool respond_add_headers(const struct http_request *r, struct MHD_Response *resp
   respond_rate(&w, r);
   respond_extra(&w);
   respond_header(&w, "X-Request-ID", r->id);
-  respond_header(&w, "X-Trace-ID", r->id); /* the earlier server's name of it */
+  /* The earlier server's name of it; whoever traces anything does not trace probes. */
+  if (!r->route || !r->route->cheap) respond_header(&w, "X-Trace-ID", r->id);
   if (r->close) respond_header(&w, "Connection", "close");
   return w.ok;
 }

@@ -73,10 +73,9 @@ static struct shared_response *shared_prepare(struct http_shared *s, const struc
   return NULL;
 }
 
-static bool shared_set_id(struct shared_response *lent, const struct http_request *r,
-                          const char *name) {
-  return MHD_del_response_header(lent->response, name, lent->id) == MHD_YES &&
-         MHD_add_response_header(lent->response, name, r->id) == MHD_YES;
+static bool shared_set_id(struct shared_response *lent, const struct http_request *r) {
+  return MHD_del_response_header(lent->response, "X-Request-ID", lent->id) == MHD_YES &&
+         MHD_add_response_header(lent->response, "X-Request-ID", r->id) == MHD_YES;
 }
 
 /* An idle response made to carry this request's id, or a new one. */
@@ -90,7 +89,7 @@ static struct shared_response *shared_take(struct http_shared *s, const struct h
   }
   pthread_mutex_unlock(&s->lock);
   if (!lent) return shared_prepare(s, r);
-  if (shared_set_id(lent, r, "X-Request-ID") && shared_set_id(lent, r, "X-Trace-ID")) {
+  if (shared_set_id(lent, r)) {
     memcpy(lent->id, r->id, strlen(r->id) + 1);
     return lent;
   }
@@ -113,9 +112,10 @@ void shared_give_back(struct http_shared *shared, struct shared_response *lent) 
 
 void http_respond_shared(struct http_request *request, int status_code,
                          struct http_shared *shared) {
-  /* Whatever makes this response's headers differ from the next one's takes the long way. */
+  /* Whatever makes this response's headers differ from the next one's takes the long way: what is
+   * no probe is counted, and its headers say what this caller has left. */
   bool plain = request->server->guard.any_origin && request->version == 1 && !request->close &&
-               !request->route->pool;
+               request->route->cheap && !request->route->pool;
   struct shared_response *lent = plain ? shared_take(shared, request) : NULL;
   if (!lent) {
     http_respond(request, status_code, shared->content_type,

@@ -41,6 +41,16 @@ describe('the limit on requests', () => {
     assert.equal((await post(server, '/api/debates', '{')).status, 429);
   });
 
+  test('tells each caller what it has left, of an answer that all share too', async (t) => {
+    const server = await limited(t);
+    for (const [address, left] of [['192.0.2.1', 4], ['192.0.2.1', 3], ['192.0.2.2', 4], ['192.0.2.1', 2]]) {
+      const { status, headers } = await get(server, '/api/leaderboard', from(address));
+      assert.equal(status, 200);
+      assert.equal(headers.get('x-ratelimit-remaining'), String(left));
+      assert.equal(headers.get('x-trace-id'), headers.get('x-request-id'));
+    }
+  });
+
   test('leaves probes, metrics, pages and OPTIONS alone', async (t) => {
     const server = await limited(t, { ARAGORA_RATE_LIMIT_REQUESTS: '1' });
     assert.equal((await get(server, '/api/debates')).status, 200);
