@@ -75,9 +75,9 @@ void request_refuse(struct http_request *r, int status, const char *code, const 
 /* --- the head --- */
 
 struct head {
-  int hosts, lengths, start_keys, count;
-  const char *host, *origin, *id, *upgrade, *connection, *length, *encoding, *forwarded, *real_ip,
-      *trace, *authorization;
+  int hosts, lengths, encodings, start_keys, forwards, count;
+  const char *host, *origin, *id, *length, *encoding, *forwarded, *real_ip, *trace, *authorization;
+  bool upgrade, to_websocket; /* of Connection and Upgrade, on whichever of their lines */
   bool broken;
   struct raw_head raw;
   bool well_ended, old_version, bad_method;
@@ -126,22 +126,30 @@ static enum MHD_Result head_on_value(void *cls, enum MHD_ValueKind kind, const c
       if (bytes_equal_nocase(name, BYTES_LITERAL("Origin"))) h->origin = value;
       break;
     case 'u':
-      if (bytes_equal_nocase(name, BYTES_LITERAL("Upgrade"))) h->upgrade = value;
+      if (bytes_equal_nocase(name, BYTES_LITERAL("Upgrade")))
+        h->to_websocket = h->to_websocket || handshake_list_has(value, "websocket");
       break;
     case 'c':
-      if (bytes_equal_nocase(name, BYTES_LITERAL("Connection"))) h->connection = value;
+      if (bytes_equal_nocase(name, BYTES_LITERAL("Connection")))
+        h->upgrade = h->upgrade || handshake_list_has(value, "upgrade");
       if (bytes_equal_nocase(name, BYTES_LITERAL("Content-Length"))) {
         h->length = value;
         h->lengths++;
       }
       break;
     case 't':
-      if (bytes_equal_nocase(name, BYTES_LITERAL("Transfer-Encoding"))) h->encoding = value;
+      if (bytes_equal_nocase(name, BYTES_LITERAL("Transfer-Encoding"))) {
+        h->encoding = value;
+        h->encodings++;
+      }
       break;
     case 'x':
       if (bytes_equal_nocase(name, BYTES_LITERAL("X-Request-ID"))) h->id = value;
       if (bytes_equal_nocase(name, BYTES_LITERAL("X-Trace-ID"))) h->trace = value;
-      if (bytes_equal_nocase(name, BYTES_LITERAL("X-Forwarded-For"))) h->forwarded = value;
+      if (bytes_equal_nocase(name, BYTES_LITERAL("X-Forwarded-For"))) {
+        h->forwarded = value;
+        h->forwards++;
+      }
       if (bytes_equal_nocase(name, BYTES_LITERAL("X-Real-IP"))) h->real_ip = value;
       break;
     default: break;
@@ -164,12 +172,26 @@ static bool request_id_valid(const char *id) {
   return n > 0 && n <= REQUEST_ID_MAX && id[n] == '\0';
 }
 
-/* Of several X-Forwarded-For headers the last counts: the nearest proxy wrote it. */
+static enum MHD_Result head_join_forwarded(void *cls, enum MHD_ValueKind kind, const char *key,
+                                           size_t key_len, const char *value, size_t value_len) {
+  struct buffer *list = cls;
+  struct bytes name = {key, key_len};
+  if (!bytes_equal_nocase(name, BYTES_LITERAL("X-Forwarded-For"))) return MHD_YES;
+  if (list->len > 0) buffer_append_char(list, ',');
+  buffer_append(list, value, value_len);
+  return MHD_YES;
+}
+
+/* Each proxy on the way may have added a line of its own: several are one list (RFC 9110 section
+ * 5.3). Should memory be short, what the nearest one wrote counts. */
 static void request_find_client(struct http_request *r, const struct head *h) {
-  struct address client =
-      proxies_find_client(&r->server->proxies, &r->address, h->forwarded, h->real_ip);
-  r->address = client;
-  address_format(&client, r->peer);
+  BUFFER_LATER struct buffer list;
+  buffer_init(&list, SERVER_CONNECTION_MEMORY_BYTES);
+  if (h->forwards > 1)
+    MHD_get_connection_values_n(r->mhd, MHD_HEADER_KIND, head_join_forwarded, &list);
+  const char *forwarded = list.len > 0 && !list.overflow ? list.ptr : h->forwarded;
+  r->address = proxies_find_client(&r->server->proxies, &r->address, forwarded, h->real_ip);
+  address_format(&r->address, r->peer);
 }
 
 static void request_check_framing(struct http_request *r, const struct head *h) {
@@ -183,6 +205,7 @@ static void request_check_framing(struct http_request *r, const struct head *h) 
   if (h->lengths > 1) bad = "More than one Content-Length header";
   if (h->start_keys > 1) bad = "More than one Idempotency-Key header";
   /* What two parsers may frame differently is refused (RFC 9112 section 6.1). */
+  if (h->encodings > 1) bad = "More than one Transfer-Encoding header";
   if (h->encoding && h->length) bad = "Content-Length and Transfer-Encoding together";
   if (h->encoding && strcasecmp(h->encoding, "chunked") != 0) {
     bad = "Unknown Transfer-Encoding";
@@ -280,8 +303,7 @@ void request_read_head(struct http_request *r, const char *method, const char *v
     return;
   }
   request_check_length(r, h.length);
-  r->wants_upgrade =
-      handshake_list_has(h.upgrade, "websocket") && handshake_list_has(h.connection, "upgrade");
+  r->wants_upgrade = h.to_websocket && h.upgrade;
   if (!guard_admits(&r->server->guard, h.host, h.origin) ||
       (r->wants_upgrade && !guard_admits_websocket(&r->server->guard, h.host, h.origin))) {
     request_refuse(r, 403, "FORBIDDEN",

@@ -185,6 +185,17 @@ test('the handshake: what is missing or wrong is refused without an upgrade', as
   }
 });
 
+test('the handshake: its words may stand on any of several lines', async () => {
+  for (const [one, several] of [
+    ['Connection: Upgrade', 'Connection: Upgrade\r\nConnection: keep-alive'],
+    ['Connection: Upgrade', 'Connection: keep-alive\r\nConnection: Upgrade'],
+    ['Upgrade: websocket', 'Upgrade: websocket\r\nUpgrade: h2c'],
+  ]) {
+    const { status } = await talk([], Buffer.concat([Buffer.from(HEAD().replace(one, several)), close(1000)]));
+    assert.equal(status, 101, several);
+  }
+});
+
 test('after all that nobody is left and the server is well', async () => {
   for (const deadline = Date.now() + WAIT_MS; (await get(server, '/api/ws/stats')).json.active_connections > 0; )
     assert.ok(Date.now() < deadline);

@@ -203,6 +203,12 @@ static void test_what_a_handler_sees(void **state) {
                              "X-Forwarded-For: 1.1.1.1, 203.0.113.9\r\n\r\n");
   expect_echo(&r, "peer", "203.0.113.9");
   reply_done(&r);
+  /* each proxy may add a line of its own: 127.0.0.2 is one, and a client's own line is older */
+  r = client_ask(world.port, "GET /api/items/1 HTTP/1.1\r\n" HOST
+                             "X-Forwarded-For: 1.1.1.1\r\nX-Forwarded-For: 203.0.113.9\r\n"
+                             "X-Forwarded-For: 127.0.0.2\r\n\r\n");
+  expect_echo(&r, "peer", "203.0.113.9");
+  reply_done(&r);
   r = client_ask(world.port, "GET /api/items/1 HTTP/1.1\r\n" HOST "X-Forwarded-For: junk\r\n\r\n");
   expect_echo(&r, "peer", "127.0.0.1");
   reply_done(&r);
@@ -231,6 +237,8 @@ static void test_bad_requests(void **state) {
       "POST /hello HTTP/1.1\r\n" HOST
       "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
       "POST /hello HTTP/1.1\r\n" HOST "Transfer-Encoding: gzip\r\n\r\n",
+      "POST /hello HTTP/1.1\r\n" HOST
+      "Transfer-Encoding: identity\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
   };
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) ask_error(bad[i], 400, "INVALID_REQUEST");
   /* what frames ambiguously also ends the connection */
