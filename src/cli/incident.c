@@ -129,7 +129,7 @@ static int keep(struct incident *i, const char *title, const char *severity) {
   enum status s = incident_collect(i, &err);
   close(i->dir);
   append_report(&report, i, title, severity);
-  incident_redact(&clean, buffer_bytes(&report));
+  incident_redact(i->options, &clean, buffer_bytes(&report));
   bool written = output_buffer(fd, &clean);
   if (close(fd)) written = false;
   if (s) return output_error(&err);

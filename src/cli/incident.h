@@ -29,9 +29,9 @@ struct incident {
  * adds facts. STATUS_IO when a file cannot be written; what cannot be read is noted instead. */
 MUST_CHECK enum status incident_collect(struct incident *incident, struct error *err);
 
-/* Replaces in the text every secret that this process's environment names. Overflow is checked by
- * the caller. */
-void incident_redact(struct buffer *out, struct bytes text);
+/* Replaces in the text every secret that the options hold or this process's environment names.
+ * Overflow is checked by the caller. */
+void incident_redact(const struct options *options, struct buffer *out, struct bytes text);
 /* Replaces the values of members that may hold what was said in a debate, at any depth. */
 void incident_leave_out_texts(json_t *value);
 

@@ -35,7 +35,7 @@ static enum status write_file(struct incident *i, const char *name, struct bytes
                               struct error *err) {
   BUFFER_LATER struct buffer clean;
   buffer_init(&clean, 2 * ANSWER_MAX);
-  incident_redact(&clean, text);
+  incident_redact(i->options, &clean, text);
   if (clean.overflow) return error_set(err, STATUS_NOMEM, NULL, "%s is too large", name);
   int fd = openat(i->dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   if (fd < 0) return error_set(err, STATUS_IO, NULL, "%s: %s", name, strerror(errno));
@@ -60,6 +60,11 @@ static enum status write_json(struct incident *i, const char *name, const json_t
 
 /* ---- the server ---- */
 
+/* What says with 503 that the server is not well, and why. */
+static bool tells_by_503(const char *path) {
+  return strcmp(path, "/api/health") == 0 || strcmp(path, "/readyz") == 0;
+}
+
 /* False with a note when there is no answer of 200, or 503 as health gives. */
 static bool ask(struct incident *i, const char *path, struct buffer *ret_text) {
   struct error err = {0};
@@ -73,7 +78,7 @@ static bool ask(struct incident *i, const char *path, struct buffer *ret_text) {
     note(i, path, err.message);
     return false;
   }
-  if (http_status == 200 || (http_status == 503 && strcmp(path, "/api/health") == 0)) return true;
+  if (http_status == 200 || (http_status == 503 && tells_by_503(path))) return true;
   snprintf(why, sizeof why, "HTTP %ld", http_status);
   note(i, path, why);
   return false;
@@ -217,9 +222,22 @@ static enum status collect_machine(struct incident *i, struct error *err) {
 /* `aragora doctor --offline --json`, as a process of its own: it ends as it must, and asks nobody.
  */
 static enum status collect_doctor(struct incident *i, struct error *err) {
-  char data[] = "--data-dir", offline[] = "--offline", json[] = "--json", name[] = "aragora",
-       command[] = "doctor";
-  char *const argv[] = {name, command, offline, json, data, i->options->data_dir, NULL};
+  const struct options *o = i->options;
+  char data[] = "--data-dir", db[] = "--db-path", elo[] = "--elo-path", config[] = "--config",
+       offline[] = "--offline", json[] = "--json", name[] = "aragora", command[] = "doctor";
+  char *const argv[] = {name,
+                        command,
+                        offline,
+                        json,
+                        data,
+                        o->data_dir,
+                        db,
+                        o->db_path,
+                        elo,
+                        o->elo_path,
+                        o->config ? config : NULL,
+                        o->config,
+                        NULL};
   posix_spawn_file_actions_t actions;
   BUFFER_LATER struct buffer text;
   char piece[4096];

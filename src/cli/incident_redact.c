@@ -4,45 +4,79 @@
 #include "provider/agents_builtin.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
-enum { SECRET_MIN = 6, SECRETS_MAX = 64 };
+enum { SECRET_MIN = 6, SECRETS_MAX = 256 };
 
 struct secrets {
   char *list[SECRETS_MAX];
   size_t count;
 };
 
-static void add(struct secrets *s, const char *variable) {
-  char *value = NULL;
-  if (!variable || s->count == SECRETS_MAX || secret_read(variable, &value, NULL) || !value) return;
-  if (strlen(value) >= SECRET_MIN)
+/* Takes the value. */
+static void add(struct secrets *s, char *value) {
+  if (value && strlen(value) >= SECRET_MIN && s->count < SECRETS_MAX)
     s->list[s->count++] = value;
   else
     secret_free(value);
 }
 
-static void load(struct secrets *s) {
+static void add_variable(struct secrets *s, const char *variable) {
+  char *value = NULL;
+  if (variable && !secret_read(variable, &value, NULL)) add(s, value);
+}
+
+static bool names_secret(struct bytes name) {
+  static const char *const ends[] = {"_KEY", "_KEY_ID", "_TOKEN", "_SECRET", "_PASSWORD"};
+  for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+    if (bytes_ends_with(name, bytes_of(ends[i]))) return true;
+  return false;
+}
+
+/* Whatever looks like one by its name: a file of agents may name variables of its own. */
+static void add_environment(struct secrets *s) {
+  const struct bytes file = BYTES_LITERAL("_FILE");
+  for (char **entry = environ; entry && *entry; entry++) {
+    const char *sign = strchr(*entry, '=');
+    struct bytes name = {*entry, sign ? (size_t)(sign - *entry) : 0};
+    struct bytes stem = name;
+    char *value = NULL;
+    if (bytes_ends_with(name, file)) stem.len -= file.len;
+    if (!sign || !names_secret(stem)) continue;
+    if (stem.len == name.len)
+      add(s, bytes_dup(bytes_of(sign + 1)));
+    else if (!secret_read_file("", sign + 1, &value, NULL))
+      add(s, value);
+  }
+}
+
+static void load(struct secrets *s, const struct options *o) {
   static const char *const others[] = {"AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN",
                                        "AWS_ACCESS_KEY_ID"};
-  for (size_t i = 0; i < option_table_size; i++)
-    if (option_table[i].secret) add(s, option_table[i].variable);
+  for (size_t i = 0; i < option_table_size; i++) {
+    const struct option *row = &option_table[i];
+    const char *value = row->secret ? *(char *const *)((const char *)o + row->offset) : NULL;
+    if (value) add(s, bytes_dup(bytes_of(value)));
+  }
   for (size_t i = 0; i < agents_builtin_count; i++)
-    for (int n = 0; n < 2; n++) add(s, agents_builtin[i].key_variables[n]);
-  for (size_t i = 0; i < sizeof others / sizeof *others; i++) add(s, others[i]);
+    for (int n = 0; n < 2; n++) add_variable(s, agents_builtin[i].key_variables[n]);
+  for (size_t i = 0; i < sizeof others / sizeof *others; i++) add_variable(s, others[i]);
+  add_environment(s);
 }
 
-/* The length of the secret that begins here, or 0. */
+/* The length of the longest secret that begins here, or 0. */
 static size_t secret_at(const struct secrets *s, struct bytes text) {
+  size_t longest = 0;
   for (size_t i = 0; i < s->count; i++) {
     size_t len = strlen(s->list[i]);
-    if (len <= text.len && memcmp(text.ptr, s->list[i], len) == 0) return len;
+    if (len > longest && len <= text.len && memcmp(text.ptr, s->list[i], len) == 0) longest = len;
   }
-  return 0;
+  return longest;
 }
 
-void incident_redact(struct buffer *out, struct bytes text) {
+void incident_redact(const struct options *options, struct buffer *out, struct bytes text) {
   struct secrets secrets = {.count = 0};
-  load(&secrets);
+  load(&secrets, options);
   while (text.len) {
     size_t len = secret_at(&secrets, text);
     if (len)

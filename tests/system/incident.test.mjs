@@ -74,6 +74,33 @@ describe('aragora incident', () => {
     assert.deepEqual(readdirSync(kept).sort(), ['doctor.json', 'machine.txt']);
   });
 
+  test('leaves out what the configuration file and variables of any name hold', async (t) => {
+    const dir = temporaryDirectory(t);
+    const env = { ARAGORA_LOG_FILE: join(dir, 'server.log'), ACME_KEY: 'short-secret', ACME_TOKEN: 'short-secret-and-more', OTHER_KEY_FILE: join(dir, 'key') };
+    writeFileSync(join(dir, 'key'), 'secret-of-a-file\n', { mode: 0o600 });
+    writeFileSync(join(dir, 'conf'), `API_TOKEN = ${TOKEN}\n`, { mode: 0o600 });
+    writeFileSync(env.ARAGORA_LOG_FILE, `{"msg":"a=short-secret b=short-secret-and-more c=secret-of-a-file d=${TOKEN}"}\n`);
+    const answer = await incident(dir, ['gone', '--config', join(dir, 'conf'), '--server', `http://127.0.0.1:${await freePort()}`], env);
+    assert.equal(answer.code, 0, answer.text);
+    const kept = join(dir, '.nomic', 'incidents', `${today()}-gone`);
+    assert.equal(readFileSync(join(kept, 'log.jsonl'), 'utf8'), '{"msg":"a=*** b=*** c=*** d=***"}\n');
+    const { checks } = JSON.parse(readFileSync(join(kept, 'doctor.json'), 'utf8'));
+    assert.ok(checks.some(({ message }) => message?.includes(join(dir, 'conf'))), 'the doctor looks at the same configuration');
+  });
+
+  test('keeps why a server is not ready', async (t) => {
+    const dir = temporaryDirectory(t);
+    const server = await startServer(undefined, { dir, env: { ARAGORA_DEMO_TOKEN_RATE: '1' } });
+    t.after(() => server.stop('SIGKILL'));
+    await startDebate(server, { task: 'Let me finish', agents: ['demo', 'demo'] });
+    server.child.kill('SIGTERM');
+    await server.line(/stopping debates=1/);
+    assert.equal((await incident(dir, ['stopping', '--server', server.url])).code, 0);
+    const ready = JSON.parse(readFileSync(join(dir, '.nomic', 'incidents', `${today()}-stopping`, 'ready.json'), 'utf8'));
+    assert.equal(ready.status, 'not_ready');
+    assert.equal(ready.checks.accepting, false);
+  });
+
   test('never writes over what is there', async (t) => {
     const dir = temporaryDirectory(t);
     const args = ['twice', '--server', `http://127.0.0.1:${await freePort()}`];
