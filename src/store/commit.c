@@ -133,10 +133,17 @@ static void bind_progress(sqlite3_stmt *s, const struct store_debate *row) {
   sqlite3_bind_int(s, 18, row->degraded);
 }
 
+static bool ends_with_its_start(const struct batch *batch) {
+  return batch->change == STORE_ROW_INSERT && batch->row.completed_ms >= 0;
+}
+
+/* One that ends with its start, as a fork may that has nobody to ask, is inserted as running and
+ * ended by the update that follows: whoever wants to know of ends watches updates (triggers). */
 static int insert_debate(struct commit *commit, const struct batch *batch, int64_t *ret_num) {
   sqlite3_stmt *s = commit->statements[COMMIT_INSERT_DEBATE];
   const struct store_debate *row = &batch->row;
   bind_progress(s, row);
+  if (ends_with_its_start(batch)) bind_text(s, 8, "running");
   bind_text(s, 2, batch->debate_id);
   bind_text(s, 3, row->slug);
   bind_text(s, 4, "");
@@ -396,7 +403,7 @@ static int write_batch(struct commit *commit, const struct batch *batch) {
     rc = batch->events[i].seq == ++debate->last_seq
              ? put_event(commit, debate->num, &batch->events[i])
              : SQLITE_CONSTRAINT;
-  if (rc == SQLITE_OK && batch->change == STORE_ROW_UPDATE)
+  if (rc == SQLITE_OK && (batch->change == STORE_ROW_UPDATE || ends_with_its_start(batch)))
     rc = update_debate(commit, batch, debate->num);
   for (size_t i = 0; rc == SQLITE_OK && i < batch->spending_count; i++)
     rc = put_spending(commit, &batch->spending[i]);

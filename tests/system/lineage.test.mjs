@@ -70,6 +70,24 @@ describe('a fork', () => {
     assert.equal(parent.parent_debate_id, null);
   });
 
+  test('that has nobody to ask ends at once, and is known to have ended', async (t) => {
+    const server = await startServer(t);
+    const { id } = await startDebate(server, { ...BODY, rounds: 1, consensus: 'none' });
+    await finished(server, id);
+    const fork = await forked(server, id, { branch_point: 1 });
+    assert.equal((await finished(server, fork.debate_id)).status, 'completed');
+    const events = await log(server, fork.debate_id);
+    assert.equal(events.filter(({ type }) => type === 'attempt_start').length, 0);
+    // what follows an end: the ratings, and the replay's files
+    const end = Date.now() + 20_000;
+    for (;;) {
+      const { unrated_debates: unrated } = (await get(server, '/api/leaderboard')).json;
+      const { replays } = (await get(server, '/api/replays')).json;
+      if (unrated === 2 && replays.length === 2) break;
+      assert.ok(Date.now() < end, `${unrated} of 2 in the ratings, ${replays.length} of 2 replays`);
+    }
+  });
+
   test('may have another context', async (t) => {
     const server = await startServer(t);
     const { id } = await startDebate(server, BODY);
