@@ -59,14 +59,16 @@ static struct timespec in_ms(int64_t ms) {
   return t;
 }
 
-/* For a wake, and with work left for the pause at most. False when it is to end. */
-static bool rest(struct jobs *j, bool work_left) {
+/* For a wake, and with work left for the pause at most; a wake means work. False when it is to end.
+ */
+static bool rest(struct jobs *j, bool *work_left) {
   struct timespec until = in_ms(PAUSE_MS);
   pthread_mutex_lock(&j->lock);
   int rc = 0;
   while (!j->stopping && !j->woken && rc == 0)
-    rc = work_left ? pthread_cond_timedwait(&j->changed, &j->lock, &until)
-                   : pthread_cond_wait(&j->changed, &j->lock);
+    rc = *work_left ? pthread_cond_timedwait(&j->changed, &j->lock, &until)
+                    : pthread_cond_wait(&j->changed, &j->lock);
+  if (j->woken) *work_left = true;
   j->woken = false;
   bool go_on = !j->stopping;
   pthread_mutex_unlock(&j->lock);
@@ -131,30 +133,32 @@ static enum status start_item(struct jobs *j, const struct job_copy *job,
   return await(j);
 }
 
-/* It will never be startable: that is what its batch says of it. */
-static void fail_item(struct jobs *j, const struct job_copy *job, const struct item_copy *item) {
+/* It will never be startable: that is what its batch says of it. False: not stored, so that it is
+ * tried, and refused, again after a pause. */
+static bool fail_item(struct jobs *j, const struct job_copy *job, const struct item_copy *item) {
   char why[sizeof j->err.message];
   snprintf(why, sizeof why, "%s", j->err.message);
   j->start = START_UNDER_WAY;
   enum status s = store_fail_item(j->store, job->id, item->item, why, on_stored, j);
   if (!s) s = await(j);
-  /* Not stored: it is tried again, and refused again. */
   if (s && s != STATUS_CONFLICT)
     log_warning("jobs", NULL, "batch=%s item=%lld error=\"%s\"", job->id, (long long)item->item,
                 status_name(s));
+  return !s;
 }
 
-/* True when an item was dealt with, so that the next may follow. */
+/* True when an item was dealt with, so that the next may follow. One that was not is the next
+ * again, whatever kept it from being started: the pass then leaves its batch. */
 static bool take_item(struct jobs *j, struct job_copy *job) {
   struct item_copy item = {0};
   struct error err = {0};
   enum status s = store_read_items(j->store, job->id, true, copy_item, &item, &err);
   if (s || !item.request) return false;
   s = start_item(j, job, &item);
-  if (s == STATUS_INVALID) fail_item(j, job, &item);
+  bool dealt_with = s == STATUS_INVALID ? fail_item(j, job, &item) : !s;
   free(item.request);
   if (!s) job->free--;
-  return !s || s == STATUS_INVALID || s == STATUS_CONFLICT;
+  return dealt_with;
 }
 
 static bool may_start(struct jobs *j) {
@@ -195,8 +199,9 @@ static bool run_pass(struct jobs *j) {
 static void *run(void *arg) {
   struct jobs *j = arg;
   bool work_left = true;
-  do work_left = run_pass(j);
-  while (rest(j, work_left));
+  do
+    if (work_left && may_start(j)) work_left = run_pass(j); /* it counts all items that wait */
+  while (rest(j, &work_left));
   return NULL;
 }
 

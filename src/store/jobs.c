@@ -194,8 +194,11 @@ enum status store_get_job(struct store *store, const struct principal *who, cons
 
 enum status store_list_jobs(struct store *store, const struct principal *who, bool unfinished,
                             size_t limit, store_job_fn *each, void *ctx, struct error *err) {
+  /* Only the items of those that are listed are counted. */
   static const char all[] =
-      JOB_SELECT " WHERE " JOB_VISIBLE " GROUP BY b.id ORDER BY b.created_ms DESC, b.id LIMIT ?5";
+      JOB_SELECT " WHERE b.id IN (SELECT b.id FROM batches b WHERE " JOB_VISIBLE
+                 " ORDER BY b.created_ms DESC, b.id LIMIT ?5)"
+                 " GROUP BY b.id ORDER BY b.created_ms DESC, b.id";
   /* Over the partial index of those that wait, so that finished ones cost nothing. */
   static const char waiting[] =
       JOB_SELECT " WHERE " JOB_VISIBLE
@@ -220,7 +223,8 @@ enum status store_read_items(struct store *store, const char *job_id, bool waiti
   if (status) return status;
   status = reader_prepare(reader, waiting ? READER_ITEM_NEXT : READER_ITEMS,
                           waiting ? ITEM_SELECT
-                              " AND i.debate_id IS NULL AND i.error IS NULL"
+                              " AND i.debate_id IS NULL AND i.error IS NULL AND"
+                              " (SELECT cancelled_ms FROM batches WHERE id = ?1) IS NULL"
                               " ORDER BY i.item LIMIT 1"
                                   : ITEM_SELECT " ORDER BY i.item",
                           &s, err);

@@ -57,7 +57,8 @@ struct store_item {
   const char *error;     /* why it could not be started, or NULL */
 };
 typedef void store_item_fn(void *ctx, const struct store_item *item);
-/* Of a job that the caller has looked up: in order; `waiting`: the first one to start alone. */
+/* Of a job that the caller has looked up: in order; `waiting`: the first one to start alone, none
+ * of a cancelled job. */
 MUST_CHECK enum status store_read_items(struct store *store, const char *job_id, bool waiting,
                                         store_item_fn *each, void *ctx, struct error *err);
 
