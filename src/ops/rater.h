@@ -24,8 +24,8 @@ MUST_CHECK enum status rater_start(struct store *store, rater_match_fn *told, vo
 void rater_stop(struct rater *rater);
 
 /* Everything anew from the logs, in one transaction, on this thread; nobody else writes. What
- * debates did whose logs are gone stays as the ratings had it. Blocks for a while: about a third of
- * a millisecond a debate. `progress` (may be NULL) is told now and then. */
+ * debates did whose logs are gone stays as the ratings had it. Blocks until all logs are read;
+ * `progress` (may be NULL) is told now and then. */
 struct rater_rebuilt {
   int64_t rated, unrated;
   int64_t kept; /* of both: taken over, as the log is gone */

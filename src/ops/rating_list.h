@@ -21,10 +21,9 @@ struct rating_agent {
   bool demo, available;
 };
 
-enum { RATING_LIST_MAX = 1000 }; /* rated ones that are read */
-
-/* `agents` say which rows are current, and whom to list without games; they are borrowed by the
- * list. `domain` "" = overall. */
+/* All that were rated: as many as the operator's tables of agents have named so far. `agents` say
+ * which rows are current, and whom to list without games; they are borrowed by the list. `domain`
+ * "" = overall. */
 MUST_CHECK enum status rating_list_read(struct store *store, const struct principal *who,
                                         const char *domain, const struct rating_agent *agents,
                                         size_t agent_count, struct rating_list *ret_list,
