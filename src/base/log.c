@@ -261,5 +261,7 @@ void log_line(enum log_level level, const char *logger, const struct log_context
     format_plain(&line, level, logger, context, message);
   }
   log_file_write_to(STDERR_FILENO, line.text, line.len);
-  if (moved) log_warning("log", NULL, "log_file=not_rotated error=\"%s\"", err.message);
+  /* Once: with a tiny limit the line that says so is itself due to move the file. */
+  if (moved && strcmp(logger, "log") != 0)
+    log_warning("log", NULL, "log_file=not_rotated error=\"%s\"", err.message);
 }

@@ -345,6 +345,23 @@ static void test_a_file_that_cannot_move_is_written_on(void **state) {
   assert_non_null(strstr(text, "log_file=not_rotated"));
 }
 
+/* The line that says so is itself longer than the limit, and says it no second time. */
+static void test_a_limit_below_a_line_is_told_of_once(void **state) {
+  struct fixture *f = *state;
+  char in_the_way[80];
+  snprintf(in_the_way, sizeof in_the_way, "%s.1", f->file);
+  assert_int_equal(mkdir(in_the_way, 0700), 0);
+  log_rotate(1, 1);
+  open_log(f, LOG_LEVEL_INFO, false);
+  log_info("base", NULL, "n=1");
+  log_rotate(0, 0);
+  rmdir(in_the_way);
+  FREE_LATER char *text = read_file(f->file);
+  const char *said = strstr(text, "log_file=not_rotated");
+  assert_non_null(said);
+  assert_null(strstr(said + 1, "log_file=not_rotated"));
+}
+
 /* What turns text around, or ends a line in some terminals, is there by its number alone. */
 static void test_no_character_that_fools_a_reader(void **state) {
   struct fixture *f = *state;
@@ -435,6 +452,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(test_a_full_file_moves_away, setup, teardown),
       cmocka_unit_test_setup_teardown(test_older_files_than_are_kept_go, setup, teardown),
       cmocka_unit_test_setup_teardown(test_a_file_that_cannot_move_is_written_on, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_a_limit_below_a_line_is_told_of_once, setup, teardown),
       cmocka_unit_test_setup_teardown(test_no_character_that_fools_a_reader, setup, teardown),
       cmocka_unit_test_setup_teardown(test_the_last_troubles_are_kept, setup, teardown),
       cmocka_unit_test(test_a_quoted_text_ends_where_it_seems_to),
