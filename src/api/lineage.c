@@ -259,7 +259,8 @@ static enum status read_followup(const struct api *api, const struct debate *par
                                  const json_t *body, struct debate_spec *ret_spec,
                                  struct error *err) {
   const struct options *o = api->parts.options;
-  struct debate_spec_limits limits = {o->max_question_chars, o->max_context_bytes};
+  /* The context is what the server itself makes of the other debate; no caller can shorten it. */
+  struct debate_spec_limits limits = {o->max_question_chars, INT64_MAX};
   if (!json_is_string(json_object_get(body, "crux")))
     return error_set(err, STATUS_INVALID, "crux", "crux must be a text: what the debate is about");
   if (!parent->end) return error_set(err, STATUS_CONFLICT, NULL, "the debate has not ended");

@@ -144,7 +144,8 @@ describe('a fork', () => {
 
 describe('a follow-up', () => {
   test('asks its crux of the same panel, with the decision as context', async (t) => {
-    const server = await startServer(t);
+    // the limit is for what callers send, and not for what the server tells of the other debate
+    const server = await startServer(t, { env: { ARAGORA_MAX_CONTEXT_BYTES: '20' } });
     const { id } = await startDebate(server, BODY);
     const parent = await finished(server, id);
     const answer = await post(server, `/api/debates/${id}/followup`, { crux: 'Does it scale?', max_rounds: 1 });
