@@ -297,7 +297,8 @@ static void remove_numbered(const char *path, int last) {
   }
 }
 
-/* Four threads write 800 lines of some 400 bytes; what is kept holds them all. */
+/* Four threads write 800 lines of some 400 bytes; what is kept holds them all. Into how many files
+ * is up to the machine: what is written while a file moves goes along with it. */
 static void test_a_full_file_moves_away(void **state) {
   struct fixture *f = *state;
   enum { KEPT = 40 };
@@ -310,7 +311,7 @@ static void test_a_full_file_moves_away(void **state) {
     assert_int_equal(pthread_create(&threads[i], NULL, write_lines, &numbers[i]), 0);
   }
   for (int i = 0; i < THREADS; i++) pthread_join(threads[i], NULL);
-  assert_true(exists(f->file, 5));
+  assert_true(exists(f->file, 1));
   int lines = 0;
   for (int i = 0; i <= KEPT; i++) lines += count_in(f->file, i);
   log_rotate(0, 0);
