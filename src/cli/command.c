@@ -180,7 +180,7 @@ const struct command command_table[] = {
      .options = runbook_options},
     {.name = "incident",
      .usage = "incident NAME [--severity P1|P2] [--server URL]",
-     .summary = "Keep a server's state in an incident, and begin the report",
+     .summary = "keep a server's state in an incident, and begin the report",
      .example = "aragora incident database-full --severity P1\n"
                 "aragora incident slow-answers --severity P2 --server http://localhost:8080",
      .run = cli_incident,
