@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 
 enum { CALL_MS = 30000, ANSWER_MAX = 16 << 20, SHAKE_MS = 5000, REPLY_SIZE = 1024 };
 
@@ -120,6 +121,11 @@ static char *host_of(const struct remote *remote) {
   return host;
 }
 
+/* The server's own: the token goes along, and not in the clear where that one is https. */
+static const char *scheme_of(const struct remote *remote) {
+  return strncasecmp(remote->base, "https://", 8) == 0 ? "https" : "http";
+}
+
 enum runbook_result runbook_check_websocket(const struct runbook *book, char *why) {
   FREE_LATER char *host = host_of(book->remote);
   BUFFER_LATER struct buffer url;
@@ -130,7 +136,7 @@ enum runbook_result runbook_check_websocket(const struct runbook *book, char *wh
     return RUNBOOK_SKIPPED;
   }
   buffer_init(&url, 4096);
-  buffer_printf(&url, "http://%s:%lld", host ? host : "", (long long)port);
+  buffer_printf(&url, "%s://%s:%lld", scheme_of(book->remote), host ? host : "", (long long)port);
   CURL *curl = curl_easy_init();
   if (!curl || url.overflow) {
     curl_easy_cleanup(curl);
@@ -139,6 +145,7 @@ enum runbook_result runbook_check_websocket(const struct runbook *book, char *wh
   }
   curl_easy_setopt(curl, CURLOPT_URL, url.ptr);
   curl_easy_setopt(curl, CURLOPT_CONNECT_ONLY, 1L);
+  curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
   curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, detail);
   curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)SHAKE_MS);
   curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
