@@ -121,8 +121,8 @@ json_t *rating_time(int64_t ms) {
 
 /* Of 0 games nobody knows. */
 static json_t *win_rate(const struct table_row *row) {
-  int64_t games = table_games(row);
-  return games ? json_real((double)(row->wins * 10000 / games) / 10000) : json_null();
+  int64_t games = table_games(row), parts = games ? row->wins * 10000 / games : 0;
+  return games ? json_real((double)parts / 10000) : json_null();
 }
 
 json_t *rating_list_row(const struct table_row *row) {
