@@ -213,3 +213,7 @@ enum status batch_make_job(const struct job_change *change, struct batch **ret_b
 void batch_free(struct batch *batch) {
   free(batch);
 }
+
+bool batch_same_debate(const struct batch *one, const struct batch *other) {
+  return *one->debate_id && strcmp(one->debate_id, other->debate_id) == 0;
+}

@@ -50,5 +50,7 @@ MUST_CHECK enum status batch_make_traces(const struct store_trace *traces, size_
 /* STATUS_INVALID without an id, STATUS_TOO_LARGE, STATUS_NOMEM. */
 MUST_CHECK enum status batch_make_job(const struct job_change *change, struct batch **ret_batch);
 void batch_free(struct batch *batch);
+/* Whether both append to one log. What is no debate's belongs to nothing else. */
+bool batch_same_debate(const struct batch *one, const struct batch *other);
 
 #endif

@@ -429,8 +429,7 @@ static enum status final_status(int rc) {
  * stored. */
 static void fail_rest(const struct batch *failed) {
   for (struct batch *b = failed->next; b; b = b->next)
-    if (b->result == STATUS_OK && strcmp(b->debate_id, failed->debate_id) == 0)
-      b->result = failed->result;
+    if (b->result == STATUS_OK && batch_same_debate(failed, b)) b->result = failed->result;
 }
 
 /* With a savepoint for each batch, which costs a copy of every page it touches: only after an

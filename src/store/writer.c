@@ -114,8 +114,7 @@ static struct batch *take(struct writer *w, bool *ret_over, bool *ret_checkpoint
 static void fail_queued(struct writer *w, const struct batch *failed) {
   pthread_mutex_lock(&w->lock);
   for (struct batch *b = w->head; b; b = b->next)
-    if (b->result == STATUS_OK && strcmp(b->debate_id, failed->debate_id) == 0)
-      b->result = failed->result;
+    if (b->result == STATUS_OK && batch_same_debate(failed, b)) b->result = failed->result;
   pthread_mutex_unlock(&w->lock);
 }
 
@@ -222,12 +221,12 @@ static void finish(struct writer *w, struct batch *first) {
 
 /* Nobody was promised it: what it would begin or undo is as it was. */
 static bool is_unpromised(const struct batch *b) {
-  return b->change == STORE_ROW_INSERT || b->deletion;
+  return b->change == STORE_ROW_INSERT || b->deletion || b->job;
 }
 
 static bool is_behind(const struct batch *refused, const struct batch *b) {
   for (; refused; refused = refused->next)
-    if (*b->debate_id && strcmp(refused->debate_id, b->debate_id) == 0) return true;
+    if (batch_same_debate(refused, b)) return true;
   return false;
 }
 

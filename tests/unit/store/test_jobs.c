@@ -93,12 +93,43 @@ static void a_stranger_sees_none(void **state) {
   assert_int_equal(next_item(f, "one"), 0);
 }
 
+/* Both in one transaction; neither has to do with the other. */
+static void one_that_fails_takes_none_along(void **state) {
+  struct fixture *f = *state;
+  static const char *const requests[] = {"{}"};
+  const struct store_job job = {.id = "one",
+                                .tenant_id = "local",
+                                .owner_id = "local",
+                                .max_parallel = 1,
+                                .items = 1,
+                                .created_ms = 1,
+                                .cancelled_ms = -1};
+  const struct store_debate row = make_debate("task", 1);
+  const struct store_event e = make_event(1, "{}");
+  struct gate gate;
+  struct answers a;
+  gate_init(&gate);
+  answers_init(&a);
+  assert_int_equal(
+      store_append(f->store, "d", &e, 1, STORE_ROW_INSERT, &row, NULL, 0, gate_hold, &gate),
+      STATUS_OK);
+  gate_wait_entered(&gate);
+  assert_int_equal(store_cancel_job(f->store, &local, "none", 9, answers_add, &a), STATUS_OK);
+  assert_int_equal(store_put_job(f->store, &job, requests, answers_add, &a), STATUS_OK);
+  gate_release(&gate);
+  answers_wait(&a, 2);
+  assert_int_equal(a.statuses[0], STATUS_CONFLICT);
+  assert_int_equal(a.statuses[1], STATUS_OK);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(the_newest_are_listed, fixture_setup, fixture_teardown),
       cmocka_unit_test_setup_teardown(a_cancelled_one_has_nothing_to_start, fixture_setup,
                                       fixture_teardown),
       cmocka_unit_test_setup_teardown(a_stranger_sees_none, fixture_setup, fixture_teardown),
+      cmocka_unit_test_setup_teardown(one_that_fails_takes_none_along, fixture_setup,
+                                      fixture_teardown),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

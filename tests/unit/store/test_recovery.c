@@ -3,6 +3,7 @@
 #include "base/metrics.h"
 #include "fixture.h"
 #include "store/database.h"
+#include "store/jobs.h"
 #include "store/migrator.h"
 
 #include <dirent.h>
@@ -199,6 +200,22 @@ static void a_full_disk_is_waited_for(void **state) {
   hold_and_recover(f, limit_files, unlimit_files);
 }
 
+static enum status put_job(struct fixture *f) {
+  static const char *const requests[] = {"{}"};
+  const struct store_job job = {.id = "one",
+                                .tenant_id = "local",
+                                .owner_id = "local",
+                                .max_parallel = 1,
+                                .items = 1,
+                                .created_ms = 1,
+                                .cancelled_ms = -1};
+  struct answers a;
+  answers_init(&a);
+  assert_int_equal(store_put_job(f->store, &job, requests, answers_add, &a), STATUS_OK);
+  answers_wait(&a, 1);
+  return a.statuses[0];
+}
+
 /* Nobody knows of it yet, so nobody is kept waiting; and when nothing is held that would try again,
  * the store finds out by itself that there is room. */
 static void a_debate_does_not_begin_on_a_full_disk(void **state) {
@@ -208,9 +225,11 @@ static void a_debate_does_not_begin_on_a_full_disk(void **state) {
   assert_int_equal(put_debate(f, "d1", &row), STATUS_OK);
   limit_files(f);
   enum status refused = put_debate(f, "d2", &row);
+  enum status batch = put_job(f);
   struct error err = {0};
   enum status why = store_check_writable(f->store, &err);
   unlimit_files(f);
+  assert_int_equal(batch, STATUS_IO);
   assert_int_equal(refused, STATUS_IO); /* EFBIG; a full disk says NO_SPACE (tests/system) */
   assert_int_equal(why, STATUS_IO);
   assert_non_null(strstr(err.message, f->memory_path));
