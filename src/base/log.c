@@ -25,6 +25,15 @@ static const char *const level_names[] = {"DEBUG", "INFO", "WARNING", "ERROR"};
 /* How the credentials we handle begin: vendors' keys, ours, and the header that carries them. */
 static const char *const secret_prefixes[] = {"sk-", "xai-", "gsk_", "AIza", "ara_", "Bearer "};
 
+/* What a character is to us, in the low bits of a letter: '@' nothing, 'A' plain in JSON, 'C' may
+ * also stand in a credential, 'G' is also part of a word, 'O' may also be the first of a prefix. */
+enum { KIND_PLAIN = 1, KIND_TOKEN = 2, KIND_WORD = 4, KIND_START = 8 };
+static const char kinds[129] =
+    "@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@"
+    "AA@AAAAAAAAGAGGCGGGGGGGGGGAAACAA" /* SPACE to ? */
+    "AOOGGGGOGGGGGGGGGGGOGGGGOGGA@AAG" /* @ to _ */
+    "AOOGGGGOGGGGGGGGGGGOGGGGOGGAAAG@";
+
 struct line {
   char text[LINE_MAX_BYTES];
   size_t len;
@@ -85,12 +94,16 @@ static void line_append_text(struct line *line, const char *text) {
   line_append(line, text, strlen(text));
 }
 
+static bool is_kind(char c, int kind) {
+  return (unsigned char)c < 128 && kinds[(unsigned char)c] & kind;
+}
+
 enum escaping { ESCAPE_CONTROLS, ESCAPE_JSON };
 
 /* How many characters from here on are printing ASCII that needs no escape. */
 static size_t plain_run(const char *text, size_t len) {
   size_t n = 0;
-  while (n < len && text[n] >= 0x20 && text[n] < 0x7f && text[n] != '"' && text[n] != '\\') n++;
+  while (n < len && is_kind(text[n], KIND_PLAIN)) n++;
   return n;
 }
 
@@ -146,11 +159,6 @@ static void line_append_escaped(struct line *line, enum escaping how, const char
   }
 }
 
-static bool is_token_char(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
-         c == '-' || c == '.' || c == '~' || c == '+' || c == '/' || c == '=';
-}
-
 /* What follows a known prefix at `p` becomes stars; returns how far that reached, 0 = there is
  * none.
  */
@@ -162,7 +170,7 @@ static size_t redact_at(char *p) {
     if (strncasecmp(p, prefix, prefix_len) != 0) continue;
     char *secret = p + prefix_len;
     char *end = secret;
-    while (is_token_char(*end)) end++;
+    while (is_kind(*end, KIND_TOKEN)) end++;
     if (end - secret < SECRET_MIN_CHARS) continue;
     memset(secret, '*', (size_t)(end - secret));
     return (size_t)(end - p);
@@ -173,12 +181,12 @@ static size_t redact_at(char *p) {
 /* The last line of defence for credentials that an upstream error text repeats. Callers still never
  * pass a secret. */
 static void redact(char *text) {
-  bool inside_word = false;
   for (char *p = text; *p;) {
-    size_t n = inside_word ? 0 : redact_at(p);
-    if (!n) n = 1;
-    inside_word = is_token_char(p[n - 1]) && p[n - 1] != '=' && p[n - 1] != '/';
+    size_t n = is_kind(*p, KIND_START) ? redact_at(p) : 0;
     p += n;
+    if (n && !is_kind(p[-1], KIND_WORD)) continue;
+    while (is_kind(*p, KIND_WORD)) p++;
+    while (*p && !is_kind(*p, KIND_WORD)) p++;
   }
 }
 
