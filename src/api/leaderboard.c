@@ -238,7 +238,7 @@ static void tell_players(struct api *api, const struct store_match *match) {
 }
 
 static void tell_table(struct api *api, const struct store_match *match) {
-  struct rating_list list;
+  struct rating_list list = {0};
   struct error err = {0};
   struct principal who = PRINCIPAL_LOCAL;
   if (ratings_list(api, &who, "", &list, &err)) return; /* the page itself says what is wrong */

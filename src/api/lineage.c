@@ -278,7 +278,7 @@ void handle_debate_followup(struct http_request *request, void *app) {
   struct api *api = app;
   struct error err = {0};
   struct loaded_debate loaded = {0};
-  struct debate_spec spec;
+  struct debate_spec spec = {0};
   JSON_LATER json_t *body = NULL;
   const char *id = NULL;
   struct principal who = api_principal(request);

@@ -199,7 +199,7 @@ void handle_agent_history(struct http_request *request, void *app) {
 /* ---- relations ---- */
 
 static json_t *relation_object(const struct store_relation *r) {
-  json_int_t compared = (json_int_t)(r->wins + r->losses + r->draws);
+  json_int_t compared = (json_int_t)r->wins + r->losses + r->draws;
   return json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "name",
                    r->opponent.agent, "agent", r->opponent.agent, "provider", r->opponent.provider,
                    "model", r->opponent.model, "wins", (json_int_t)r->wins, "losses",

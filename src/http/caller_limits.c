@@ -90,7 +90,8 @@ static void caller_forget(struct caller_limits *l, struct caller_entry *e) {
 
 void caller_limits_destroy(struct caller_limits *limits) {
   if (!limits) return;
-  while (limits->by_age) caller_forget(limits, limits->by_age);
+  struct caller_entry *e, *next;
+  HASH_ITER(hh, limits->entries, e, next) caller_forget(limits, e);
   pthread_mutex_destroy(&limits->lock);
   free(limits);
 }

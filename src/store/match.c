@@ -29,7 +29,7 @@ static enum status get_int(struct taking *t, sqlite3_stmt *s, int64_t fallback,
 
 static enum status check_order(struct taking *t) {
   sqlite3_stmt *s;
-  int64_t last;
+  int64_t last = 0;
   enum status status = elo_prepare(t->elo, ELO_THROUGH, &s, t->err);
   if (!status) status = get_int(t, s, 0, &last);
   if (status || last < t->match->number) return status;
