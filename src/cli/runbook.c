@@ -7,6 +7,7 @@
 #include "cli/page.h"
 #include "cli/terminal.h"
 #include "cli/text.h"
+#include "http/guard.h"
 #include "provider/agents_builtin.h"
 
 #include <stdio.h>
@@ -133,11 +134,16 @@ static int finish(struct report *r) {
 
 /* ---- the command ---- */
 
+/* Whether the server is this machine's, so that its files can be looked at. */
 static bool is_local(const char *url) {
-  const char *host = strstr(url, "://");
-  host = host ? host + 3 : url;
-  return strncmp(host, "localhost", 9) == 0 || strncmp(host, "127.", 4) == 0 ||
-         strncmp(host, "[::1]", 5) == 0;
+  const char *at = strstr(url, "://");
+  char host[64];
+  at = at ? at + 3 : url;
+  size_t len = strcspn(at, "/?#");
+  if (len >= sizeof host) return false;
+  memcpy(host, at, len);
+  host[len] = '\0';
+  return guard_host_is_local(host);
 }
 
 /* For free(); NULL when the server gives none. */
