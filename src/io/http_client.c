@@ -27,6 +27,10 @@ enum {
   HOST_MAX = 280, /* scheme, name of at most 253 bytes, port */
 };
 
+/* With 16 KiB most answers take one read, which saves two system calls; thousands of calls that
+ * wait would pay for it in memory. */
+enum { LARGE_BUFFERS_MAX = 512 };
+
 enum call_state {
   CALL_QUEUED,  /* in its host's queue; no easy handle yet */
   CALL_RUNNING, /* in its host's running list; curl holds the easy handle */
@@ -67,6 +71,7 @@ struct http_call {
 struct http_client {
   struct loop *loop;
   struct http_client_limits limits;
+  size_t running; /* calls, of all hosts */
   CURLM *multi;
   struct loop_timer *timer; /* curl's */
   struct loop_timer *later; /* launches what waits, in a turn of its own */
@@ -172,8 +177,6 @@ static CURL *easy_create(struct http_client *client) {
   curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, NULL);
   curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);
   curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
-  /* curl's own size: most answers then take one read. */
-  curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, 16384L);
   curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
   curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
   return easy;
@@ -239,6 +242,7 @@ static void call_withdraw(struct http_call *call) {
   curl_multi_remove_handle(call->client->multi, call->easy);
   DL_DELETE(call->host->running, call);
   call->host->running_count--;
+  call->client->running--;
 }
 
 static void call_release(struct http_call *call) {
@@ -268,6 +272,8 @@ static bool call_launch(struct http_call *call) {
   call->easy = easy_take(client);
   if (!call->easy) return false;
   easy_aim(call->easy, call);
+  curl_easy_setopt(call->easy, CURLOPT_BUFFERSIZE,
+                   client->running < LARGE_BUFFERS_MAX ? 16384L : 8192L);
   if (curl_multi_add_handle(client->multi, call->easy) != CURLM_OK) return false;
   call->state = CALL_RUNNING;
   call->queued_us = now_us() - call->created_us;
@@ -276,6 +282,7 @@ static bool call_launch(struct http_call *call) {
                                                                     : call->total_timeout_ms);
   DL_APPEND(call->host->running, call);
   call->host->running_count++;
+  client->running++;
   return true;
 }
 
