@@ -79,12 +79,12 @@ static int append_text(const char *text, size_t len, void *ctx) {
 }
 
 static enum status render(struct tracer *t, const struct store_debate *row, struct error *err) {
-  static const struct principal system = {"local", "local", true, true};
   struct reading r = {.tracer = t, .err = err};
   buffer_clear(&t->events);
   buffer_clear(&t->meta);
   trace_meta_init(&r.meta);
-  enum status s = store_read_events(t->store, &system, row->id, 0, 0, take_event, &r, err);
+  enum status s =
+      store_read_events(t->store, &PRINCIPAL_SYSTEM, row->id, 0, 0, take_event, &r, err);
   if (!s) s = r.status;
   json_t *meta = s ? NULL : trace_meta_object(&r.meta, row);
   if (!s && (!meta || json_dump_callback(meta, append_text, &t->meta, JSON_INDENT(2))))
@@ -119,9 +119,8 @@ static void say_written(const struct tracer *t, const char *id) {
 }
 
 static enum status bring_up_to_date(struct tracer *t, const char *id, struct error *err) {
-  static const struct principal system = {"local", "local", true, true};
   struct store_debate row = {0};
-  enum status s = store_get_debate(t->store, &system, id, &row, err);
+  enum status s = store_get_debate(t->store, &PRINCIPAL_SYSTEM, id, &row, err);
   /* By a slug it would be another debate. */
   bool gone = s == STATUS_NOT_FOUND || (!s && strcmp(row.id, id) != 0);
   if (s && !gone) return s;
