@@ -4,11 +4,6 @@
 
 #include <stdlib.h>
 
-static const char *text_at(sqlite3_stmt *s, int column) {
-  const char *text = (const char *)sqlite3_column_text(s, column);
-  return text ? text : "";
-}
-
 /* The players of the overall track, with texts that live until the statement is reset. */
 static enum status read_players(struct reader *reader, struct store_match *match,
                                 store_match_fn *each, void *ctx, struct error *err) {
@@ -26,7 +21,7 @@ static enum status read_players(struct reader *reader, struct store_match *match
   while (match->player_count < STORE_PLAYERS_MAX && (rc = sqlite3_step(s)) == SQLITE_ROW) {
     struct store_player *p = &match->players[match->player_count++];
     for (int column = 0; column < 3; column++)
-      texts[count++] = bytes_dup(bytes_of(text_at(s, column)));
+      texts[count++] = bytes_dup(bytes_of(sqlite_text(s, column)));
     p->who = (struct store_contender){texts[count - 3], texts[count - 2], texts[count - 1],
                                       sqlite3_column_int(s, 3) != 0};
     p->change_milli[STORE_OVERALL] = sqlite3_column_int64(s, 5);
@@ -48,10 +43,10 @@ static enum status walk(struct reader *reader, sqlite3_stmt *s, store_match_fn *
   int rc = SQLITE_DONE;
   while (!status && (rc = sqlite3_step(s)) == SQLITE_ROW) {
     struct store_match match = {.number = sqlite3_column_int64(s, 0),
-                                .debate_id = text_at(s, 1),
-                                .tenant_id = text_at(s, 2),
-                                .owner_id = text_at(s, 3),
-                                .domain = text_at(s, 4),
+                                .debate_id = sqlite_text(s, 1),
+                                .tenant_id = sqlite_text(s, 2),
+                                .owner_id = sqlite_text(s, 3),
+                                .domain = sqlite_text(s, 4),
                                 .reason = "",
                                 .ended_ms = sqlite3_column_int64(s, 5)};
     status = read_players(reader, &match, each, ctx, err);
@@ -95,7 +90,7 @@ enum status store_read_match_totals(struct store *store, const struct principal 
   if (!status) {
     principal_bind(s, who);
     while ((rc = sqlite3_step(s)) == SQLITE_ROW)
-      each(ctx, text_at(s, 0), sqlite3_column_int64(s, 1), sqlite3_column_int64(s, 2));
+      each(ctx, sqlite_text(s, 0), sqlite3_column_int64(s, 1), sqlite3_column_int64(s, 2));
     if (rc != SQLITE_DONE) status = sqlite_error(reader->db, rc, err);
     sqlite3_reset(s);
   }

@@ -2,17 +2,13 @@
 #include "store/handle.h"
 #include "store/ratings.h"
 
-static const char *text_at(sqlite3_stmt *s, int column) {
-  const char *text = (const char *)sqlite3_column_text(s, column);
-  return text ? text : "";
-}
-
 static enum status walk(struct reader *reader, sqlite3_stmt *s, store_relation_fn *each, void *ctx,
                         struct error *err) {
   int rc;
   while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
     const struct store_relation relation = {
-        .opponent = {text_at(s, 0), text_at(s, 1), text_at(s, 2), sqlite3_column_int(s, 3) != 0},
+        .opponent = {sqlite_text(s, 0), sqlite_text(s, 1), sqlite_text(s, 2),
+                     sqlite3_column_int(s, 3) != 0},
         .wins = sqlite3_column_int64(s, 4),
         .losses = sqlite3_column_int64(s, 5),
         .draws = sqlite3_column_int64(s, 6),

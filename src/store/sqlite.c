@@ -3,6 +3,11 @@
 #include <errno.h>
 #include <limits.h>
 
+const char *sqlite_text(sqlite3_stmt *statement, int column) {
+  const char *text = (const char *)sqlite3_column_text(statement, column);
+  return text ? text : "";
+}
+
 enum status sqlite_status(int rc) {
   switch (rc & 0xff) {
     case SQLITE_OK:

@@ -29,6 +29,9 @@ MUST_CHECK enum status sqlite_run(sqlite3 *db, const char *sql, struct error *er
 MUST_CHECK enum status sqlite_get_int(sqlite3 *db, const char *sql, int64_t fallback,
                                       int64_t *ret_value, struct error *err);
 
+/* A column of the row that stands, "" for NULL; until the next step or reset. */
+const char *sqlite_text(sqlite3_stmt *statement, int column);
+
 /* Our word for a result code. */
 enum status sqlite_status(int rc);
 /* Fills *err with the file's name and SQLite's own words for the last failure on `db`. */

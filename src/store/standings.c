@@ -6,19 +6,14 @@
 #define STANDING_COLUMNS \
   "c.provider, c.model, c.agent, c.demo, s.elo_milli, s.wins, s.losses, s.draws, s.updated_ms"
 
-static const char *text_at(sqlite3_stmt *s, int column) {
-  const char *text = (const char *)sqlite3_column_text(s, column);
-  return text ? text : "";
-}
-
 static struct store_standing standing_from_row(sqlite3_stmt *s) {
-  return (struct store_standing){
-      .who = {text_at(s, 0), text_at(s, 1), text_at(s, 2), sqlite3_column_int(s, 3) != 0},
-      .elo_milli = sqlite3_column_int64(s, 4),
-      .wins = sqlite3_column_int64(s, 5),
-      .losses = sqlite3_column_int64(s, 6),
-      .draws = sqlite3_column_int64(s, 7),
-      .updated_ms = sqlite3_column_int64(s, 8)};
+  return (struct store_standing){.who = {sqlite_text(s, 0), sqlite_text(s, 1), sqlite_text(s, 2),
+                                         sqlite3_column_int(s, 3) != 0},
+                                 .elo_milli = sqlite3_column_int64(s, 4),
+                                 .wins = sqlite3_column_int64(s, 5),
+                                 .losses = sqlite3_column_int64(s, 6),
+                                 .draws = sqlite3_column_int64(s, 7),
+                                 .updated_ms = sqlite3_column_int64(s, 8)};
 }
 
 /* The end of a walk: what ended it, and the statement is free again. */
@@ -78,7 +73,7 @@ enum status store_read_domains(struct store *store, const struct principal *who,
     sqlite3_bind_text(s, 5, contender->model, -1, SQLITE_STATIC);
     while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
       struct store_standing standing = standing_from_row(s);
-      each(ctx, text_at(s, 9), &standing);
+      each(ctx, sqlite_text(s, 9), &standing);
     }
     status = finish(reader, s, rc, err);
   }
@@ -104,8 +99,8 @@ enum status store_find_contender(struct store *store, const struct principal *wh
     sqlite3_bind_text(s, 4, agent, -1, SQLITE_STATIC);
     int rc = sqlite3_step(s);
     if (rc == SQLITE_ROW) {
-      *ret_provider = bytes_dup(bytes_of(text_at(s, 0)));
-      *ret_model = bytes_dup(bytes_of(text_at(s, 1)));
+      *ret_provider = bytes_dup(bytes_of(sqlite_text(s, 0)));
+      *ret_model = bytes_dup(bytes_of(sqlite_text(s, 1)));
       *ret_demo = sqlite3_column_int(s, 2) != 0;
       if (!*ret_provider || !*ret_model)
         status = error_set(err, STATUS_NOMEM, NULL, "out of memory");
@@ -143,12 +138,9 @@ enum status store_read_rating_history(struct store *store, const struct principa
     sqlite3_bind_text(s, 6, domain, -1, SQLITE_STATIC);
     sqlite3_bind_int64(s, 7, (int64_t)limit);
     while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
-      const struct store_rating_step step = {text_at(s, 0),
-                                             text_at(s, 1),
-                                             sqlite3_column_int64(s, 2),
-                                             sqlite3_column_int64(s, 3),
-                                             sqlite3_column_int(s, 4),
-                                             sqlite3_column_int64(s, 5)};
+      const struct store_rating_step step = {
+          sqlite_text(s, 0),          sqlite_text(s, 1),        sqlite3_column_int64(s, 2),
+          sqlite3_column_int64(s, 3), sqlite3_column_int(s, 4), sqlite3_column_int64(s, 5)};
       each(ctx, &step);
     }
     status = finish(reader, s, rc, err);
