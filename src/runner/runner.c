@@ -19,7 +19,7 @@ struct spending_load {
 
 static void load_spending(void *ctx, const struct store_spending *spent) {
   struct spending_load *load = ctx;
-  const struct principal who = {spent->tenant_id, spent->owner_id, false, false};
+  const struct principal who = {spent->tenant_id, spent->owner_id, false, false, NULL};
   const struct ledger_amounts sum = {spent->tokens > 0 ? spent->tokens : 0,
                                      spent->usd_micro > 0 ? spent->usd_micro : 0};
   int64_t unpriced = spent->unpriced > 0 ? spent->unpriced : 0;
@@ -316,7 +316,7 @@ static enum status admission(const struct runner *r, struct error *err) {
 /* A debate whose first call no budget could pay for does not begin. */
 static enum status admit_by_budget(const struct start_request *q, const struct debate_config *c,
                                    struct error *err) {
-  const struct principal who = {q->tenant_id, q->owner_id, false, false};
+  const struct principal who = {q->tenant_id, q->owner_id, false, false, NULL};
   struct ledger_amounts least = panel_least_call(q->runner->agents, c);
   return budgets_admit(provider_budgets(q->runner->provider), &who, least.tokens, least.usd_micro,
                        err);

@@ -129,7 +129,7 @@ enum status store_unfinished(struct store *store, store_id_fn *each, void *ctx, 
     int rc;
     while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
       struct principal owner = {(const char *)sqlite3_column_text(s, 1),
-                                (const char *)sqlite3_column_text(s, 2), false, false};
+                                (const char *)sqlite3_column_text(s, 2), false, false, NULL};
       each(ctx, (const char *)sqlite3_column_text(s, 0), &owner);
     }
     if (rc != SQLITE_DONE) status = sqlite_error(reader->db, rc, err);

@@ -1,0 +1,148 @@
+#include "auth/auth.h"
+
+#include "auth/token.h"
+#include "base/sha256.h"
+
+#include <sodium.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <strings.h>
+
+struct auth {
+  struct api_token token;
+  const struct clock *clock;
+  atomic_bool enabled;
+  struct auth_verifier keys, sessions; /* verify NULL = not plugged */
+  auth_wake_fn *wake;
+  void *wake_ctx;
+};
+
+enum status auth_create(const struct auth_options *options, struct auth **ret_auth,
+                        struct error *err) {
+  struct auth *auth = calloc(1, sizeof *auth);
+  if (!auth || api_token_init(&auth->token, options->api_token)) {
+    free(auth);
+    return error_set(err, STATUS_NOMEM, NULL, "out of memory");
+  }
+  auth->clock = options->clock ? options->clock : &clock_system;
+  atomic_init(&auth->enabled, auth->token.set);
+  *ret_auth = auth;
+  return STATUS_OK;
+}
+
+void auth_destroy(struct auth *auth) {
+  if (!auth) return;
+  api_token_done(&auth->token);
+  free(auth);
+}
+
+void auth_plug_keys(struct auth *auth, const struct auth_verifier *verifier) {
+  auth->keys = *verifier;
+}
+
+void auth_plug_sessions(struct auth *auth, const struct auth_verifier *verifier) {
+  auth->sessions = *verifier;
+}
+
+bool auth_enabled(const struct auth *auth) {
+  return atomic_load_explicit(&auth->enabled, memory_order_relaxed);
+}
+
+void auth_require(struct auth *auth) {
+  atomic_store(&auth->enabled, true);
+}
+
+/* ---- the forms of a credential ---- */
+
+static void fill_operator(struct identity *ret, const char *credential_id, int64_t expires_us) {
+  *ret = identity_local;
+  ret->kind = IDENTITY_API_TOKEN;
+  ret->expires_us = expires_us;
+  memcpy(ret->credential_id, credential_id, strlen(credential_id) + 1);
+}
+
+static enum credential identify_token(struct auth *auth, struct bytes text, struct identity *ret) {
+  int64_t expires_s;
+  if (api_token_is_raw(&auth->token, text)) {
+    fill_operator(ret, "token", 0);
+    return CREDENTIAL_GOOD;
+  }
+  if (!api_token_is_signed(&auth->token, text, clock_wall_ms(auth->clock) / 1000, &expires_s))
+    return CREDENTIAL_BAD;
+  uint8_t hash[SHA256_SIZE];
+  char id[17];
+  sha256_of(text, hash);
+  sodium_bin2hex(id, sizeof id, hash, sizeof id / 2);
+  fill_operator(ret, id, expires_s * 1000000);
+  return CREDENTIAL_GOOD;
+}
+
+static bool is_key(struct bytes text) {
+  return text.len > 4 && memcmp(text.ptr, "ara_", 4) == 0;
+}
+
+static bool is_session(struct bytes text) {
+  size_t dots = 0;
+  for (size_t i = 0; i < text.len; i++) dots += text.ptr[i] == '.';
+  return dots == 2;
+}
+
+static enum credential ask(const struct auth_verifier *verifier, struct bytes text, bool may_block,
+                           struct identity *ret, struct error *err) {
+  if (!verifier->verify) return CREDENTIAL_BAD;
+  return verifier->verify(verifier->ctx, text, may_block, ret, err);
+}
+
+/* By its form; the raw token may have any, so it is compared first. */
+static enum credential identify_bearer(struct auth *auth, struct bytes text, bool may_block,
+                                       struct identity *ret, struct error *err) {
+  if (identify_token(auth, text, ret) == CREDENTIAL_GOOD) return CREDENTIAL_GOOD;
+  if (is_key(text)) return ask(&auth->keys, text, may_block, ret, err);
+  if (is_session(text)) return ask(&auth->sessions, text, may_block, ret, err);
+  return CREDENTIAL_BAD;
+}
+
+/* The bearer of RFC 6750 section 2.1. False for another scheme. */
+static bool read_bearer(const char *authorization, struct bytes *ret_text) {
+  if (!authorization || strncasecmp(authorization, "Bearer", 6) != 0) return false;
+  const char *text = authorization + 6;
+  if (*text != ' ' && *text != '\0') return false;
+  *ret_text = bytes_of(text + strspn(text, " "));
+  return true;
+}
+
+enum credential auth_identify(struct auth *auth, const char *authorization, const char *cookie,
+                              bool may_block, struct identity *ret, struct error *err) {
+  struct bytes text;
+  bool by_header = read_bearer(authorization, &text);
+  if (!by_header && !cookie) return CREDENTIAL_NONE;
+  struct identity found;
+  enum credential answer = by_header
+                               ? identify_bearer(auth, text, may_block, &found, err)
+                               : ask(&auth->sessions, bytes_of(cookie), may_block, &found, err);
+  if (answer != CREDENTIAL_GOOD) return answer;
+  found.from_cookie = !by_header;
+  *ret = found;
+  return CREDENTIAL_GOOD;
+}
+
+/* ---- for what outlives its request ---- */
+
+bool auth_stands(struct auth *auth, const struct identity *identity) {
+  if (identity->expires_us && identity->expires_us <= clock_wall_ms(auth->clock) * 1000)
+    return false;
+  /* A ticket's identity is that of the key or the session it was drawn with. */
+  const struct auth_verifier *verifier = identity->key_id[0] ? &auth->keys : &auth->sessions;
+  bool users = identity->kind == IDENTITY_SESSION || identity->kind == IDENTITY_KEY ||
+               identity->kind == IDENTITY_TICKET;
+  return !users || !verifier->stands || verifier->stands(verifier->ctx, identity);
+}
+
+void auth_on_revoked(struct auth *auth, auth_wake_fn *wake, void *ctx) {
+  auth->wake = wake;
+  auth->wake_ctx = ctx;
+}
+
+void auth_tell_revoked(struct auth *auth) {
+  if (auth->wake) auth->wake(auth->wake_ctx);
+}
