@@ -96,6 +96,14 @@
     "Memory by what holds it; resident and anonymous are the process's, the others parts")        \
   X(LOG_LINES, "aragora_log_lines_total", COUNTER, "level", "Lines of the log")                   \
   X(STORE_ERRORS, "aragora_store_errors_total", COUNTER, "", "Appends that failed and were held") \
+  X(AUDIT_ROWS, "aragora_audit_rows_total", COUNTER, "action,outcome",                            \
+    "Rows written to the audit log")                                                              \
+  X(AUDIT_HEAD, "aragora_audit_head_seq", GAUGE, "",                                              \
+    "Number of the last row of the audit log; it never goes down")                                \
+  X(AUDIT_LOST, "aragora_audit_lost_total", COUNTER, "",                                          \
+    "Acts that could not be put into the audit log; they are in the log as errors")               \
+  X(AUDIT_BREAKS, "aragora_audit_breaks_total", COUNTER, "",                                      \
+    "Times that the audit log was found changed while a row was written")                         \
   X(ARCHIVE_COMMITS, "aragora_archive_commits_total", COUNTER, "", "Commits archived")            \
   X(ARCHIVE_BYTES, "aragora_archive_bytes_total", COUNTER, "", "Bytes archived")                  \
   X(ARCHIVE_CHAINS, "aragora_archive_chains_total", COUNTER, "",                                  \

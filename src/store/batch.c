@@ -210,7 +210,27 @@ enum status batch_make_job(const struct job_change *change, struct batch **ret_b
   return STATUS_OK;
 }
 
+enum status batch_attach_audit(struct batch *batch, const struct audit_entry *entry) {
+  if (!entry) return STATUS_OK;
+  enum status s = audit_pending_make(entry, &batch->audit);
+  if (!s) batch->size += batch->audit->size;
+  return s;
+}
+
+enum status batch_make_audit(const struct audit_entry *entry, struct batch **ret_batch) {
+  struct batch *batch = malloc(sizeof *batch);
+  if (!batch) return STATUS_NOMEM;
+  *batch = (struct batch){.size = sizeof *batch, .debate_id = "", .only_audit = true};
+  enum status s = batch_attach_audit(batch, entry);
+  if (s)
+    batch_free(batch);
+  else
+    *ret_batch = batch;
+  return s;
+}
+
 void batch_free(struct batch *batch) {
+  if (batch) free(batch->audit);
   free(batch);
 }
 

@@ -1,11 +1,12 @@
 /* One call of store_append, store_put_breaker, store_delete_debate or store_drop_traces as it waits
- * in the writer's queue: a copy of everything in one block.
+ * in the writer's queue: a copy of everything in one block, but for its row of the audit log.
  *
  * Made on the caller's thread, owned by the writer from then on.
  */
 #ifndef ARAGORA_STORE_BATCH_H
 #define ARAGORA_STORE_BATCH_H
 
+#include "store/audit_writer.h"
 #include "store/deletion.h"
 #include "store/job_change.h"
 #include "store/store.h"
@@ -26,6 +27,8 @@ struct batch {
   const struct deletion *deletion;     /* likewise */
   const struct job_change *job;        /* likewise */
   const struct store_trace *traces;    /* likewise, `count` of them */
+  struct audit_pending *audit;         /* a row of the audit log that goes with it, or NULL */
+  bool only_audit;                     /* and it is nothing else */
   store_done_fn *done;
   void *ctx;
   enum status result; /* STATUS_OK until it has failed for good */
@@ -49,6 +52,11 @@ MUST_CHECK enum status batch_make_traces(const struct store_trace *traces, size_
                                          struct batch **ret_batch);
 /* STATUS_INVALID without an id, STATUS_TOO_LARGE, STATUS_NOMEM. */
 MUST_CHECK enum status batch_make_job(const struct job_change *change, struct batch **ret_batch);
+/* One that is a row of the audit log alone. STATUS_TOO_LARGE, STATUS_NOMEM. */
+MUST_CHECK enum status batch_make_audit(const struct audit_entry *entry, struct batch **ret_batch);
+/* Any batch, before it is queued: the entry is written in its transaction, if and only if the batch
+ * is. NULL = none. STATUS_TOO_LARGE, STATUS_NOMEM: the batch is as it was. */
+MUST_CHECK enum status batch_attach_audit(struct batch *batch, const struct audit_entry *entry);
 void batch_free(struct batch *batch);
 /* Whether both append to one log. What is no debate's belongs to nothing else. */
 bool batch_same_debate(const struct batch *one, const struct batch *other);

@@ -75,8 +75,10 @@ static int on_wal(void *ctx, sqlite3 *db, const char *name, int pages) {
 }
 
 enum status commit_init(struct commit *commit, sqlite3 *db,
-                        const struct store_archive_options *archive, struct error *err) {
+                        const struct store_archive_options *archive, int64_t audit_rows_max,
+                        struct error *err) {
   *commit = (struct commit){.db = db};
+  audit_writer_init(&commit->audit, db, audit_rows_max);
   sqlite3_wal_hook(db, on_wal, commit);
   enum status archived = archive ? archive_start(archive, db, &commit->archive, err) : STATUS_OK;
   if (archived) {
@@ -388,7 +390,8 @@ static int start_item(struct commit *commit, const struct batch *batch) {
 }
 
 /* A log has no holes: an event that is not the next one would hide a lost one for ever. */
-static int write_batch(struct commit *commit, const struct batch *batch) {
+static int write_change(struct commit *commit, const struct batch *batch) {
+  if (batch->only_audit) return SQLITE_OK;
   if (batch->breaker) return write_breaker(commit, batch->breaker);
   if (batch->traces) return drop_traces(commit, batch);
   if (batch->deletion) return write_deletion(commit, batch->deletion);
@@ -408,6 +411,11 @@ static int write_batch(struct commit *commit, const struct batch *batch) {
   for (size_t i = 0; rc == SQLITE_OK && i < batch->spending_count; i++)
     rc = put_spending(commit, &batch->spending[i]);
   return rc;
+}
+
+static int write_batch(struct commit *commit, const struct batch *batch) {
+  int rc = write_change(commit, batch);
+  return rc == SQLITE_OK && batch->audit ? audit_writer_write(&commit->audit, batch->audit) : rc;
 }
 
 /* Whether trying again could never help: it is the batch that is wrong, not the disk. */
@@ -438,6 +446,7 @@ static int write_carefully(struct commit *commit, struct batch *first) {
   int rc = SQLITE_OK;
   for (struct batch *b = first; rc == SQLITE_OK && b; b = b->next) {
     if (b->result != STATUS_OK) continue;
+    const struct audit_mark audited = commit->audit.now;
     rc = run(commit, COMMIT_SAVE);
     if (commit->archive) archive_mark(commit->archive);
     if (rc == SQLITE_OK) rc = write_batch(commit, b);
@@ -449,6 +458,7 @@ static int write_carefully(struct commit *commit, struct batch *first) {
       known_forget(&commit->known);
       commit->pending_count = 0;
       commit->spending = (struct store_spending){0};
+      commit->audit.now = audited;
       rc = run(commit, COMMIT_UNDO);
       if (commit->archive) archive_rewind(commit->archive);
     }
@@ -476,6 +486,7 @@ static void roll_back(struct commit *commit) {
 
 static int begin(struct commit *commit) {
   int rc = run(commit, COMMIT_BEGIN);
+  audit_writer_begin(&commit->audit);
   if (rc != SQLITE_OK || !commit->archive || !archive_begin(commit->archive, NULL)) return rc;
   rc = sqlite3_extended_errcode(commit->db);
   return rc == SQLITE_OK ? SQLITE_ERROR : rc;
@@ -485,6 +496,7 @@ static int end(struct commit *commit) {
   int rc = run(commit, COMMIT_NUMBER);
   if (rc == SQLITE_OK && commit->archive) archive_put(commit->archive);
   if (rc == SQLITE_OK) rc = run(commit, COMMIT_END);
+  if (rc == SQLITE_OK) audit_writer_commit(&commit->audit);
   if (rc == SQLITE_OK && commit->archive) archive_end(commit->archive, true);
   return rc;
 }
@@ -541,6 +553,7 @@ void commit_done(struct commit *commit) {
   if (commit->archive && ready) visit_archive(commit, archive_stamp);
   archive_stop(commit->archive);
   for (int i = 0; i < COMMIT_STATEMENTS; i++) sqlite3_finalize(commit->statements[i]);
+  audit_writer_done(&commit->audit);
   known_done(&commit->known);
   sqlite_close(commit->db);
   *commit = (struct commit){0};

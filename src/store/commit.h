@@ -48,6 +48,7 @@ struct commit {
   struct archive *archive; /* NULL = none */
   sqlite3_stmt *statements[COMMIT_STATEMENTS];
   struct known known;
+  struct audit_writer audit;
   struct commit_event pending[COMMIT_PENDING_MAX];
   size_t pending_count;
   struct store_spending
@@ -56,9 +57,11 @@ struct commit {
   int wal_pages; /* in the write-ahead log after the last transaction */
 };
 
-/* Takes over `db`, also when it fails. `archive` NULL: commits are not archived. */
+/* Takes over `db`, also when it fails. `archive` NULL: commits are not archived; `audit_rows_max`
+ * as in struct store_options. */
 MUST_CHECK enum status commit_init(struct commit *commit, sqlite3 *db,
-                                   const struct store_archive_options *archive, struct error *err);
+                                   const struct store_archive_options *archive,
+                                   int64_t audit_rows_max, struct error *err);
 /* Goes on with the archive's chain, or begins one, without waiting for a batch: a backup is made
  * within a chain. What cannot be done now is done with the first batch. */
 void commit_settle_archive(struct commit *commit);

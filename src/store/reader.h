@@ -38,6 +38,8 @@ enum reader_statement {
   READER_LISTS = READER_TOTALS + 6,  /* four for each scope: by status or not, by cursor or not */
   READER_ENDED = READER_LISTS + 12,
   READER_ENDED_AT,
+  READER_AUDIT_FORWARD,
+  READER_AUDIT_BACKWARD,
   /* of the ratings' database */
   READER_RATED_THROUGH,
   READER_STANDINGS,

@@ -75,7 +75,7 @@ static enum status open_parts(struct store *store, const struct store_options *o
     return error_set(err, STATUS_NOMEM, NULL, "out of memory");
   }
   return writer_start(db, o->max_queued_bytes, o->timeout_ms, o->archive.dir ? &o->archive : NULL,
-                      &store->writer, err);
+                      o->audit_rows_max, &store->writer, err);
 }
 
 enum status store_open(const struct store_options *options, struct store **ret_store,

@@ -31,6 +31,7 @@ struct store_options {
                               a lock before store_check_writable speaks of it */
   size_t max_queued_bytes; /* of the writer's queue; beyond it store_append answers STATUS_FULL */
   struct store_archive_options archive;
+  int64_t audit_rows_max; /* of the audit log: beyond it the oldest go; 0 = none do */
 };
 
 /* Opens both databases and checks that they are ours, not newer and not behind; makes the schema by

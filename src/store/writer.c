@@ -49,13 +49,18 @@ int64_t writer_busy_us(const struct writer *w) {
 
 /* --- the queue ----------------------------------------------------------------------------- */
 
+/* A small row now and then, which nobody would bring again, finds a place in a full queue too: who
+ * fills it must not keep an act out of the audit log. */
+static size_t room_for(const struct writer *w, const struct batch *batch) {
+  return batch->breaker || batch->only_audit ? 2 * w->max_queued_bytes : w->max_queued_bytes;
+}
+
 enum status writer_append(struct writer *w, struct batch *batch) {
   enum status status = STATUS_OK;
   pthread_mutex_lock(&w->lock);
   if (w->closing)
     status = STATUS_UNAVAILABLE;
-  else if (w->queued_bytes > 0 && w->queued_bytes + batch->size > w->max_queued_bytes &&
-           !batch->breaker) /* a small row now and then, which nobody would bring again */
+  else if (w->queued_bytes > 0 && w->queued_bytes + batch->size > room_for(w, batch))
     status = STATUS_FULL;
   bool was_empty = !w->head;
   if (status == STATUS_OK) {
@@ -209,6 +214,7 @@ static void finish(struct writer *w, struct batch *first) {
       fail_queued(w, b);
     else
       events += b->traces ? 0 : b->count;
+    if (b->result == STATUS_OK && b->audit) audit_pending_tell(b->audit);
     if (b->done) b->done(b->ctx, b->result);
     batch_free(b);
   }
@@ -330,8 +336,8 @@ static void destroy(struct writer *w) {
 }
 
 enum status writer_start(sqlite3 *db, size_t max_queued_bytes, int64_t patience_ms,
-                         const struct store_archive_options *archive, struct writer **ret_writer,
-                         struct error *err) {
+                         const struct store_archive_options *archive, int64_t audit_rows_max,
+                         struct writer **ret_writer, struct error *err) {
   struct writer *w = calloc(1, sizeof *w);
   if (!w) {
     sqlite_close(db);
@@ -343,7 +349,7 @@ enum status writer_start(sqlite3 *db, size_t max_queued_bytes, int64_t patience_
   pthread_mutex_init(&w->lock, NULL);
   pthread_mutex_init(&w->listener_lock, NULL);
   clock_cond_init(&w->wake);
-  enum status status = commit_init(&w->commit, db, archive, err);
+  enum status status = commit_init(&w->commit, db, archive, audit_rows_max, err);
   if (!status && pthread_create(&w->thread, NULL, writer_main, w) != 0)
     status = error_set(err, STATUS_IO, NULL, "the writer's thread cannot be started");
   if (status) {

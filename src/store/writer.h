@@ -16,15 +16,18 @@
 struct writer;
 
 /* Takes over `db`, also when it fails. Somebody else's lock counts as a disk that refuses after
- * `patience_ms`. `archive` NULL: commits are not archived. */
+ * `patience_ms`. `archive` NULL: commits are not archived; `audit_rows_max` as in struct
+ * store_options. */
 MUST_CHECK enum status writer_start(sqlite3 *db, size_t max_queued_bytes, int64_t patience_ms,
                                     const struct store_archive_options *archive,
-                                    struct writer **ret_writer, struct error *err);
+                                    int64_t audit_rows_max, struct writer **ret_writer,
+                                    struct error *err);
 /* Commits what is queued; what the disk refuses even then fails with its status. Closes the
  * connection. NULL is fine. */
 void writer_stop(struct writer *writer);
 
-/* Any thread. STATUS_FULL when the queue has no room (an empty queue always has),
+/* Any thread. STATUS_FULL when the queue has no room (an empty queue always has;
+ * small rows that nobody would bring again have as much for themselves),
  * STATUS_UNAVAILABLE while it stops. */
 MUST_CHECK enum status writer_append(struct writer *writer, struct batch *batch);
 
