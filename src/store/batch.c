@@ -229,6 +229,18 @@ enum status batch_make_audit(const struct audit_entry *entry, struct batch **ret
   return s;
 }
 
+enum status batch_make_user(const struct user_change *change, struct batch **ret_batch) {
+  size_t size = sizeof(struct batch) + sizeof *change;
+  struct batch *batch = malloc(size);
+  if (!batch) return STATUS_NOMEM;
+  *batch = (struct batch){.size = size, .debate_id = ""};
+  struct user_change *copy = (struct user_change *)(batch + 1);
+  *copy = *change;
+  batch->user = copy;
+  *ret_batch = batch;
+  return STATUS_OK;
+}
+
 void batch_free(struct batch *batch) {
   if (batch) free(batch->audit);
   free(batch);

@@ -10,6 +10,7 @@
 #include "store/deletion.h"
 #include "store/job_change.h"
 #include "store/store.h"
+#include "store/user_change.h"
 
 struct batch {
   struct batch *next;
@@ -29,6 +30,7 @@ struct batch {
   const struct store_trace *traces;    /* likewise, `count` of them */
   struct audit_pending *audit;         /* a row of the audit log that goes with it, or NULL */
   bool only_audit;                     /* and it is nothing else */
+  const struct user_change *user;      /* likewise */
   store_done_fn *done;
   void *ctx;
   enum status result; /* STATUS_OK until it has failed for good */
@@ -57,6 +59,8 @@ MUST_CHECK enum status batch_make_audit(const struct audit_entry *entry, struct 
 /* Any batch, before it is queued: the entry is written in its transaction, if and only if the batch
  * is. NULL = none. STATUS_TOO_LARGE, STATUS_NOMEM: the batch is as it was. */
 MUST_CHECK enum status batch_attach_audit(struct batch *batch, const struct audit_entry *entry);
+/* STATUS_NOMEM. */
+MUST_CHECK enum status batch_make_user(const struct user_change *change, struct batch **ret_batch);
 void batch_free(struct batch *batch);
 /* Whether both append to one log. What is no debate's belongs to nothing else. */
 bool batch_same_debate(const struct batch *one, const struct batch *other);

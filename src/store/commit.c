@@ -396,6 +396,7 @@ static int write_change(struct commit *commit, const struct batch *batch) {
   if (batch->traces) return drop_traces(commit, batch);
   if (batch->deletion) return write_deletion(commit, batch->deletion);
   if (batch->job) return job_change_write(commit->db, batch->job);
+  if (batch->user) return user_change_write(commit->db, batch->user);
   struct known_debate unkept = {0}, *debate = known_place(&commit->known, batch->debate_id);
   if (!debate) debate = &unkept;
   int rc = find_debate(commit, batch, debate);

@@ -227,7 +227,7 @@ static void finish(struct writer *w, struct batch *first) {
 
 /* Nobody was promised it: what it would begin or undo is as it was. */
 static bool is_unpromised(const struct batch *b) {
-  return b->change == STORE_ROW_INSERT || b->deletion || b->job;
+  return b->change == STORE_ROW_INSERT || b->deletion || b->job || b->user;
 }
 
 static bool is_behind(const struct batch *refused, const struct batch *b) {

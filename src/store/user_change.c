@@ -1,0 +1,187 @@
+#include "store/user_change.h"
+
+/* Rare, so that no statement is kept. */
+
+enum { EXPIRED_AT_ONCE = 8 };
+
+static void bind_text(sqlite3_stmt *s, int at, const char *text) {
+  sqlite3_bind_text(s, at, text, -1, SQLITE_STATIC);
+}
+
+/* NULL where the text is not to change, which coalesce() then leaves as it is. */
+static void bind_set(sqlite3_stmt *s, int at, bool set, const char *text) {
+  if (set)
+    bind_text(s, at, text);
+  else
+    sqlite3_bind_null(s, at);
+}
+
+static int finish(sqlite3_stmt *s) {
+  int rc = sqlite3_step(s);
+  sqlite3_finalize(s);
+  return rc == SQLITE_DONE ? SQLITE_OK : rc;
+}
+
+/* One row must change. */
+static int finish_one(sqlite3 *db, sqlite3_stmt *s) {
+  int rc = finish(s);
+  if (rc != SQLITE_OK) return rc;
+  return sqlite3_changes(db) == 1 ? SQLITE_OK : SQLITE_CONSTRAINT;
+}
+
+static int put_tenant(sqlite3 *db, const struct store_tenant *t) {
+  sqlite3_stmt *s;
+  int rc = sqlite3_prepare_v2(db,
+                              "INSERT INTO tenants (id, name, slug, plan, owner_id, created_ms,"
+                              " updated_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)",
+                              -1, &s, NULL);
+  if (rc != SQLITE_OK) return rc;
+  bind_text(s, 1, t->id);
+  bind_text(s, 2, t->name);
+  bind_text(s, 3, t->slug);
+  bind_text(s, 4, t->plan);
+  bind_text(s, 5, t->owner_id);
+  sqlite3_bind_int64(s, 6, t->created_ms);
+  return finish(s);
+}
+
+static int put_user(sqlite3 *db, const struct user_change *c) {
+  const struct store_user *u = &c->user;
+  sqlite3_stmt *s;
+  int rc = c->has_tenant ? put_tenant(db, &c->tenant) : SQLITE_OK;
+  if (rc != SQLITE_OK) return rc;
+  rc = sqlite3_prepare_v2(db,
+                          "INSERT INTO users (id, tenant_id, email, name, password, role, active,"
+                          " token_version, created_ms, updated_ms)"
+                          " SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9"
+                          " WHERE (SELECT count(*) FROM users) < ?10",
+                          -1, &s, NULL);
+  if (rc != SQLITE_OK) return rc;
+  bind_text(s, 1, u->id);
+  bind_text(s, 2, u->tenant_id);
+  bind_text(s, 3, u->email);
+  bind_text(s, 4, u->name);
+  bind_text(s, 5, u->password);
+  bind_text(s, 6, u->role);
+  sqlite3_bind_int(s, 7, u->active);
+  sqlite3_bind_int64(s, 8, u->token_version);
+  sqlite3_bind_int64(s, 9, u->created_ms);
+  sqlite3_bind_int64(s, 10, c->limit);
+  return finish_one(db, s);
+}
+
+static int end_sessions(sqlite3 *db, const char *user_id, const char *but_for) {
+  sqlite3_stmt *s;
+  int rc =
+      sqlite3_prepare_v2(db, "DELETE FROM sessions WHERE user_id = ?1 AND id <> ?2", -1, &s, NULL);
+  if (rc != SQLITE_OK) return rc;
+  bind_text(s, 1, user_id);
+  bind_text(s, 2, but_for);
+  return finish(s);
+}
+
+static int change_user(sqlite3 *db, const struct user_change *c) {
+  const struct store_user *u = &c->user;
+  sqlite3_stmt *s;
+  int rc = sqlite3_prepare_v2(
+      db,
+      "UPDATE users SET name = coalesce(?2, name), email = coalesce(?3, email),"
+      " password = coalesce(?4, password), role = coalesce(?5, role),"
+      " active = coalesce(?6, active), token_version = token_version + ?7, updated_ms = ?8"
+      " WHERE id = ?1",
+      -1, &s, NULL);
+  if (rc != SQLITE_OK) return rc;
+  bind_text(s, 1, u->id);
+  bind_set(s, 2, c->set.name, u->name);
+  bind_set(s, 3, c->set.email, u->email);
+  bind_set(s, 4, c->set.password, u->password);
+  bind_set(s, 5, c->set.role, u->role);
+  if (c->set.active) sqlite3_bind_int(s, 6, u->active);
+  sqlite3_bind_int(s, 7, c->end_tokens);
+  sqlite3_bind_int64(s, 8, c->now_ms);
+  rc = finish_one(db, s);
+  if (rc == SQLITE_OK && c->end_tokens) rc = end_sessions(db, u->id, "");
+  if (rc == SQLITE_OK && c->end_sessions) rc = end_sessions(db, u->id, c->session.id);
+  return rc;
+}
+
+/* More than one login adds, so that those that piled up go too. */
+static int trim_sessions(sqlite3 *db, const struct user_change *c) {
+  sqlite3_stmt *s;
+  int rc = sqlite3_prepare_v2(
+      db,
+      "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE user_id = ?1"
+      " ORDER BY used_ms DESC, id DESC LIMIT -1 OFFSET ?2)"
+      " OR id IN (SELECT id FROM sessions WHERE expires_ms <= ?3 ORDER BY expires_ms LIMIT ?4)",
+      -1, &s, NULL);
+  if (rc != SQLITE_OK) return rc;
+  bind_text(s, 1, c->session.user_id);
+  sqlite3_bind_int64(s, 2, c->limit);
+  sqlite3_bind_int64(s, 3, c->session.created_ms);
+  sqlite3_bind_int(s, 4, EXPIRED_AT_ONCE);
+  return finish(s);
+}
+
+static int note_login(sqlite3 *db, const struct store_session *session) {
+  sqlite3_stmt *s;
+  int rc =
+      sqlite3_prepare_v2(db, "UPDATE users SET last_login_ms = ?2 WHERE id = ?1", -1, &s, NULL);
+  if (rc != SQLITE_OK) return rc;
+  bind_text(s, 1, session->user_id);
+  sqlite3_bind_int64(s, 2, session->created_ms);
+  return finish_one(db, s);
+}
+
+static int put_session(sqlite3 *db, const struct user_change *c) {
+  const struct store_session *n = &c->session;
+  sqlite3_stmt *s;
+  int rc = note_login(db, n);
+  if (rc != SQLITE_OK) return rc;
+  rc = sqlite3_prepare_v2(db,
+                          "INSERT INTO sessions (id, user_id, refresh_hash, created_ms, used_ms,"
+                          " expires_ms) VALUES (?1, ?2, ?3, ?4, ?4, ?5)",
+                          -1, &s, NULL);
+  if (rc != SQLITE_OK) return rc;
+  bind_text(s, 1, n->id);
+  bind_text(s, 2, n->user_id);
+  sqlite3_bind_blob(s, 3, n->refresh_hash, STORE_HASH_SIZE, SQLITE_STATIC);
+  sqlite3_bind_int64(s, 4, n->created_ms);
+  sqlite3_bind_int64(s, 5, n->expires_ms);
+  rc = finish(s);
+  return rc == SQLITE_OK ? trim_sessions(db, c) : rc;
+}
+
+static int renew_session(sqlite3 *db, const struct user_change *c) {
+  const struct store_session *n = &c->session;
+  sqlite3_stmt *s;
+  int rc = sqlite3_prepare_v2(db,
+                              "UPDATE sessions SET refresh_hash = ?3, used_ms = ?4, expires_ms = ?5"
+                              " WHERE id = ?1 AND refresh_hash = ?2 AND expires_ms > ?4",
+                              -1, &s, NULL);
+  if (rc != SQLITE_OK) return rc;
+  bind_text(s, 1, n->id);
+  sqlite3_bind_blob(s, 2, c->old_hash, STORE_HASH_SIZE, SQLITE_STATIC);
+  sqlite3_bind_blob(s, 3, n->refresh_hash, STORE_HASH_SIZE, SQLITE_STATIC);
+  sqlite3_bind_int64(s, 4, n->used_ms);
+  sqlite3_bind_int64(s, 5, n->expires_ms);
+  return finish_one(db, s);
+}
+
+static int end_session(sqlite3 *db, const char *id) {
+  sqlite3_stmt *s;
+  int rc = sqlite3_prepare_v2(db, "DELETE FROM sessions WHERE id = ?1", -1, &s, NULL);
+  if (rc != SQLITE_OK) return rc;
+  bind_text(s, 1, id);
+  return finish_one(db, s);
+}
+
+int user_change_write(sqlite3 *db, const struct user_change *change) {
+  switch (change->kind) {
+    case USER_PUT: return put_user(db, change);
+    case USER_CHANGE: return change_user(db, change);
+    case SESSION_PUT: return put_session(db, change);
+    case SESSION_RENEW: return renew_session(db, change);
+    case SESSION_END:
+    default: return end_session(db, change->session.id);
+  }
+}

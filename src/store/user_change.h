@@ -1,0 +1,31 @@
+/* What the writer does to accounts. Inside this room only. */
+#ifndef ARAGORA_STORE_USER_CHANGE_H
+#define ARAGORA_STORE_USER_CHANGE_H
+
+#include "store/sqlite.h"
+#include "store/users.h"
+
+struct user_change {
+  enum {
+    USER_PUT,
+    USER_CHANGE,
+    SESSION_PUT,
+    SESSION_RENEW,
+    SESSION_END,
+  } kind;
+  struct store_user user; /* USER_CHANGE: the id and what is named by `set` */
+  struct store_tenant tenant;
+  bool has_tenant;
+  struct {
+    bool name, email, password, role, active;
+  } set;
+  bool end_tokens, end_sessions; /* end_sessions: but for session.id */
+  struct store_session session;  /* SESSION_RENEW: refresh_hash is the new one */
+  uint8_t old_hash[STORE_HASH_SIZE];
+  int64_t limit, now_ms;
+};
+
+/* In the writer's transaction: 0 or an SQLite error; SQLITE_CONSTRAINT when it does not fit. */
+int user_change_write(sqlite3 *db, const struct user_change *change);
+
+#endif

@@ -1,0 +1,113 @@
+/* Accounts: users, the tenants that they belong to, and their sessions.
+ *
+ * Rows are structs of fixed size, texts within them, so that they are copied as they are. What may
+ * be written in them is checked by the caller: here they only have to fit.
+ */
+#ifndef ARAGORA_STORE_USERS_H
+#define ARAGORA_STORE_USERS_H
+
+#include "store/audit.h"
+
+enum {
+  STORE_ID_SIZE = 65,
+  STORE_EMAIL_SIZE = 255,
+  STORE_NAME_SIZE = 401, /* 100 characters of UTF-8 */
+  STORE_PASSWORD_SIZE = 129,
+  STORE_WORD_SIZE = 17, /* role, plan */
+  STORE_HASH_SIZE = 32,
+};
+
+struct store_user {
+  char id[STORE_ID_SIZE], tenant_id[STORE_ID_SIZE];
+  char email[STORE_EMAIL_SIZE]; /* in lower case */
+  char name[STORE_NAME_SIZE];
+  char password[STORE_PASSWORD_SIZE]; /* a hash, "" = none */
+  char role[STORE_WORD_SIZE];         /* member, owner, admin */
+  bool active;
+  int64_t token_version;
+  int64_t created_ms, updated_ms, last_login_ms; /* -1 = never */
+};
+
+struct store_tenant {
+  char id[STORE_ID_SIZE];
+  char name[STORE_NAME_SIZE], slug[STORE_NAME_SIZE];
+  char plan[STORE_WORD_SIZE];   /* free, starter, professional, enterprise */
+  char owner_id[STORE_ID_SIZE]; /* "" = nobody */
+  int64_t created_ms, updated_ms;
+};
+
+struct store_session {
+  char id[STORE_ID_SIZE], user_id[STORE_ID_SIZE];
+  uint8_t refresh_hash[STORE_HASH_SIZE];
+  int64_t created_ms, used_ms, expires_ms;
+};
+
+/* --- writes: queued, copied; any thread; answer as store_append, and so does `done`; like a start,
+ * they are refused by a disk that refuses, rather than held. `entry`: the act's row of the audit
+ * log, in the same transaction; NULL = none --- */
+
+/* A new user, and, unless it is NULL, a new tenant for it. `done` gets STATUS_CONFLICT when the
+ * address is taken, or there are `max_users` already. */
+MUST_CHECK enum status store_put_user(struct store *store, const struct store_user *user,
+                                      const struct store_tenant *tenant, int64_t max_users,
+                                      const struct audit_entry *entry, store_done_fn *done,
+                                      void *ctx);
+
+/* What changes of a user; NULL and -1 = it stays. */
+struct store_user_change {
+  const char *user_id;
+  const char *name, *email, *password, *role;
+  int active;
+  bool end_tokens;         /* token_version goes up by one, and every session ends */
+  const char *end_but_for; /* every session but this one ends ("" = all); NULL = none */
+  int64_t now_ms;
+};
+/* STATUS_CONFLICT when there is no such user, or the address is somebody else's. */
+MUST_CHECK enum status store_change_user(struct store *store,
+                                         const struct store_user_change *change,
+                                         const struct audit_entry *entry, store_done_fn *done,
+                                         void *ctx);
+
+/* A login: the session, the user's last login, and, of the user's sessions, the ones longest unused
+ * beyond `max_sessions` go; so do some that have expired. STATUS_CONFLICT without such a user. */
+MUST_CHECK enum status store_put_session(struct store *store, const struct store_session *session,
+                                         int64_t max_sessions, const struct audit_entry *entry,
+                                         store_done_fn *done, void *ctx);
+/* In the place of the token that `old_hash` is of, once: STATUS_CONFLICT when another one counts by
+ * now, or the session has ended. */
+MUST_CHECK enum status store_renew_session(struct store *store, const char *session_id,
+                                           const uint8_t old_hash[STORE_HASH_SIZE],
+                                           const uint8_t new_hash[STORE_HASH_SIZE], int64_t now_ms,
+                                           int64_t expires_ms, const struct audit_entry *entry,
+                                           store_done_fn *done, void *ctx);
+/* STATUS_CONFLICT when it has ended. */
+MUST_CHECK enum status store_end_session(struct store *store, const char *session_id,
+                                         const struct audit_entry *entry, store_done_fn *done,
+                                         void *ctx);
+
+/* --- reads, as those of store.h; they know no principal: who asks is what they find out --- */
+
+MUST_CHECK enum status store_get_user(struct store *store, const char *id,
+                                      struct store_user *ret_user, struct error *err);
+MUST_CHECK enum status store_find_user(struct store *store, const char *email,
+                                       struct store_user *ret_user, struct error *err);
+MUST_CHECK enum status store_get_tenant(struct store *store, const char *id,
+                                        struct store_tenant *ret_tenant, struct error *err);
+MUST_CHECK enum status store_get_session(struct store *store, const char *id,
+                                         struct store_session *ret_session, struct error *err);
+
+struct store_user_counts {
+  int64_t users, admins; /* admins: active ones */
+  int64_t sessions;      /* that have not expired at now_ms */
+};
+MUST_CHECK enum status store_count_users(struct store *store, int64_t now_ms,
+                                         struct store_user_counts *ret_counts, struct error *err);
+
+/* In the order of their age, the newest first: those before (before_ms, before_id), -1 = from the
+ * newest. At most `limit`. `each` must not wait and must not use the store. */
+typedef void store_user_fn(void *ctx, const struct store_user *user);
+MUST_CHECK enum status store_list_users(struct store *store, int64_t before_ms,
+                                        const char *before_id, size_t limit, store_user_fn *each,
+                                        void *ctx, struct error *err);
+
+#endif

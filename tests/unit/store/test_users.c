@@ -1,0 +1,217 @@
+/* Accounts: addresses are taken once, refresh tokens count once, and sessions end. */
+#include "fixture.h"
+
+#include "store/users.h"
+
+#include <stdio.h>
+
+enum { MANY = 100 };
+
+static struct store_user make_user(const char *id, const char *email) {
+  struct store_user u = {.role = "owner", .active = true, .token_version = 1, .created_ms = 1000};
+  snprintf(u.id, sizeof u.id, "%s", id);
+  snprintf(u.tenant_id, sizeof u.tenant_id, "t-%s", id);
+  snprintf(u.email, sizeof u.email, "%s", email);
+  snprintf(u.password, sizeof u.password, "hash of %s", id);
+  return u;
+}
+
+static struct store_tenant make_tenant(const char *user_id) {
+  struct store_tenant t = {.name = "Ours", .plan = "free", .created_ms = 1000};
+  snprintf(t.id, sizeof t.id, "t-%s", user_id);
+  snprintf(t.slug, sizeof t.slug, "ours-%s", user_id);
+  snprintf(t.owner_id, sizeof t.owner_id, "%s", user_id);
+  return t;
+}
+
+static enum status put_user(struct fixture *f, const char *id, const char *email, int64_t most) {
+  const struct store_user user = make_user(id, email);
+  const struct store_tenant tenant = make_tenant(id);
+  struct answers a;
+  answers_init(&a);
+  assert_int_equal(store_put_user(f->store, &user, &tenant, most, NULL, answers_add, &a),
+                   STATUS_OK);
+  answers_wait(&a, 1);
+  return a.statuses[0];
+}
+
+static enum status change(struct fixture *f, const struct store_user_change *c) {
+  struct answers a;
+  answers_init(&a);
+  assert_int_equal(store_change_user(f->store, c, NULL, answers_add, &a), STATUS_OK);
+  answers_wait(&a, 1);
+  return a.statuses[0];
+}
+
+static enum status put_session(struct fixture *f, const char *id, const char *user_id,
+                               int64_t created_ms, int64_t most) {
+  struct store_session n = {.created_ms = created_ms, .expires_ms = created_ms + 1000};
+  struct answers a;
+  snprintf(n.id, sizeof n.id, "%s", id);
+  snprintf(n.user_id, sizeof n.user_id, "%s", user_id);
+  memset(n.refresh_hash, id[0], sizeof n.refresh_hash);
+  answers_init(&a);
+  assert_int_equal(store_put_session(f->store, &n, most, NULL, answers_add, &a), STATUS_OK);
+  answers_wait(&a, 1);
+  return a.statuses[0];
+}
+
+static enum status renew(struct fixture *f, const char *id, char from, char to, int64_t now_ms) {
+  uint8_t old[STORE_HASH_SIZE], new[STORE_HASH_SIZE];
+  struct answers a;
+  memset(old, from, sizeof old);
+  memset(new, to, sizeof new);
+  answers_init(&a);
+  assert_int_equal(
+      store_renew_session(f->store, id, old, new, now_ms, now_ms + 1000, NULL, answers_add, &a),
+      STATUS_OK);
+  answers_wait(&a, 1);
+  return a.statuses[0];
+}
+
+static bool has_session(struct fixture *f, const char *id) {
+  struct store_session n;
+  enum status s = store_get_session(f->store, id, &n, NULL);
+  assert_true(s == STATUS_OK || s == STATUS_NOT_FOUND);
+  return s == STATUS_OK;
+}
+
+static void an_address_is_taken_once(void **state) {
+  struct fixture *f = *state;
+  struct store_user u;
+  struct store_tenant t;
+  assert_int_equal(put_user(f, "one", "a@example.org", MANY), STATUS_OK);
+  assert_int_equal(put_user(f, "two", "a@example.org", MANY), STATUS_CONFLICT);
+  assert_int_equal(store_get_tenant(f->store, "t-two", &t, NULL), STATUS_NOT_FOUND);
+  assert_int_equal(store_find_user(f->store, "a@example.org", &u, NULL), STATUS_OK);
+  assert_string_equal(u.id, "one");
+  assert_string_equal(u.password, "hash of one");
+  assert_true(u.active && u.token_version == 1 && u.last_login_ms == -1);
+  assert_int_equal(store_get_tenant(f->store, u.tenant_id, &t, NULL), STATUS_OK);
+  assert_string_equal(t.plan, "free");
+  assert_int_equal(put_user(f, "two", "b@example.org", MANY), STATUS_OK);
+  const struct store_user_change taken = {
+      .user_id = "two", .email = "a@example.org", .active = -1, .now_ms = 5};
+  assert_int_equal(change(f, &taken), STATUS_CONFLICT);
+}
+
+static void there_are_only_so_many(void **state) {
+  struct fixture *f = *state;
+  struct store_tenant t;
+  assert_int_equal(put_user(f, "one", "a@example.org", 2), STATUS_OK);
+  assert_int_equal(put_user(f, "two", "b@example.org", 2), STATUS_OK);
+  assert_int_equal(put_user(f, "three", "c@example.org", 2), STATUS_CONFLICT);
+  assert_int_equal(store_get_tenant(f->store, "t-three", &t, NULL), STATUS_NOT_FOUND);
+}
+
+static void only_what_is_named_changes(void **state) {
+  struct fixture *f = *state;
+  struct store_user u;
+  assert_int_equal(put_user(f, "one", "a@example.org", MANY), STATUS_OK);
+  const struct store_user_change c = {
+      .user_id = "one", .name = "Ann", .role = "admin", .active = 0, .now_ms = 5};
+  assert_int_equal(change(f, &c), STATUS_OK);
+  assert_int_equal(store_get_user(f->store, "one", &u, NULL), STATUS_OK);
+  assert_string_equal(u.name, "Ann");
+  assert_string_equal(u.role, "admin");
+  assert_string_equal(u.email, "a@example.org");
+  assert_string_equal(u.password, "hash of one");
+  assert_false(u.active);
+  assert_int_equal(u.updated_ms, 5);
+  assert_int_equal(u.token_version, 1);
+  const struct store_user_change nobody = {.user_id = "none", .name = "x", .active = -1};
+  assert_int_equal(change(f, &nobody), STATUS_CONFLICT);
+  const struct store_user_change god = {.user_id = "one", .role = "god", .active = -1};
+  assert_int_equal(change(f, &god), STATUS_CONFLICT);
+}
+
+static void a_refresh_token_counts_once(void **state) {
+  struct fixture *f = *state;
+  struct store_user u;
+  assert_int_equal(put_user(f, "one", "a@example.org", MANY), STATUS_OK);
+  assert_int_equal(put_session(f, "s", "nobody", 2000, MANY), STATUS_CONFLICT);
+  assert_int_equal(put_session(f, "s", "one", 2000, MANY), STATUS_OK);
+  assert_int_equal(store_get_user(f->store, "one", &u, NULL), STATUS_OK);
+  assert_int_equal(u.last_login_ms, 2000);
+  assert_int_equal(renew(f, "s", 's', 'B', 2999), STATUS_OK);
+  assert_int_equal(renew(f, "s", 's', 'C', 2999), STATUS_CONFLICT);
+  assert_int_equal(renew(f, "s", 'B', 'C', 3999), STATUS_CONFLICT); /* expired at 3999 */
+  assert_int_equal(renew(f, "s", 'B', 'C', 3998), STATUS_OK);
+}
+
+static void sessions_end(void **state) {
+  struct fixture *f = *state;
+  struct store_user u;
+  struct answers a;
+  assert_int_equal(put_user(f, "one", "a@example.org", MANY), STATUS_OK);
+  for (int i = 0; i < 3; i++) {
+    const char id[] = {(char)('a' + i), '\0'};
+    assert_int_equal(put_session(f, id, "one", 2000 + i, MANY), STATUS_OK);
+  }
+  answers_init(&a);
+  assert_int_equal(store_end_session(f->store, "a", NULL, answers_add, &a), STATUS_OK);
+  assert_int_equal(store_end_session(f->store, "a", NULL, answers_add, &a), STATUS_OK);
+  answers_wait(&a, 2);
+  assert_int_equal(a.statuses[0], STATUS_OK);
+  assert_int_equal(a.statuses[1], STATUS_CONFLICT);
+  const struct store_user_change others = {
+      .user_id = "one", .password = "new", .active = -1, .end_but_for = "c", .now_ms = 5};
+  assert_int_equal(change(f, &others), STATUS_OK);
+  assert_true(!has_session(f, "a") && !has_session(f, "b") && has_session(f, "c"));
+  const struct store_user_change all = {
+      .user_id = "one", .active = -1, .end_tokens = true, .now_ms = 6};
+  assert_int_equal(change(f, &all), STATUS_OK);
+  assert_false(has_session(f, "c"));
+  assert_int_equal(store_get_user(f->store, "one", &u, NULL), STATUS_OK);
+  assert_int_equal(u.token_version, 2);
+}
+
+static void the_oldest_sessions_make_room(void **state) {
+  struct fixture *f = *state;
+  struct store_user_counts counts;
+  assert_int_equal(put_user(f, "one", "a@example.org", MANY), STATUS_OK);
+  assert_int_equal(put_user(f, "two", "b@example.org", MANY), STATUS_OK);
+  assert_int_equal(put_session(f, "z", "two", 2000, 2), STATUS_OK);
+  assert_int_equal(put_session(f, "a", "one", 2001, 2), STATUS_OK);
+  assert_int_equal(put_session(f, "b", "one", 2002, 2), STATUS_OK);
+  assert_int_equal(renew(f, "a", 'a', 'A', 2500), STATUS_OK);
+  assert_int_equal(put_session(f, "c", "one", 2600, 2), STATUS_OK);
+  assert_true(has_session(f, "a") && !has_session(f, "b") && has_session(f, "c"));
+  assert_int_equal(store_count_users(f->store, 3000, &counts, NULL), STATUS_OK);
+  assert_true(counts.users == 2 && counts.admins == 0 && counts.sessions == 2);
+  assert_int_equal(put_session(f, "d", "one", 3001, 9), STATUS_OK); /* another's has expired */
+  assert_false(has_session(f, "z"));
+}
+
+static void note_id(void *ctx, const struct store_user *user) {
+  char *out = ctx;
+  size_t len = strlen(out);
+  snprintf(out + len, 64 - len, "%s ", user->id);
+}
+
+static void they_are_listed_page_by_page(void **state) {
+  struct fixture *f = *state;
+  char ids[64] = "";
+  assert_int_equal(put_user(f, "one", "a@example.org", MANY), STATUS_OK);
+  assert_int_equal(put_user(f, "two", "b@example.org", MANY), STATUS_OK);
+  assert_int_equal(put_user(f, "zed", "c@example.org", MANY), STATUS_OK);
+  assert_int_equal(store_list_users(f->store, -1, NULL, 2, note_id, ids, NULL), STATUS_OK);
+  assert_string_equal(ids, "zed two ");
+  *ids = '\0';
+  assert_int_equal(store_list_users(f->store, 1000, "two", 2, note_id, ids, NULL), STATUS_OK);
+  assert_string_equal(ids, "one ");
+}
+
+int main(void) {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
+  const struct CMUnitTest tests[] = {
+      TEST(an_address_is_taken_once),
+      TEST(there_are_only_so_many),
+      TEST(only_what_is_named_changes),
+      TEST(a_refresh_token_counts_once),
+      TEST(sessions_end),
+      TEST(the_oldest_sessions_make_room),
+      TEST(they_are_listed_page_by_page),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
