@@ -55,8 +55,8 @@ static void on_ended(void *ctx, enum status status) {
     return;
   }
   d->deleted_ms = clock_wall_ms(&clock_system);
-  const struct store_deletion what = {d->debate_id, d->reason, d->who.owner_id, d->deleted_ms,
-                                      true};
+  const struct store_deletion what = {
+      d->debate_id, d->reason, d->who.owner_id, d->deleted_ms, true, NULL};
   enum status s = store_delete_debate(d->api->parts.store, &d->who, &what, on_deleted, d);
   if (s) finish(d, s, "the deletion could not be stored");
 }

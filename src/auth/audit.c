@@ -4,7 +4,9 @@
 #include "base/log.h"
 #include "base/metrics.h"
 
+#include <inttypes.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 static const char *const action_names[AUDIT_ACTIONS] = {
@@ -80,19 +82,37 @@ void audit_record_make(const struct audit_act *act, struct audit_record *ret) {
 
 /* ---- noting ---- */
 
-struct audit {
-  struct store *store;
+/* What comes in floods: who tries passwords, or doors, from one place. A row that was written is
+ * remembered, and what is the same is counted until another minute begins. */
+enum { REPEATS = 256, REPEAT_MS = 60000, REPEAT_KEY_SIZE = 32 };
+
+struct repeat {
+  uint8_t key[REPEAT_KEY_SIZE]; /* a hash of who, what and from where */
+  int64_t since_ms;             /* when the row was written; 0 = the slot is free */
+  int64_t count;                /* since then */
 };
 
-enum status audit_create(struct store *store, struct audit **ret_audit, struct error *err) {
+struct audit {
+  struct store *store;
+  const struct clock *clock;
+  pthread_mutex_t lock; /* guards the repeats */
+  struct repeat repeats[REPEATS];
+};
+
+enum status audit_create(struct store *store, const struct clock *clock, struct audit **ret_audit,
+                         struct error *err) {
   struct audit *audit = calloc(1, sizeof *audit);
   if (!audit) return error_set(err, STATUS_NOMEM, NULL, "out of memory");
   audit->store = store;
+  audit->clock = clock;
+  pthread_mutex_init(&audit->lock, NULL);
   *ret_audit = audit;
   return STATUS_OK;
 }
 
 void audit_destroy(struct audit *audit) {
+  if (!audit) return;
+  pthread_mutex_destroy(&audit->lock);
   free(audit);
 }
 
@@ -107,9 +127,67 @@ static void put(struct audit *audit, const struct audit_entry *entry) {
             log_quote(&resource, entry->resource.ptr ? entry->resource.ptr : ""));
 }
 
+static bool comes_in_floods(const struct audit_act *act) {
+  return act->action == AUDIT_DENIED || (act->action == AUDIT_LOGIN && act->outcome != AUDIT_OK);
+}
+
+/* Lengths between them, so that no two keys have one text. */
+static void key_of(const struct audit_entry *e, uint8_t ret_key[REPEAT_KEY_SIZE]) {
+  const struct bytes texts[] = {e->tenant,  e->actor,    e->action,
+                                e->outcome, e->resource, e->address};
+  enum { COUNT = sizeof texts / sizeof *texts };
+  struct bytes parts[2 * COUNT];
+  for (int i = 0; i < COUNT; i++) {
+    parts[2 * i] = (struct bytes){(const char *)&texts[i].len, sizeof texts[i].len};
+    parts[2 * i + 1] = texts[i];
+  }
+  sha256_of_parts(parts, 2 * COUNT, ret_key);
+}
+
+/* True when it was only counted. *ret_repeated is how often it, or what its slot held before, came
+ * since its row. What was counted of something else is lost to the log; its first row stands. */
+static bool is_repeat(struct audit *audit, const struct audit_entry *entry, int64_t *ret_repeated) {
+  uint8_t key[REPEAT_KEY_SIZE];
+  int64_t now_ms = entry->at_ms;
+  bool counted = false;
+  key_of(entry, key);
+  struct repeat *r = &audit->repeats[key[0] % REPEATS];
+  pthread_mutex_lock(&audit->lock);
+  bool same = r->since_ms && memcmp(r->key, key, sizeof key) == 0;
+  *ret_repeated = same ? r->count : 0;
+  if (same && now_ms - r->since_ms < REPEAT_MS) {
+    r->count++;
+    counted = true;
+  } else {
+    *r = (struct repeat){.since_ms = now_ms};
+    memcpy(r->key, key, sizeof key);
+  }
+  pthread_mutex_unlock(&audit->lock);
+  return counted;
+}
+
+/* The detail with how often it came: {"repeated": n, ...}. */
+static void add_repeated(struct audit_record *record, int64_t repeated) {
+  char text[STORE_AUDIT_DETAIL_MAX + 1];
+  struct bytes rest = {record->detail + 1, record->entry.detail.len - 1};
+  int len = snprintf(text, sizeof text, "{\"repeated\":%" PRId64 "%s%.*s", repeated,
+                     rest.len > 1 ? "," : "", (int)rest.len, rest.ptr);
+  if (len >= (int)sizeof text) return;
+  memcpy(record->detail, text, (size_t)len + 1);
+  record->entry.detail.len = (size_t)len;
+}
+
 void audit_note(struct audit *audit, const struct audit_act *act) {
   struct audit_record record;
+  int64_t repeated = 0;
   if (!audit) return;
   audit_record_make(act, &record);
+  record.entry.at_ms = clock_wall_ms(audit->clock);
+  if (comes_in_floods(act) && is_repeat(audit, &record.entry, &repeated)) {
+    const char *labels[] = {audit_action_name(act->action), audit_outcome_name(act->outcome)};
+    metric_add(METRIC_AUDIT_REPEATS, labels, 1);
+    return;
+  }
+  if (repeated) add_repeated(&record, repeated);
   put(audit, &record.entry);
 }

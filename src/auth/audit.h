@@ -11,6 +11,7 @@
 #ifndef ARAGORA_AUTH_AUDIT_H
 #define ARAGORA_AUTH_AUDIT_H
 
+#include "base/clock.h"
 #include "base/json.h"
 #include "store/audit.h"
 
@@ -80,15 +81,14 @@ struct audit_record {
 void audit_record_make(const struct audit_act *act, struct audit_record *ret_record);
 
 /* The store outlives it. STATUS_NOMEM. */
-MUST_CHECK enum status audit_create(struct store *store, struct audit **ret_audit,
-                                    struct error *err);
-/* Writes what is still counted; before store_close. NULL is fine. */
-void audit_destroy(struct audit *audit);
+MUST_CHECK enum status audit_create(struct store *store, const struct clock *clock,
+                                    struct audit **ret_audit, struct error *err);
+void audit_destroy(struct audit *audit); /* NULL is fine */
 
-/* A row of its own. What comes in floods from one place (AUDIT_DENIED, an AUDIT_LOGIN that failed)
- * is written once a minute for one actor, address and resource, with how often it came meanwhile
- * (`repeated`). A row that cannot be queued is in the log as an error, and counted. `audit` NULL is
- * fine: nothing is noted. */
+/* A row of its own. What comes in floods from one place (AUDIT_DENIED, an AUDIT_LOGIN that was not
+ * ok) is written once a minute for one actor, address and resource; those in between are counted in
+ * aragora_audit_repeats_total, and in the next row of the same (`repeated`). A row that cannot be
+ * queued is in the log as an error, and counted. `audit` NULL is fine: nothing is noted. */
 void audit_note(struct audit *audit, const struct audit_act *act);
 
 #endif

@@ -100,6 +100,8 @@
     "Rows written to the audit log")                                                              \
   X(AUDIT_HEAD, "aragora_audit_head_seq", GAUGE, "",                                              \
     "Number of the last row of the audit log; it never goes down")                                \
+  X(AUDIT_REPEATS, "aragora_audit_repeats_total", COUNTER, "action,outcome",                      \
+    "Acts that were only counted, as one like them was written less than a minute before")        \
   X(AUDIT_LOST, "aragora_audit_lost_total", COUNTER, "",                                          \
     "Acts that could not be put into the audit log; they are in the log as errors")               \
   X(AUDIT_BREAKS, "aragora_audit_breaks_total", COUNTER, "",                                      \

@@ -44,7 +44,7 @@ static enum status delete_one(struct store *store, const char *id, int64_t days,
   const struct principal system = PRINCIPAL_SYSTEM;
   char reason[64];
   snprintf(reason, sizeof reason, "older than %lld days", (long long)days);
-  const struct store_deletion what = {id, reason, "retention", now_ms, false};
+  const struct store_deletion what = {id, reason, "retention", now_ms, false, NULL};
   struct waiting w = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false, STATUS_OK};
   enum status s = store_delete_debate(store, &system, &what, on_done, &w);
   if (!s) {

@@ -182,11 +182,13 @@ static void warn(const struct audit_mark *found, const struct audit_mark *wanted
 /* What the next row is built on: what was written last, whatever the database says of it. Another
  * process may have written rows of its own since. */
 static struct audit_mark base_of(const struct audit_writer *w, const struct standing *at) {
-  const struct audit_mark *last = &at->head.last;
-  bool lost = last->seq < w->now.seq || (last->seq == w->now.seq && !same(last, &w->now));
-  const struct audit_mark *base = lost ? &w->now : last;
   const struct audit_mark *there = at->last.seq > 0 ? &at->last : &at->head.trimmed;
-  if (!same(there, base)) warn(there, base);
+  const struct audit_mark *base = &at->head.last;
+  if (base->seq < w->now.seq || (base->seq == w->now.seq && !same(base, &w->now)))
+    base = &w->now;
+  else if (base->seq == 0 && there->seq > 0)
+    base = there; /* a head that is gone says nothing of the rows */
+  if (base != &at->head.last || !same(there, base)) warn(there, base);
   return *base;
 }
 

@@ -47,13 +47,15 @@ int deletion_write(sqlite3 *db, const struct deletion *deletion) {
 
 enum status store_delete_debate(struct store *store, const struct principal *who,
                                 const struct store_deletion *what, store_done_fn *done, void *ctx) {
-  const struct deletion deletion = {*who, *what};
+  struct deletion deletion = {*who, *what};
   struct batch *batch;
+  deletion.what.audit = NULL; /* the batch has a copy */
   enum status status = batch_make_deletion(&deletion, &batch);
   if (status) return status;
   batch->done = done;
   batch->ctx = ctx;
-  status = writer_append(store->writer, batch);
+  status = batch_attach_audit(batch, what->audit);
+  if (!status) status = writer_append(store->writer, batch);
   if (status) batch_free(batch);
   return status;
 }

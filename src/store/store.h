@@ -113,6 +113,8 @@ MUST_CHECK enum status store_append(struct store *store, const char *debate_id,
                                     const struct store_spending *spending, size_t spending_count,
                                     store_done_fn *done, void *ctx);
 
+struct audit_entry;
+
 /* Why a debate's content goes. */
 struct store_deletion {
   const char *debate_id;
@@ -120,6 +122,7 @@ struct store_deletion {
   const char *deleted_by; /* who asked for it */
   int64_t deleted_ms;
   bool abandoned; /* nobody runs it: its log could not be resumed, so that it may go unended */
+  const struct audit_entry *audit; /* written together with it; NULL = none */
 };
 
 /* Queues the deletion of a debate that has ended (or is abandoned) and that the principal may see:

@@ -139,7 +139,7 @@ static void end_debate(struct fixture *f, const char *id, int64_t ended_ms) {
 }
 
 static void delete_debate(struct fixture *f, const char *id) {
-  struct store_deletion what = {id, "", "somebody", 1700000000000, false};
+  struct store_deletion what = {id, "", "somebody", 1700000000000, false, NULL};
   struct answers answers;
   answers_init(&answers);
   assert_int_equal(store_delete_debate(f->store, &PRINCIPAL_LOCAL, &what, answers_add, &answers),

@@ -28,7 +28,7 @@ static void put_ended(struct fixture *f, const char *id, const char *task, const
 }
 
 static enum status delete_it(struct fixture *f, const struct principal *who, const char *id) {
-  const struct store_deletion what = {id, "asked by its owner", "root", 2000, false};
+  const struct store_deletion what = {id, "asked by its owner", "root", 2000, false, NULL};
   struct answers a;
   answers_init(&a);
   assert_int_equal(store_delete_debate(f->store, who, &what, answers_add, &a), STATUS_OK);
@@ -147,7 +147,7 @@ static void it_keeps_its_place_in_the_queue(void **state) {
                      late = make_event(4, "{}");
   struct store_event start = make_event(1, "{}");
   struct store_debate row = make_debate("task", 1);
-  const struct store_deletion what = {"d1", "", "root", 2000, false};
+  const struct store_deletion what = {"d1", "", "root", 2000, false, NULL};
   assert_int_equal(
       store_append(f->store, "held", &start, 1, STORE_ROW_INSERT, &row, NULL, 0, gate_hold, &g),
       STATUS_OK);

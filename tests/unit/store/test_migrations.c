@@ -118,7 +118,7 @@ static void fill_memory(struct fixture *f) {
   assert_int_equal(store_put_breaker(f->store, &breaker), STATUS_OK);
   row.status = (char *)"completed";
   row.slug = (char *)"gone";
-  const struct store_deletion gone = {"d2", "no more", "local", 2, false};
+  const struct store_deletion gone = {"d2", "no more", "local", 2, false, NULL};
   assert_int_equal(
       store_append(f->store, "d2", &e, 1, STORE_ROW_INSERT, &row, NULL, 0, answers_add, &a),
       STATUS_OK);

@@ -153,7 +153,7 @@ static void expired_keys_are_removed(void **state) {
 /* The digest could confirm a guess at the words; the key must not start the debate anew. */
 static void a_deleted_debate_keeps_its_key(void **state) {
   struct fixture *f = *state;
-  const struct store_deletion what = {"d1", "", "root", 2000, false};
+  const struct store_deletion what = {"d1", "", "root", 2000, false, NULL};
   struct answers a;
   assert_int_equal(start(f, "d1", "k", 1, 1000), STATUS_OK);
   answers_init(&a);
