@@ -7,6 +7,7 @@
 #ifndef ARAGORA_API_APP_H
 #define ARAGORA_API_APP_H
 
+#include "auth/audit.h"
 #include "base/options.h"
 #include "http/server.h"
 #include "hub/hub.h"
@@ -31,6 +32,7 @@ struct api_parts { /* borrowed; they outlive the API */
   const struct options *options;
   struct janitor *janitor;
   struct jobs *jobs;
+  struct audit *audit; /* NULL = acts are not noted */
 };
 
 /* STATUS_NOMEM. */

@@ -1,5 +1,6 @@
 /* Circuit breakers: how they stand, and closing one by a person's wish. */
 #include "api/agent_checks.h"
+#include "api/audit_trail.h"
 #include "api/breaker_body.h"
 #include "api/handlers.h"
 #include "api/reply.h"
@@ -52,12 +53,14 @@ void handle_agents_health(struct http_request *request, void *app) {
 
 struct resetting { /* from the request to the answer */
   struct http_request *request;
+  const struct api *api;
   const char *name; /* the provider room's */
 };
 
 /* On the loop, after the reset that was posted before. */
 static void on_reset(void *arg) {
   struct resetting *r = arg;
+  audit_trail_note(r->request, r->api, AUDIT_BREAKER_RESET, AUDIT_OK, r->name, NULL);
   reply_json(r->request, 200,
              json_pack("{s:b, s:s, s:s}", "success", 1, "agent", r->name, "state",
                        breaker_state_name(BREAKER_CLOSED)),
@@ -83,6 +86,7 @@ static enum status begin_reset(struct api *api, struct http_request *request,
   struct resetting *r = name ? malloc(sizeof *r) : NULL;
   if (!r) return STATUS_NOMEM;
   r->request = request;
+  r->api = api;
   enum status s = provider_reset_breaker(api->parts.provider, name, &r->name);
   if (s)
     free(r);

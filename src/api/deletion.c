@@ -1,5 +1,6 @@
 /* DELETE /api/debates/{id}: the content of a debate goes, its chain and a tombstone stay. One that
  * runs is cancelled first. */
+#include "api/audit_trail.h"
 #include "api/deleted.h"
 #include "api/handlers.h"
 #include "api/params.h"
@@ -55,8 +56,10 @@ static void on_ended(void *ctx, enum status status) {
     return;
   }
   d->deleted_ms = clock_wall_ms(&clock_system);
-  const struct store_deletion what = {
-      d->debate_id, d->reason, d->who.owner_id, d->deleted_ms, true, NULL};
+  struct audit_record record;
+  audit_trail_record(d->request, AUDIT_DEBATE_DELETE, AUDIT_OK, d->debate_id, NULL, &record);
+  const struct store_deletion what = {d->debate_id,  d->reason, d->who.owner_id,
+                                      d->deleted_ms, true,      &record.entry};
   enum status s = store_delete_debate(d->api->parts.store, &d->who, &what, on_deleted, d);
   if (s) finish(d, s, "the deletion could not be stored");
 }

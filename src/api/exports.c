@@ -3,6 +3,7 @@
  *
  * Both are sent while they are made (ops/export.h). What goes wrong before the first piece is an
  * answer; later it cuts the connection, as a file that ends cleanly would pass for a whole one. */
+#include "api/audit_trail.h"
 #include "api/deleted.h"
 #include "api/handlers.h"
 #include "api/params.h"
@@ -199,6 +200,18 @@ static enum status admit(struct api *api, struct error *err) {
   return STATUS_FULL;
 }
 
+/* It is the asking that counts: what goes out is known only once it has. */
+static void note_export(const struct http_request *request, const struct api *api,
+                        const struct export_words *words) {
+  json_t *detail = json_object();
+  const char *const names[] = {"format", "table", "status", "since", "until", "limit"};
+  const char *const values[] = {words->format, words->table, words->status,
+                                words->since,  words->until, words->limit};
+  for (size_t i = 0; detail && i < sizeof names / sizeof *names; i++)
+    if (values[i]) json_object_set_new(detail, names[i], json_text(bytes_of(values[i])));
+  audit_trail_note(request, api, AUDIT_EXPORT, AUDIT_OK, "debates", detail);
+}
+
 /* GET /api/debates/export */
 void handle_debates_export(struct http_request *request, void *app) {
   struct api *api = app;
@@ -221,5 +234,6 @@ void handle_debates_export(struct http_request *request, void *app) {
     return;
   }
   body->many = true;
+  note_export(request, api, &words);
   send_body(request, body, NULL);
 }

@@ -7,6 +7,7 @@
  * unless force=true. ANALYZE and VACUUM are writes that the archive did not see, so that it begins
  * a new chain, which the next backup gives a base.
  */
+#include "api/audit_trail.h"
 #include "api/handlers.h"
 #include "api/params.h"
 #include "api/reply.h"
@@ -101,6 +102,8 @@ static void run(struct http_request *request, struct api *api, enum task task) {
   if (body) json_object_set_new(body, "errors", errors);
   if (body) json_object_set_new(body, "stats", stats_of(api->parts.options));
   atomic_store(&api->maintaining, false);
+  audit_trail_note(request, api, AUDIT_MAINTENANCE,
+                   json_array_size(errors) == 0 ? AUDIT_OK : AUDIT_FAILED, task_names[task], NULL);
   reply_json(request, 200, body, NULL);
 }
 

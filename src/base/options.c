@@ -204,6 +204,8 @@ const struct option option_table[] = {
             "the same for debates that failed"),
     INT_ROW("--retain-demo-days", "ARAGORA_RETAIN_DEMO_DAYS", "0", retain_demo_days, 0, 36500,
             "the same for debates of the demo agents"),
+    INT_ROW("--audit-max-rows", "ARAGORA_AUDIT_MAX_ROWS", "1000000", audit_max_rows, 0, 1000000000,
+            "rows of the audit log, beyond which the oldest go; 0 = no limit"),
 
     USD_ROW("--debate-budget-usd", "ARAGORA_DEBATE_BUDGET_USD", "0", debate_budget_usd_micro,
             "dollars for a debate that names none; 0 = none"),

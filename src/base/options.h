@@ -82,6 +82,7 @@ struct options {
   int64_t max_output_tokens;      /* ARAGORA_MAX_OUTPUT_TOKENS: output limit sent to providers */
   int64_t estimate_debates;       /* ARAGORA_ESTIMATE_DEBATES: past debates an estimate reads */
   int64_t retain_debates_days, retain_failed_days, retain_demo_days; /* 0 = for ever */
+  int64_t audit_max_rows; /* ARAGORA_AUDIT_MAX_ROWS: beyond it the oldest go; 0 = for ever */
   /* budgets; 0 = none; money in millionths of a dollar */
   int64_t debate_budget_usd_micro, debate_budget_tokens;         /* of a debate that names none */
   int64_t max_debate_budget_usd_micro, max_debate_budget_tokens; /* that a debate may name */

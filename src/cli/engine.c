@@ -35,6 +35,7 @@ static enum status open_store(struct engine *e, struct error *err) {
                   .segment_bytes = (uint64_t)e->options.archive_segment_bytes,
                   .roll_ms = roll_ms(&e->options),
                   .sync_ms = e->options.archive_sync_ms},
+      .audit_rows_max = e->options.audit_max_rows,
   };
   return store_open(&store, &e->store, err);
 }
@@ -127,6 +128,7 @@ enum status engine_open(struct engine *e, struct options *options, struct error 
   enum status s = agents_load(e->options.agents_file, &e->agents, err);
   if (!s) s = options_place_files(&e->options, err);
   if (!s) s = open_store(e, err);
+  if (!s) s = audit_create(e->store, &clock_system, &e->audit, err);
   if (!s) s = loop_create(&e->loop, err);
   if (!s) s = hub_create((size_t)e->options.event_buffer_size, &e->hub, err);
   if (!s) s = open_provider(e, err);
@@ -204,6 +206,7 @@ void engine_close(struct engine *e) {
   hub_destroy(e->hub);
   loop_destroy(e->loop);
   agents_free(e->agents);
+  audit_destroy(e->audit);
   options_done(&e->options);
   *e = (struct engine){0};
 }

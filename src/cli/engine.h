@@ -6,6 +6,7 @@
 #ifndef ARAGORA_CLI_ENGINE_H
 #define ARAGORA_CLI_ENGINE_H
 
+#include "auth/audit.h"
 #include "base/options.h"
 #include "hub/hub.h"
 #include "io/loop.h"
@@ -22,6 +23,7 @@
 struct engine {
   struct options options; /* owned */
   struct store *store;
+  struct audit *audit;
   struct agent_table *agents; /* with the former ones behind it */
   size_t reloads;             /* how many those are */
   struct loop *loop;

@@ -116,8 +116,8 @@ static enum status open_api(struct server *s, struct error *err) {
   if (!status && !(s->jobs = jobs_create(e->runner, e->store, &e->options)))
     status = error_set(err, STATUS_NOMEM, NULL, "out of memory");
   if (status) return status;
-  struct api_parts parts = {e->loop,     s->pool,   e->store,    e->hub,     e->runner,
-                            e->provider, e->agents, &e->options, s->janitor, s->jobs};
+  struct api_parts parts = {e->loop,   s->pool,     e->store,   e->hub,  e->runner, e->provider,
+                            e->agents, &e->options, s->janitor, s->jobs, e->audit};
   return api_create(&parts, &s->api, err);
 }
 
@@ -193,6 +193,15 @@ static enum status start(struct server *s, struct options *options, struct error
 
 /* ---- reading anew what may change ---- */
 
+/* `changes` names what differs, without values. */
+static void note_reload(const struct server *s, bool done, const struct buffer *changes) {
+  JSON_LATER json_t *detail =
+      changes->len ? json_pack("{s:o}", "changes", json_text(buffer_bytes(changes))) : NULL;
+  const struct audit_act act = {AUDIT_CONFIG_RELOAD, done ? AUDIT_OK : AUDIT_FAILED, AUDIT_SYSTEM,
+                                "agents", detail};
+  audit_note(s->engine.audit, &act);
+}
+
 static void reload_agents(struct server *s) {
   struct error err = {0};
   BUFFER_LATER struct buffer changes;
@@ -200,6 +209,7 @@ static void reload_agents(struct server *s) {
   const char *file = s->engine.options.agents_file;
   enum status status = engine_reload_agents(&s->engine, &changes, &err);
   if (!status && changes.len) status = api_use_agents(s->api, s->engine.agents);
+  note_reload(s, !status, &changes);
   if (status)
     log_error("server", NULL,
               "reload=failed agents_file=%s field=%s error=\"%s\" the agents stay as they were",
