@@ -21,9 +21,21 @@ struct options {
   int64_t ws_port; /* --ws-port, ARAGORA_WS_PORT, 8765; 0 = no second listener */
   char *host;      /* --host, ARAGORA_HOST; NULL = 127.0.0.1 and, where it exists, ::1 */
   bool allow_unauthenticated;
-  char *api_token;       /* ARAGORA_API_TOKEN or its _FILE, never a flag: argv is public */
-  char *allowed_origins; /* ARAGORA_ALLOWED_ORIGINS, "*" */
-  char *env;             /* ARAGORA_ENV: development, production */
+  char *api_token; /* ARAGORA_API_TOKEN or its _FILE, never a flag: argv is public */
+  /* accounts */
+  char *jwt_secret, *jwt_secret_previous; /* likewise; NULL = see auth/jwt_secret.h */
+  char *jwt_secret_rotated_at;            /* a time; with a previous one */
+  int64_t jwt_rotation_grace_hours;       /* from then on the previous one still counts */
+  int64_t jwt_expiry_hours;               /* of an access token */
+  int64_t refresh_expiry_days;            /* of a session that nobody refreshes */
+  char *registration;                     /* open, closed */
+  char *admin_emails;                     /* who registers with one of these is an admin */
+  int64_t max_users, max_sessions;        /* max_sessions: of one user */
+  int64_t password_memory_mib;            /* that one hash takes */
+  int64_t max_password_queue;             /* logins and the like that wait for a core */
+  int64_t register_rate, login_rate, refresh_rate, password_rate; /* a minute, of one address */
+  char *allowed_origins;                                          /* ARAGORA_ALLOWED_ORIGINS, "*" */
+  char *env; /* ARAGORA_ENV: development, production */
   bool dev;
   bool allow_core_dumps;      /* see process_forbid_dumps */
   int64_t shutdown_timeout_s; /* how long a stop waits for running debates; 0 = until they end */
