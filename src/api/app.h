@@ -8,6 +8,7 @@
 #define ARAGORA_API_APP_H
 
 #include "auth/audit.h"
+#include "auth/auth.h"
 #include "base/options.h"
 #include "http/server.h"
 #include "hub/hub.h"
@@ -33,6 +34,7 @@ struct api_parts { /* borrowed; they outlive the API */
   struct janitor *janitor;
   struct jobs *jobs;
   struct audit *audit; /* NULL = acts are not noted */
+  struct auth *auth;
 };
 
 /* STATUS_NOMEM. */
@@ -59,5 +61,6 @@ extern const size_t api_route_count;
 extern const struct http_ws_route api_ws_routes[];
 extern const size_t api_ws_route_count;
 extern const struct http_ws_ops api_ws_ops;
+extern const struct http_gate api_gate;
 
 #endif

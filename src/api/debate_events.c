@@ -71,7 +71,7 @@ static void reply_page(struct http_request *request, struct api *api, const char
 static void reply_stream(struct http_request *request, struct api *api,
                          const struct store_debate *row, uint64_t since) {
   struct frame_source source;
-  enum status s = history_subscribe(api, api_principal(request), row->id, since, true, &source);
+  enum status s = history_subscribe(api, api_identity(request), row->id, since, true, &source);
   if (s)
     reply_failure(request, s, NULL, NULL);
   else

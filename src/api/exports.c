@@ -26,7 +26,8 @@ enum export_outcome { EXPORT_CUT, EXPORT_COMPLETE, EXPORT_FAILED };
 
 struct body {
   struct api *api;
-  struct principal who;
+  struct identity identity;
+  struct principal who; /* the identity's */
   struct export *export;
   enum export_format format;
   bool many; /* counts in api->exports */
@@ -73,7 +74,8 @@ static enum status body_create(struct api *api, struct http_request *request,
   struct body *b = calloc(1, sizeof *b);
   if (!b) return error_set(err, STATUS_NOMEM, NULL, "out of memory");
   b->api = api;
-  b->who = api_principal(request);
+  b->identity = *api_identity(request);
+  b->who = identity_principal(&b->identity);
   b->format = options->query.format;
   snprintf(b->request_id, sizeof b->request_id, "%s", http_request_id(request));
   enum status s = export_open(api->parts.store, &b->who, options, &b->export, err);

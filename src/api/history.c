@@ -26,7 +26,8 @@ struct agent_count {
  */
 struct history {
   struct api *api;
-  struct principal who;
+  struct identity identity;
+  struct principal who; /* the identity's */
   char debate_id[ID_DEBATE_MAX + 1];
   struct agent_count counts[AGENTS_MAX];
   uint64_t counted;                      /* the counts stand for the events up to this seq */
@@ -131,7 +132,7 @@ static void ask(void *ctx, struct hub_subscription *subscription, uint64_t after
   submit(h);
 }
 
-enum status history_subscribe(struct api *api, struct principal who, const char *debate_id,
+enum status history_subscribe(struct api *api, const struct identity *who, const char *debate_id,
                               uint64_t since, bool end_with_debate,
                               struct frame_source *ret_source) {
   struct history *h = calloc(1, sizeof *h);
@@ -141,7 +142,8 @@ enum status history_subscribe(struct api *api, struct principal who, const char 
     return STATUS_NOMEM;
   }
   h->api = api;
-  h->who = who;
+  h->identity = *who;
+  h->who = identity_principal(&h->identity);
   memcpy(h->debate_id, debate_id, len + 1);
   struct hub_subscription *subscription;
   enum status s =

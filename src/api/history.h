@@ -6,8 +6,8 @@
 #include "api/state.h"
 
 /* Events of `debate_id` (which exists and which `who` may read) with seq > since, then live ones.
- * As hub_subscribe. `who` lives as long as the process. Any thread. */
-MUST_CHECK enum status history_subscribe(struct api *api, struct principal who,
+ * As hub_subscribe. Copies the identity. Any thread. */
+MUST_CHECK enum status history_subscribe(struct api *api, const struct identity *who,
                                          const char *debate_id, uint64_t since,
                                          bool end_with_debate, struct frame_source *ret_source);
 

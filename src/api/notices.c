@@ -41,13 +41,13 @@ void notice_warn(struct http_websocket *ws, const char *debate_id, const char *c
   notice_send(ws, "warning", debate_id, json_pack("{s:s, s:s}", "code", code, "message", message));
 }
 
-void notice_greet(struct http_websocket *ws, const char *client_id) {
+void notice_greet(struct http_websocket *ws, const char *client_id, bool authenticated) {
   notice_send(ws, "connection_established", NULL,
               json_pack("{s:s, s:s, s:[s, s]}", "connection_id", client_id, "server_version",
                         ARAGORA_VERSION, "capabilities", "subscribe", "replay"));
-  notice_send(
-      ws, "connection_info", NULL,
-      json_pack("{s:b, s:s, s:b}", "authenticated", 0, "client_id", client_id, "write_access", 0));
+  notice_send(ws, "connection_info", NULL,
+              json_pack("{s:b, s:s, s:b}", "authenticated", authenticated, "client_id", client_id,
+                        "write_access", 0));
 }
 
 json_t *notice_sync_data(const struct store_debate *row) {

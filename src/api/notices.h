@@ -19,7 +19,7 @@ void notice_warn(struct http_websocket *ws, const char *debate_id, const char *c
                  const char *message);
 
 /* connection_established and connection_info; `client_id` names the connection. */
-void notice_greet(struct http_websocket *ws, const char *client_id);
+void notice_greet(struct http_websocket *ws, const char *client_id, bool authenticated);
 
 /* server_stopping, as a frame (a reference), or NULL when memory is short: the server closes the
  * connection, and another one may go on from these points. Takes the reference of `points`. */

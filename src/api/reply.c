@@ -1,5 +1,6 @@
 #include "api/reply.h"
 
+#include "api/gate.h"
 #include "base/json.h"
 #include "base/log.h"
 
@@ -59,6 +60,14 @@ void reply_json(struct http_request *request, int status_code, json_t *body,
     http_respond_error(request, 503, "SERVICE_UNAVAILABLE", NULL, "out of memory");
 }
 
+void reply_error(struct http_request *request, int status_code, const char *code,
+                 const char *message, const char *const *headers) {
+  reply_json(request, status_code,
+             json_pack("{s:s, s:s, s:s}", "error", message, "code", code, "request_id",
+                       http_request_id(request)),
+             headers);
+}
+
 static json_t *failure_body(const struct http_request *request, const struct row *row,
                             const struct error *err) {
   const char *words = row->masked            ? "An error occurred"
@@ -73,6 +82,10 @@ static json_t *failure_body(const struct http_request *request, const struct row
 
 void reply_failure(struct http_request *request, enum status status, const struct error *err,
                    const char *const *headers) {
+  if (gate_hides(request, status)) {
+    gate_refuse_anonymous(request);
+    return;
+  }
   const struct row *row = find_row(status);
   const char *all[EXTRA_HEADERS_MAX + 2];
   size_t count = 0;

@@ -9,6 +9,10 @@
 void reply_json(struct http_request *request, int status_code, json_t *body,
                 const char *const *headers);
 
+/* The same error body for what is decided here. */
+void reply_error(struct http_request *request, int status_code, const char *code,
+                 const char *message, const char *const *headers);
+
 /* The error body for a failed status; `err` may be NULL. Faults of ours keep their words for the
  * log, where they are noted with the request's id, and say only that an error occurred. */
 void reply_failure(struct http_request *request, enum status status, const struct error *err,

@@ -1,5 +1,6 @@
 #include "api/session.h"
 
+#include "api/gate.h"
 #include "api/history.h"
 #include "api/notices.h"
 #include "api/params.h"
@@ -8,11 +9,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-struct session *session_create(struct api *api, struct principal who) {
+struct session *session_create(struct api *api, const struct identity *who) {
   struct session *s = calloc(1, sizeof *s);
   if (!s) return NULL;
   s->api = api;
-  s->who = who;
+  s->identity = *who;
+  s->who = identity_principal(&s->identity);
   atomic_init(&s->refs, 1);
   id_generate(s->client_id);
   return s;
@@ -70,7 +72,7 @@ void session_subscribe(struct session *s, const struct store_debate *row, uint64
                 "This connection listens to as many debates as it may");
     return;
   }
-  if (history_subscribe(s->api, s->who, row->id, since, false, &source)) {
+  if (history_subscribe(s->api, &s->identity, row->id, since, false, &source)) {
     s->debate_count--;
     notice_warn(s->ws, row->id, "SERVICE_UNAVAILABLE", "out of memory");
     return;
@@ -95,13 +97,17 @@ static int session_admit(struct http_request *request, void *app, void **ret_ctx
   const char *code;
   const char *id = named_debate(request);
   bool given;
-  struct session *s = session_create(api, api_principal(request));
+  struct session *s = session_create(api, api_identity(request));
   enum status status = s ? STATUS_OK : error_set(err, STATUS_NOMEM, NULL, "out of memory");
   if (!status && id && !id_valid(bytes_of(id), ID_DEBATE_MAX))
     status = error_set(err, STATUS_INVALID, "id", "no valid debate id");
   if (!status && id) status = store_get_debate(api->parts.store, &s->who, id, &s->first, err);
   if (status) {
     if (s) session_unref(s);
+    if (gate_hides(request, status)) {
+      error_set(err, status, NULL, "Authentication required");
+      return 401;
+    }
     return reply_status_code(status, &code);
   }
   s->first_since = params_since(request, &given);
@@ -112,7 +118,7 @@ static int session_admit(struct http_request *request, void *app, void **ret_ctx
 static void session_open(struct http_websocket *ws, void *ctx) {
   struct session *s = ctx;
   s->ws = ws;
-  notice_greet(ws, s->client_id);
+  notice_greet(ws, s->client_id, s->identity.kind > IDENTITY_LOCAL);
   if (s->first.id) session_subscribe(s, &s->first, s->first_since);
   store_debate_done(&s->first);
 }

@@ -25,7 +25,8 @@ struct session {
   struct api *api;
   atomic_int refs;
   struct http_websocket *ws; /* NULL before it opened and once it is gone */
-  struct principal who;
+  struct identity identity;
+  struct principal who; /* the identity's */
   char client_id[ID_SIZE];
   struct store_debate first; /* what the URL named, read by admit; id NULL = nothing */
   uint64_t first_since;
@@ -34,7 +35,7 @@ struct session {
   int pending;
 };
 
-struct session *session_create(struct api *api, struct principal who);
+struct session *session_create(struct api *api, const struct identity *who);
 struct session *session_ref(struct session *s);
 void session_unref(struct session *s);
 

@@ -31,11 +31,16 @@ struct api {
   atomic_int scans;                      /* searches and analytics, under way */
 };
 
-/* On whose behalf a request acts: until accounts exist, the one who owns everything. Its texts live
- * as long as the process. */
+/* Who sent a request, as the gate found out; as long as the request. */
+static inline const struct identity *api_identity(const struct http_request *request) {
+  const struct identity *identity = http_request_caller(request);
+  return identity ? identity : &identity_anonymous;
+}
+
+/* On whose behalf a request acts. Its texts live as long as the request: what goes on after the
+ * answer keeps a copy of the identity. */
 static inline struct principal api_principal(const struct http_request *request) {
-  (void)request;
-  return PRINCIPAL_LOCAL;
+  return identity_principal(api_identity(request));
 }
 
 /* The table as it is now. A handler takes it once. */

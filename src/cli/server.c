@@ -40,6 +40,7 @@ struct server {
   struct janitor *janitor;
   struct jobs *jobs;
   struct shipper *shipper;
+  struct auth *auth;
   struct api *api;
   struct http_server *http;
   struct supervisor *supervisor;
@@ -99,7 +100,7 @@ static void say_ready(const struct server *s, size_t resumed) {
   int ws_port = http_server_ws_port(s->http);
   if (ws_port) print_address("ws", o->host, ws_port, ws_url, sizeof ws_url);
   warn_about_agents(&s->engine);
-  if (!o->api_token && o->host && !exposure_is_loopback(o->host))
+  if (!auth_enabled(s->auth) && o->host && !exposure_is_loopback(o->host))
     log_warning("server", NULL, "auth=none whoever reaches %s may start debates", url);
   if (resumed) log_info("server", NULL, "resumed=%zu unfinished debates go on", resumed);
   log_info("server", NULL, "ready version=%s url=%s ws_url=%s health=%s/api/health db=%s pid=%d",
@@ -115,9 +116,11 @@ static enum status open_api(struct server *s, struct error *err) {
   if (!status) status = janitor_create(&e->options, &s->janitor, err);
   if (!status && !(s->jobs = jobs_create(e->runner, e->store, &e->options)))
     status = error_set(err, STATUS_NOMEM, NULL, "out of memory");
+  struct auth_options auth = {.api_token = e->options.api_token};
+  if (!status) status = auth_create(&auth, &s->auth, err);
   if (status) return status;
   struct api_parts parts = {e->loop,   s->pool,     e->store,   e->hub,  e->runner, e->provider,
-                            e->agents, &e->options, s->janitor, s->jobs, e->audit};
+                            e->agents, &e->options, s->janitor, s->jobs, e->audit,  s->auth};
   return api_create(&parts, &s->api, err);
 }
 
@@ -140,9 +143,9 @@ static enum status open_http(struct server *s, struct error *err) {
       .max_connections = (size_t)bounded_connections(o),
       .max_body_bytes = (size_t)o->max_body_bytes,
       .allowed_origins = o->allowed_origins,
-      .guard_local = !o->api_token && !o->allow_unauthenticated,
+      .guard_local = !auth_enabled(s->auth) && !o->allow_unauthenticated,
       .unrouted = unavailable_answer,
-      .bearer_token = o->api_token,
+      .gate = &api_gate,
       .head_timeout_s = (int)o->head_timeout_s,
       .body_timeout_s = (int)o->body_timeout_s,
       .rate_limit_requests = o->rate_limit_requests,
@@ -303,6 +306,7 @@ static void stop(struct server *s, bool drained) {
   shipper_stop(s->shipper, drained);
   http_server_destroy(s->http);
   api_destroy(s->api);
+  auth_destroy(s->auth);
   pool_destroy(s->pool);
   janitor_destroy(s->janitor);
   jobs_destroy(s->jobs);

@@ -53,9 +53,9 @@ struct caller caller_of_address(const struct address *address) {
   return c;
 }
 
-struct caller caller_of_token(const uint8_t token_hash[32]) {
+struct caller caller_of_credential(const uint8_t key[16]) {
   struct caller c = {.by_token = true};
-  memcpy(c.key, token_hash, sizeof c.key);
+  memcpy(c.key, key, sizeof c.key);
   return c;
 }
 

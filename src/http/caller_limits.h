@@ -21,7 +21,7 @@ enum { CALLER_NAME_SIZE = ADDRESS_SIZE + 4 };
 
 /* An IPv6 address counts as its /64: one host has all of it. */
 struct caller caller_of_address(const struct address *address);
-struct caller caller_of_token(const uint8_t token_hash[32]);
+struct caller caller_of_credential(const uint8_t key[16]);
 /* "192.0.2.1", "2001:db8::/64", "token": nothing secret. */
 void caller_format(const struct caller *caller, char out[CALLER_NAME_SIZE]);
 

@@ -41,6 +41,27 @@ static void dispatch_busy(struct http_request *r, const char *message) {
   respond_error(r, 503, "SERVICE_UNAVAILABLE", NULL, message, headers);
 }
 
+/* --- who calls --- */
+
+/* The gate is not asked about probes, nor about what no row answers. */
+static bool dispatch_is_gated(const struct http_request *r) {
+  if (!r->server->options.gate || r->early_status) return false;
+  return r->ws_route || (r->route && !r->route->cheap);
+}
+
+static bool dispatch_is_allowed(struct http_request *r) {
+  const struct http_server *s = r->server;
+  return s->options.gate->authorize(r, s->app, http_request_permission(r));
+}
+
+/* On the pool: finds out now who could not be known without blocking. False when it answered. */
+static bool dispatch_knows_caller(struct http_request *r) {
+  const struct http_server *s = r->server;
+  if (r->caller.state != HTTP_CALLER_LATER) return true;
+  r->caller = s->options.gate->identify(r, s->app, true);
+  return dispatch_is_allowed(r);
+}
+
 /* --- WebSockets --- */
 
 static void ws_refuse_version(struct http_request *r, const char *message) {
@@ -80,6 +101,7 @@ static void ws_accept(struct http_request *r) {
 
 static void ws_admit(void *arg) {
   struct http_request *r = arg;
+  if (!dispatch_knows_caller(r)) return;
   struct error err = {0};
   void *ctx = NULL;
   int status = r->server->ws_ops->admit(r, r->server->app, &ctx, &err);
@@ -90,8 +112,10 @@ static void ws_admit(void *arg) {
   }
   ws_abandon(r->websocket);
   r->websocket = NULL;
+  static const char *const challenge[] = {"WWW-Authenticate: Bearer", NULL};
   respond_error(r, status, respond_code_of(status), err.field,
-                err.message[0] ? err.message : "WebSocket refused", NULL);
+                err.message[0] ? err.message : "WebSocket refused",
+                status == 401 ? challenge : NULL);
 }
 
 /* The rules of the handshake (RFC 6455 section 4.2.1). True when they hold, else it answered. */
@@ -137,7 +161,7 @@ static void dispatch_websocket(struct http_request *r) {
   if (atomic_load(&r->server->stopping)) {
     dispatch_busy(r, "The server is shutting down");
   } else if (ws_check_handshake(r) && ws_enter(r)) {
-    if (r->ws_route->pool) {
+    if (r->ws_route->pool || r->caller.state == HTTP_CALLER_LATER) {
       dispatch_pooled(r, ws_admit);
     } else {
       ws_admit(r);
@@ -149,11 +173,11 @@ static void dispatch_websocket(struct http_request *r) {
 
 static void run_handler(void *arg) {
   struct http_request *r = arg;
-  r->route->handle(r, r->server->app);
+  if (dispatch_knows_caller(r)) r->route->handle(r, r->server->app);
 }
 
 static void dispatch_handler(struct http_request *r) {
-  if (r->route->pool) {
+  if (r->route->pool || r->caller.state == HTTP_CALLER_LATER) {
     dispatch_pooled(r, run_handler);
   } else if (r->route->cheap || request_copy_headers(r)) {
     run_handler(r);
@@ -178,24 +202,14 @@ static void dispatch_without_row(struct http_request *r) {
   }
 }
 
-/* What is public stays so; the rest needs the token where one is configured. */
-static bool dispatch_needs_token(const struct http_request *r) {
-  if (r->known) return false;
-  return r->ws_route || (r->route && strcmp(r->route->role, "public") != 0);
-}
-
-static void dispatch_unknown_caller(struct http_request *r) {
-  static const char *const headers[] = {"WWW-Authenticate: Bearer", NULL};
-  respond_error(r, 401, "UNAUTHORIZED", NULL, "Authentication required", headers);
-}
-
 void dispatch(struct http_request *r) {
   request_ref(r);
+  bool gated = dispatch_is_gated(r);
+  if (gated) r->caller = r->server->options.gate->identify(r, r->server->app, false);
   if (!throttle_admit(r)) return;
+  if (gated && r->caller.state != HTTP_CALLER_LATER && !dispatch_is_allowed(r)) return;
   if (r->early_status) {
     respond_error(r, r->early_status, r->early_code, NULL, r->early_message, NULL);
-  } else if (dispatch_needs_token(r)) {
-    dispatch_unknown_caller(r);
   } else if (r->ws_route) {
     dispatch_websocket(r);
   } else if (strcmp(r->method, "OPTIONS") == 0 && !r->route) {

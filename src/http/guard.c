@@ -1,6 +1,5 @@
 #include "http/guard.h"
 
-#include <sodium.h>
 #include <stdlib.h>
 #include <strings.h>
 
@@ -83,19 +82,4 @@ bool guard_admits_websocket(const struct guard *g, const char *host, const char 
   if (!origin || guard_cors_origin(g, origin)) return true;
   const char *from = guard_origin_host(origin);
   return from && host && strcasecmp(from, host) == 0;
-}
-
-void guard_set_token(struct guard *g, const char *token) {
-  g->has_token = token != NULL;
-  if (token) crypto_hash_sha256(g->token_hash, (const unsigned char *)token, strlen(token));
-}
-
-bool guard_knows(const struct guard *g, const char *authorization) {
-  if (!g->has_token) return true;
-  if (!authorization || strncasecmp(authorization, "Bearer ", 7) != 0) return false;
-  const char *token = authorization + 7;
-  token += strspn(token, " ");
-  uint8_t hash[sizeof g->token_hash];
-  crypto_hash_sha256(hash, (const unsigned char *)token, strlen(token));
-  return sodium_memcmp(hash, g->token_hash, sizeof hash) == 0;
 }

@@ -13,19 +13,11 @@ struct guard {
   bool any_origin; /* "*" */
   char **origins;  /* the list otherwise */
   size_t origin_count;
-  bool has_token;         /* requests for what is not public must bring it */
-  uint8_t token_hash[32]; /* compared in constant time, whatever was sent */
 };
 
 MUST_CHECK enum status guard_init(struct guard *g, const char *allowed_origins, bool local_only,
                                   struct error *err);
 void guard_done(struct guard *g);
-
-/* The token of ARAGORA_API_TOKEN; NULL = none is configured. Before the first request. */
-void guard_set_token(struct guard *g, const char *token);
-/* True when none is configured, or the Authorization header (NULL = absent) brings it as a bearer
- * (RFC 6750 section 2.1). */
-bool guard_knows(const struct guard *g, const char *authorization);
 
 /* "localhost", "127.0.0.1", "[::1]", each with or without a port. */
 bool guard_host_is_local(const char *host);

@@ -62,6 +62,7 @@ void request_unref(struct http_request *r) {
   }
   free(r->headers);
   buffer_done(&r->body);
+  free(r->caller.owned);
   free(r);
 }
 
@@ -75,8 +76,8 @@ void request_refuse(struct http_request *r, int status, const char *code, const 
 /* --- the head --- */
 
 struct head {
-  int hosts, lengths, encodings, start_keys, forwards, count;
-  const char *host, *origin, *id, *length, *encoding, *forwarded, *real_ip, *trace, *authorization;
+  int hosts, lengths, encodings, start_keys, credentials, forwards, count;
+  const char *host, *origin, *id, *length, *encoding, *forwarded, *real_ip, *trace;
   bool upgrade, to_websocket; /* of Connection and Upgrade, on whichever of their lines */
   bool broken;
   struct raw_head raw;
@@ -115,9 +116,7 @@ static enum MHD_Result head_on_value(void *cls, enum MHD_ValueKind kind, const c
   }
   /* By first letter: most headers are none of these. */
   switch (key[0] | 0x20) {
-    case 'a':
-      if (bytes_equal_nocase(name, BYTES_LITERAL("Authorization"))) h->authorization = value;
-      break;
+    case 'a': h->credentials += bytes_equal_nocase(name, BYTES_LITERAL("Authorization")); break;
     case 'h':
       if (bytes_equal_nocase(name, BYTES_LITERAL("Host"))) h->host = h->hosts++ ? h->host : value;
       break;
@@ -203,6 +202,7 @@ static void request_check_framing(struct http_request *r, const struct head *h) 
   if (!h->host && !h->old_version) bad = "The Host header is missing";
   if (h->host && !head_host_valid(h->host)) bad = "The Host header is malformed";
   if (h->lengths > 1) bad = "More than one Content-Length header";
+  if (h->credentials > 1) bad = "More than one Authorization header";
   if (h->start_keys > 1) bad = "More than one Idempotency-Key header";
   /* What two parsers may frame differently is refused (RFC 9112 section 6.1). */
   if (h->encodings > 1) bad = "More than one Transfer-Encoding header";
@@ -293,7 +293,6 @@ void request_read_head(struct http_request *r, const char *method, const char *v
   memcpy(r->method, method, method_len + 1);
   const char *id = h.id ? h.id : h.trace;
   if (id && request_id_valid(id)) memcpy(r->id, id, strlen(id) + 1);
-  r->known = guard_knows(&r->server->guard, h.authorization);
   r->cors_origin = guard_cors_origin(&r->server->guard, h.origin);
   request_check_framing(r, &h);
   if (h.forwarded || h.real_ip) request_find_client(r, &h);
@@ -418,4 +417,13 @@ const char *http_request_peer(const struct http_request *request) {
 
 bool http_request_on_ws_port(const struct http_request *request) {
   return request->on_ws_port;
+}
+
+const void *http_request_caller(const struct http_request *request) {
+  return request->caller.identity;
+}
+
+const char *http_request_permission(const struct http_request *request) {
+  if (request->ws_route) return request->ws_route->permission;
+  return request->route ? request->route->permission : NULL;
 }

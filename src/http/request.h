@@ -51,12 +51,12 @@ struct http_request {
   const char *target; /* as libmicrohttpd has it, until the head was read */
   bool on_ws_port;
   bool close;         /* the connection must not be used again */
-  bool known;         /* brought the token, or none is configured */
   bool wants_upgrade; /* Upgrade: websocket and Connection: upgrade */
   bool rated;         /* counted against the limit: `rate` goes into the headers */
   struct caller_standing rate;
-  struct address address;  /* the client's, the forwarded one behind a trusted proxy */
-  char peer[ADDRESS_SIZE]; /* the same as text */
+  struct address address;    /* the client's, the forwarded one behind a trusted proxy */
+  char peer[ADDRESS_SIZE];   /* the same as text */
+  struct http_caller caller; /* OPEN until the gate was asked */
   struct router_match match;
   const struct http_route *route;
   char *params[ROUTER_PARAMS_MAX];

@@ -332,7 +332,6 @@ enum status http_server_create(struct loop *loop, struct pool *pool,
   ws_table_init(&s->ws);
   for (size_t i = 0; i < SERVER_LISTENERS_MAX; i++) s->listeners[i].fd = -1;
   enum status status = guard_init(&s->guard, options->allowed_origins, options->guard_local, err);
-  if (status == STATUS_OK) guard_set_token(&s->guard, options->bearer_token);
   if (!status) status = proxies_init(&s->proxies, options->trusted_proxies, err);
   if (!status) status = throttle_init(s, err);
   if (!status) {

@@ -25,11 +25,35 @@ struct http_route {
   const char *method;
   const char *path;
   http_handler *handle;
-  bool pool;           /* runs on the handler pool: it may block */
-  bool cheap;          /* probe: not in the access log, exempt from limits; answered inline unless
-                          `pool` is set too */
-  const char *role;    /* "public", "user", "admin": enforced once accounts exist */
-  const char *summary; /* one line, for the documentation */
+  bool pool;  /* runs on the handler pool: it may block */
+  bool cheap; /* probe: not in the access log, exempt from limits; answered inline unless
+                 `pool` is set too */
+  const char *permission; /* what the gate asks for; a `cheap` route is open to everybody */
+  const char *summary;    /* one line, for the documentation */
+};
+
+/* Who calls, as the gate found out. */
+enum http_caller_state {
+  HTTP_CALLER_OPEN,    /* nobody knows, and nobody asks */
+  HTTP_CALLER_KNOWN,   /* limits on callers count by `limit_key`, in place of the address */
+  HTTP_CALLER_UNKNOWN, /* a credential is wanted, and none that is good came */
+  HTTP_CALLER_LATER,   /* to find out may block: asked again on the pool */
+};
+enum { HTTP_LIMIT_KEY_SIZE = 16 };
+struct http_caller {
+  enum http_caller_state state;
+  const void *identity; /* the gate's own, for http_request_caller */
+  void *owned;          /* freed with the request, or NULL: what `identity` lies in */
+  uint8_t limit_key[HTTP_LIMIT_KEY_SIZE];
+};
+
+/* Asked before a handler or the admission of a WebSocket runs. */
+struct http_gate {
+  /* HTTP thread with `may_block` false, and then must not; or the pool. */
+  struct http_caller (*identify)(struct http_request *request, void *app, bool may_block);
+  /* Whether the caller, who was found out, may what the route asks for: else it has answered. The
+   * same threads. */
+  bool (*authorize)(struct http_request *request, void *app, const char *permission);
 };
 
 struct http_options {
@@ -47,9 +71,8 @@ struct http_options {
   /* Asked on an HTTP thread where no row has the path and the method, before the 404 and the 405:
    * true when it answered; NULL = nobody. */
   bool (*unrouted)(struct http_request *request, void *app);
-  const char *bearer_token;    /* NULL = none; else every route but the "public" ones, and every
-                                  WebSocket, needs it as Authorization: Bearer; else 401 */
-  int64_t rate_limit_requests; /* to /api, of one caller in a window; 0 = no limit */
+  const struct http_gate *gate; /* NULL = everybody may everything */
+  int64_t rate_limit_requests;  /* to /api, of one caller in a window; 0 = no limit */
   int64_t rate_limit_window_s;
   int64_t rate_limit_callers;  /* remembered, here and for WebSockets; 0 = 16,384 */
   const char *trusted_proxies; /* see proxies_init; NULL = this machine */
@@ -79,6 +102,7 @@ struct http_ws_route {
   const char *path;    /* "/ws/debates/{id}" */
   bool any_on_ws_port; /* also every unmatched path on the second port */
   bool pool;           /* `admit` runs on the handler pool: it may block */
+  const char *permission;
 };
 
 MUST_CHECK enum status http_server_create(struct loop *loop, struct pool *pool,
@@ -111,6 +135,10 @@ struct bytes http_request_body(const struct http_request *request); /* whole, wi
 /* The client's address without port: the forwarded one where a trusted proxy brought it. */
 const char *http_request_peer(const struct http_request *request);
 bool http_request_on_ws_port(const struct http_request *request);
+/* The gate's identity of the caller; NULL = it was not asked. */
+const void *http_request_caller(const struct http_request *request);
+/* What its route asks for; NULL = no row has it. */
+const char *http_request_permission(const struct http_request *request);
 
 /* --- answers --- */
 

@@ -30,8 +30,8 @@ void throttle_done(struct http_server *server) {
 }
 
 static struct caller throttle_caller(const struct http_request *r) {
-  const struct guard *g = &r->server->guard;
-  return g->has_token && r->known ? caller_of_token(g->token_hash) : caller_of_address(&r->address);
+  return r->caller.state == HTTP_CALLER_KNOWN ? caller_of_credential(r->caller.limit_key)
+                                              : caller_of_address(&r->address);
 }
 
 /* One line a caller and window, so that whoever hammers the server does not fill the disk. */
@@ -59,7 +59,7 @@ static int throttle_wait_s(const struct caller_standing *standing) {
  * so that nobody tries tokens without end. */
 static bool throttle_counts(const struct http_request *r) {
   if (!r->server->request_limits || strcmp(r->method, "OPTIONS") == 0) return false;
-  if (r->ws_route) return !r->known;
+  if (r->ws_route) return r->caller.state == HTTP_CALLER_UNKNOWN;
   if (r->route && r->route->cheap) return false;
   return strncmp(r->path, "/api/", 5) == 0;
 }

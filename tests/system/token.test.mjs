@@ -1,9 +1,10 @@
 // ARAGORA_API_TOKEN: what stays open, and what wants it.
 
 import assert from 'node:assert/strict';
+import { createHmac } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
 
-import { get, post, rawRequest } from './lib/client.mjs';
+import { connect, get, post, rawRequest } from './lib/client.mjs';
 import { startServer } from './lib/server.mjs';
 
 const TOKEN = 'open-sesame-0123456789';
@@ -14,6 +15,14 @@ after(async () => {
   for (const fn of suite.cleanups.reverse()) await fn();
 });
 
+const UPGRADE = {
+  Upgrade: 'websocket',
+  Connection: 'Upgrade',
+  'Sec-WebSocket-Version': '13',
+  'Sec-WebSocket-Key': 'dGhlIHNhbXBsZSBub25jZQ==',
+};
+const signed = (loop, expiry, secret = TOKEN) =>
+  `${loop}:${expiry}:${createHmac('sha256', secret).update(`${loop}:${expiry}`).digest('hex')}`;
 const bearer = (token) => ({ Authorization: `Bearer ${token}` });
 const wrong = [{}, bearer('open-sesame'), bearer(`${TOKEN}x`), { Authorization: TOKEN }, { Authorization: 'Bearer' }];
 
@@ -45,15 +54,52 @@ describe('the API token', () => {
     assert.equal((await post(server, `${path}/demo/reset`, undefined, bearer(TOKEN))).status, 200);
   });
 
-  test('is wanted for a WebSocket, at the upgrade', async () => {
-    const upgrade = {
-      Upgrade: 'websocket',
-      Connection: 'Upgrade',
-      'Sec-WebSocket-Version': '13',
-      'Sec-WebSocket-Key': 'dGhlIHNhbXBsZSBub25jZQ==',
-    };
-    const { status } = await rawRequest(server, { path: '/ws', headers: upgrade });
+  test('may come in its signed form, until that expires', async () => {
+    const soon = Math.floor(Date.now() / 1000) + 60;
+    for (const loop of ['', 'web', 'a-debate_1'])
+      assert.equal((await get(server, '/api/debates', bearer(signed(loop, soon)))).status, 200, loop);
+    const late = [signed('web', soon - 61), signed('web', soon, 'another secret'), `${signed('web', soon)}0`,
+      signed('we b', soon), signed('web', `0${soon}`), signed('web', `${soon}.0`), `web:${soon}`];
+    for (const token of late) {
+      const { status, json, headers } = await get(server, '/api/debates', bearer(token));
+      assert.equal(status, 401, token);
+      assert.equal(json.code, 'UNAUTHORIZED');
+      assert.equal(headers.get('www-authenticate'), 'Bearer');
+    }
+  });
+
+  test('is wanted for a private debate\'s stream, at the upgrade', async () => {
+    const { json } = await post(server, '/api/debates', { task: 'Who listens?' }, bearer(TOKEN));
+    for (const id of [json.id, 'no-such-debate']) {
+      for (const path of [`/ws/debates/${id}`, `/ws?debate=${id}`]) {
+        const { status, headers } = await rawRequest(server, { path, headers: UPGRADE });
+        assert.equal(status, 401, path);
+        assert.equal(headers['www-authenticate'], 'Bearer');
+      }
+      for (const path of ['', '/events', '/messages', '/summary', '/export/json'])
+        assert.equal((await get(server, `/api/debates/${id}${path}`)).status, 401, path);
+    }
+    const { status } = await rawRequest(server, { path: '/ws', headers: { ...UPGRADE, ...bearer('wrong') } });
     assert.equal(status, 401);
+  });
+
+  test('is wanted for what is private on a WebSocket that anybody may open', async () => {
+    const { json } = await post(server, '/api/debates', { task: 'Who subscribes?' }, bearer(TOKEN));
+    const socket = await connect(undefined, server, '/ws');
+    const greeting = await socket.next((frame) => frame.type === 'connection_info');
+    assert.equal(greeting.data.authenticated, false);
+    socket.send({ type: 'subscribe', debate_id: json.id });
+    const answer = await socket.next((frame) => frame.type === 'warning' || frame.type === 'sync');
+    assert.equal(answer.data.code, 'DEBATE_NOT_FOUND');
+    socket.send({ type: 'get_loops' });
+    assert.deepEqual((await socket.next((frame) => frame.type === 'loop_list')).data.loops, []);
+    await socket.close();
+  });
+
+  test('comes once', async () => {
+    const { status } = await rawRequest(server, { path: '/api/debates',
+      headers: { Authorization: [`Bearer ${TOKEN}`, 'Bearer other'] } });
+    assert.equal(status, 400);
   });
 
   test('is not wanted for probes', async () => {

@@ -117,10 +117,10 @@ export async function collectEvents(server, id, { since, query = '', until, ms =
 // ---- WebSockets ----
 
 export class Socket {
-  constructor(url) {
+  constructor(url, headers = {}) {
     this.frames = [];
     this.waiters = [];
-    this.ws = new WebSocket(url, { perMessageDeflate: false });
+    this.ws = new WebSocket(url, { perMessageDeflate: false, headers });
     this.ws.on('message', (data, isBinary) => {
       if (isBinary) throw new Error('a binary frame');
       this.frames.push(JSON.parse(data.toString()));
@@ -180,8 +180,8 @@ export class Socket {
   }
 }
 
-export async function connect(t, server, path) {
-  const socket = new Socket((server.wsUrl ?? server.url.replace(/^http/, 'ws')) + path);
+export async function connect(t, server, path, headers) {
+  const socket = new Socket((server.wsUrl ?? server.url.replace(/^http/, 'ws')) + path, headers);
   t?.after(() => socket.ws.terminate());
   return socket.opened();
 }

@@ -65,7 +65,7 @@ static void wake(void *arg) {
 
 static void reader_open(struct reader *r, struct world *w, const char *id, uint64_t since) {
   *r = (struct reader){.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
-  assert_int_equal(history_subscribe(&w->api, PRINCIPAL_LOCAL, id, since, true, &r->source),
+  assert_int_equal(history_subscribe(&w->api, &identity_local, id, since, true, &r->source),
                    STATUS_OK);
   r->source.ops->set_wake(r->source.source, wake, r);
 }

@@ -62,23 +62,26 @@ static void test_every_operation_is_a_route(void **state) {
   assert_int_equal(unknown, 0);
 }
 
-/* public: []; user: nothing of its own, as the document's; admin: the role by its name. */
-static const char *role_of(const json_t *operation) {
+/* public: []; else the permission by its name. */
+static const char *permission_of(const json_t *operation) {
   const json_t *security = json_object_get(operation, "security");
-  if (!security) return "user";
-  if (json_array_size(security) == 0) return "public";
-  const json_t *roles = json_object_get(json_array_get(security, 0), "bearer");
-  const char *role = json_string_value(json_array_get(roles, 0));
-  return role ? role : "none";
+  if (security && json_array_size(security) == 0) return "public";
+  const json_t *names = json_object_get(json_array_get(security, 0), "bearer");
+  const char *name = json_string_value(json_array_get(names, 0));
+  return name ? name : "none";
 }
 
-static void test_security_is_the_role(void **state) {
+/* Also, that there is such a permission: a row that names none would be open to nobody. */
+static void test_security_is_the_permission(void **state) {
   int wrong = 0;
   for (size_t i = 0; i < api_route_count; i++) {
     const struct http_route *r = &api_routes[i];
-    const char *role = role_of(operation_of(r->method, r->path));
-    if (strcmp(role, r->role) == 0) continue;
-    printf("# %s %s: role %s, the document says %s\n", r->method, r->path, r->role, role);
+    const char *said = permission_of(operation_of(r->method, r->path));
+    enum permission found;
+    assert_true(permission_find(bytes_of(r->permission), &found));
+    if (r->cheap) assert_int_equal(found, PERMISSION_PUBLIC);
+    if (strcmp(said, r->permission) == 0) continue;
+    printf("# %s %s: %s, the document says %s\n", r->method, r->path, r->permission, said);
     wrong++;
   }
   assert_int_equal(wrong, 0);
@@ -124,6 +127,9 @@ static void test_websockets_are_described(void **state) {
   for (size_t i = 0; i < api_ws_route_count; i++)
     assert_non_null(json_object_get(paths, api_ws_routes[i].path));
   assert_int_equal(json_object_size(paths), api_ws_route_count);
+  enum permission found;
+  for (size_t i = 0; i < api_ws_route_count; i++)
+    assert_true(permission_find(bytes_of(api_ws_routes[i].permission), &found));
 }
 
 static void test_version_is_the_build(void **state) {
@@ -136,7 +142,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_every_route_is_described),
       cmocka_unit_test(test_every_operation_is_a_route),
-      cmocka_unit_test(test_security_is_the_role),
+      cmocka_unit_test(test_security_is_the_permission),
       cmocka_unit_test(test_path_parameters_are_described),
       cmocka_unit_test(test_websockets_are_described),
       cmocka_unit_test(test_version_is_the_build),
