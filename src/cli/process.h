@@ -18,6 +18,10 @@ void process_forbid_dumps(void);
 /* Takes it back, with core files as large as the hard limit allows: --allow-core-dumps. */
 void process_allow_dumps(void);
 
+/* What is freed stays with the process up to some MiB a heap, so that the next burst need not have
+ * every page given to it anew. Before the first thread. */
+void process_keep_heap(void);
+
 /* As many descriptors as the system allows; every connection is one. */
 void process_raise_descriptors(void);
 

@@ -389,6 +389,7 @@ int cli_server(int argc, char **argv) {
   } else {
     if (options.allow_core_dumps) process_allow_dumps();
     process_name_server(argc, argv);
+    process_keep_heap();
     process_raise_descriptors();
     code = serve(&options, argc, argv);
   }
