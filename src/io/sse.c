@@ -46,24 +46,31 @@ static bool end_event(struct sse_decoder *d) {
   return go_on;
 }
 
+/* The value of a field of that name; false when the line is another's. */
+static bool is_field(struct bytes line, struct bytes name, struct bytes *ret_value) {
+  if (line.len < name.len || memcmp(line.ptr, name.ptr, name.len) != 0) return false;
+  struct bytes value = {line.ptr + name.len, line.len - name.len};
+  if (value.len && *value.ptr++ != ':') return false;
+  if (value.len) value.len--;
+  if (value.len && *value.ptr == ' ') value = (struct bytes){value.ptr + 1, value.len - 1};
+  *ret_value = value;
+  return true;
+}
+
 static bool take_line(struct sse_decoder *d, struct bytes line) {
+  struct bytes value;
   if (line.len == 0) return end_event(d);
-  const char *colon = memchr(line.ptr, ':', line.len);
-  struct bytes field = {line.ptr, colon ? (size_t)(colon - line.ptr) : line.len};
-  struct bytes value = {line.ptr + line.len, 0};
-  if (colon) value = (struct bytes){colon + 1, line.len - field.len - 1};
-  if (value.len && value.ptr[0] == ' ') value = (struct bytes){value.ptr + 1, value.len - 1};
-  if (bytes_equal(field, BYTES_LITERAL("data"))) return add_data(d, value);
-  if (bytes_equal(field, BYTES_LITERAL("event"))) {
+  if (is_field(line, BYTES_LITERAL("data"), &value)) return add_data(d, value);
+  if (is_field(line, BYTES_LITERAL("event"), &value)) {
     if (value.len >= sizeof d->event) return false;
     snprintf(d->event, sizeof d->event, "%.*s", (int)value.len, value.ptr);
   }
   return true;
 }
 
-static const char *line_end(const char *p, const char *end) {
+static const char *line_end(const char *p, const char *end, bool has_cr) {
   const char *lf = memchr(p, '\n', (size_t)(end - p));
-  const char *cr = memchr(p, '\r', (size_t)((lf ? lf : end) - p));
+  const char *cr = has_cr ? memchr(p, '\r', (size_t)((lf ? lf : end) - p)) : NULL;
   return cr ? cr : lf;
 }
 
@@ -79,10 +86,11 @@ static struct bytes without_mark(struct sse_decoder *d, struct bytes line) {
 static bool feed(struct sse_decoder *d, struct bytes piece) {
   const char *p = piece.ptr;
   const char *end = p + piece.len;
+  bool has_cr = memchr(p, '\r', piece.len) != NULL; /* hardly ever: looked for once, not a line */
   while (p < end) {
     if (d->after_cr && *p == '\n') p++;
     d->after_cr = false;
-    const char *stop = p < end ? line_end(p, end) : NULL;
+    const char *stop = p < end ? line_end(p, end, has_cr) : NULL;
     if (!stop) return p == end || buffer_append(&d->partial, p, (size_t)(end - p));
     struct bytes line = {p, (size_t)(stop - p)};
     bool joined = d->partial.len > 0;
