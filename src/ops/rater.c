@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 enum {
-  GATHER_MS = 20, /* debates that end together are rated together */
-  PAGE = 32,
+  GATHER_MS = 100, /* debates that end together are rated together, in one transaction */
+  PAGE = 16,       /* of them; their logs are held folded */
   RETRY_FIRST_MS = 1000,
   RETRY_MAX_MS = 60000,
   LAST_MS = 500, /* at the end */
@@ -35,6 +35,7 @@ struct rater {
   struct store_ended page[PAGE];
   char ids[PAGE][ID_DEBATE_MAX + 1];
   size_t count;
+  struct rated_debate rated[PAGE];
   bool failing; /* said already */
   int64_t retry_ms;
 };
@@ -105,7 +106,7 @@ static void show_start(struct rater *r) {
   free(showing);
 }
 
-/* ---- one debate ---- */
+/* ---- a page of debates ---- */
 
 static void say_failed(struct rater *r, const char *id, const struct error *err) {
   struct log_context context = {NULL, id};
@@ -132,18 +133,32 @@ static void say_rated(const struct store_match *match) {
   }
 }
 
-static enum status rate(struct rater *r, const struct store_ended *ended, struct error *err) {
-  struct rated_debate rated;
-  enum status s = rated_debate_read(r->store, ended, &rated, err);
-  if (s) return s;
-  s = store_put_match(r->store, &rated.match, rated_debate_rate, NULL, err);
-  if (!s) {
-    r->through = ended->number;
-    say_rated(&rated.match);
-    show_match(&rated.match);
-    if (r->told) r->told(r->told_ctx, &rated.match);
+static void say(struct rater *r, const struct store_match *match) {
+  r->through = match->number;
+  say_rated(match);
+  show_match(match);
+  if (r->told) r->told(r->told_ctx, match);
+}
+
+/* Those of the page from `first` on, in one transaction. */
+static enum status put(struct rater *r, size_t first, size_t count, struct error *err) {
+  struct store_match *matches[PAGE] = {0};
+  for (size_t i = 0; i < count; i++) matches[i] = &r->rated[first + i].match;
+  enum status s = store_put_matches(r->store, matches, count, rated_debate_rate, NULL, err);
+  for (size_t i = 0; !s && i < count; i++) say(r, matches[i]);
+  return s;
+}
+
+/* Where they cannot be taken up together, one after the other as far as it goes. */
+static enum status put_page(struct rater *r, size_t count, size_t *ret_done, struct error *err) {
+  *ret_done = 0;
+  enum status s = count ? put(r, 0, count, err) : STATUS_OK;
+  if (!s) *ret_done = count;
+  if (!s || s == STATUS_CONFLICT || count == 1) return s;
+  for (s = STATUS_OK; *ret_done < count; ++*ret_done) {
+    s = put(r, *ret_done, 1, err);
+    if (s) break;
   }
-  rated_debate_done(&rated);
   return s;
 }
 
@@ -160,25 +175,37 @@ static bool goes_on(struct rater *r, int64_t deadline_ms) {
   return deadline_ms ? now_ms() < deadline_ms : !is_stopping(r);
 }
 
+/* The page that was found, as far as its logs can be read. */
+static enum status take_page(struct rater *r, int64_t deadline_ms, struct error *err) {
+  struct error unread;
+  enum status s = STATUS_OK;
+  size_t read = 0, done;
+  while (!s && read < r->count && goes_on(r, deadline_ms)) {
+    s = rated_debate_read(r->store, &r->page[read], &r->rated[read], &unread);
+    if (!s) read++;
+  }
+  enum status put = put_page(r, read, &done, err);
+  for (size_t i = 0; i < read; i++) rated_debate_done(&r->rated[i]);
+  if (!put && s) *err = unread;
+  if (!put) put = s;
+  if (put == STATUS_CONFLICT)
+    r->through = -1;
+  else if (put)
+    say_failed(r, r->ids[done], err);
+  return put;
+}
+
 /* A page of them. STATUS_CONFLICT: another process was faster, and what is due is another. */
 static enum status work_page(struct rater *r, int64_t deadline_ms, struct error *err) {
   enum status s = STATUS_OK;
   if (r->through < 0) s = store_rated_through(r->store, &r->through, err);
+  r->count = 0;
   if (s) {
     say_failed(r, NULL, err);
-    r->count = 0;
     return s == STATUS_CONFLICT ? STATUS_UNAVAILABLE : s; /* time alone will not mend it */
   }
-  r->count = 0;
   s = store_read_ended(r->store, r->through, PAGE, take_ended, r, err);
-  for (size_t i = 0; !s && i < r->count && goes_on(r, deadline_ms); i++) {
-    s = rate(r, &r->page[i], err);
-    if (s == STATUS_CONFLICT)
-      r->through = -1;
-    else if (s)
-      say_failed(r, r->ids[i], err);
-  }
-  return s;
+  return s ? s : take_page(r, deadline_ms, err);
 }
 
 /* False when something of it could not be done. */

@@ -1,4 +1,4 @@
-/* One match into `aragora_elo.db`, whole or not at all. */
+/* Matches into `aragora_elo.db`, whole or not at all. */
 #include "store/handle.h"
 
 struct taking {
@@ -213,23 +213,40 @@ static enum status put(struct taking *t, store_rate_fn *rate, void *ctx) {
   return status ? status : count_match(t);
 }
 
-static enum status put_alone(struct taking *t, store_rate_fn *rate, void *ctx) {
+static enum status put_all(struct elo *elo, struct store_match *const matches[], size_t count,
+                           store_rate_fn *rate, void *ctx, struct error *err) {
+  enum status status = STATUS_OK;
+  for (size_t i = 0; !status && i < count; i++) {
+    struct taking t = {.elo = elo, .match = matches[i], .err = err};
+    status = put(&t, rate, ctx);
+  }
+  return status;
+}
+
+static enum status put_alone(struct elo *elo, struct store_match *const matches[], size_t count,
+                             store_rate_fn *rate, void *ctx, struct error *err) {
   struct error ignored;
-  enum status status = elo_run(t->elo, ELO_BEGIN, t->err);
+  enum status status = elo_run(elo, ELO_BEGIN, err);
   if (status) return status;
-  status = put(t, rate, ctx);
-  if (!status) status = elo_run(t->elo, ELO_COMMIT, t->err);
-  if (status && !sqlite3_get_autocommit(t->elo->db) && elo_run(t->elo, ELO_ROLLBACK, &ignored))
+  status = put_all(elo, matches, count, rate, ctx, err);
+  if (!status) status = elo_run(elo, ELO_COMMIT, err);
+  if (status && !sqlite3_get_autocommit(elo->db) && elo_run(elo, ELO_ROLLBACK, &ignored))
     return status;
-  elo_checkpoint(t->elo);
+  elo_checkpoint(elo);
+  return status;
+}
+
+enum status store_put_matches(struct store *store, struct store_match *const matches[],
+                              size_t count, store_rate_fn *rate, void *ctx, struct error *err) {
+  struct elo *elo = &store->elo;
+  pthread_mutex_lock(&store->elo_lock);
+  enum status status = elo->rebuilding ? put_all(elo, matches, count, rate, ctx, err)
+                                       : put_alone(elo, matches, count, rate, ctx, err);
+  pthread_mutex_unlock(&store->elo_lock);
   return status;
 }
 
 enum status store_put_match(struct store *store, struct store_match *match, store_rate_fn *rate,
                             void *ctx, struct error *err) {
-  struct taking t = {.elo = &store->elo, .match = match, .err = err};
-  pthread_mutex_lock(&store->elo_lock);
-  enum status status = store->elo.rebuilding ? put(&t, rate, ctx) : put_alone(&t, rate, ctx);
-  pthread_mutex_unlock(&store->elo_lock);
-  return status;
+  return store_put_matches(store, &match, 1, rate, ctx, err);
 }

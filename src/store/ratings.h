@@ -77,6 +77,10 @@ typedef void store_rate_fn(void *ctx, struct store_match *match);
  * and never change. */
 MUST_CHECK enum status store_put_match(struct store *store, struct store_match *match,
                                        store_rate_fn *rate, void *ctx, struct error *err);
+/* Several, in the order of their numbers, in one transaction: all or none. */
+MUST_CHECK enum status store_put_matches(struct store *store, struct store_match *const matches[],
+                                         size_t count, store_rate_fn *rate, void *ctx,
+                                         struct error *err);
 
 /* Everything anew: the matches are set aside and the tables emptied; store_put_match fills them
  * again; nobody else sees any of it before store_rebuild_end commits, or takes it back. One thread,
