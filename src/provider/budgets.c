@@ -3,12 +3,23 @@
 #include "base/log.h"
 #include "base/metrics.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* A table that cannot grow refuses the entry instead of ending the process. */
+#define HASH_NONFATAL_OOM 1
+#include <uthash.h>
 #include <utlist.h>
 
 enum { ACCOUNTS_MAX = 1 << 20, DAY_CHARS = 10 };
+
+struct key_cap {
+  int64_t usd_micro;
+  UT_hash_handle hh;
+  char id[];
+};
 
 struct budgets {
   struct loop *loop;
@@ -20,9 +31,12 @@ struct budgets {
   _Atomic size_t in_line;                 /* for those who look */
   uint64_t looks;
   struct loop_task look;
+  pthread_mutex_t keys_lock;
+  struct key_cap *keys; /* those that have one */
 };
 
-static const char *const scope_names[BUDGET_SCOPES] = {"debate", "principal", "day", "process"};
+static const char *const scope_names[BUDGET_SCOPES] = {"debate", "principal", "day", "process",
+                                                       "key"};
 
 const char *budget_scope_name(enum budget_scope scope) {
   return scope_names[scope];
@@ -40,6 +54,7 @@ enum status budgets_create(struct loop *loop, const struct budgets_options *o,
   struct budgets *b = calloc(1, sizeof *b);
   enum status s = b ? ledger_create(ACCOUNTS_MAX, &b->ledger) : STATUS_NOMEM;
   if (!s) {
+    pthread_mutex_init(&b->keys_lock, NULL);
     b->loop = loop;
     b->clock = o->clock ? o->clock : &clock_system;
     b->caps[BUDGET_DEBATE] = (struct ledger_caps){-1, -1, false};
@@ -58,7 +73,15 @@ enum status budgets_create(struct loop *loop, const struct budgets_options *o,
 
 void budgets_destroy(struct budgets *b) {
   if (!b) return;
-  if (b->loop) loop_defer_cancel(b->loop, &b->look);
+  if (b->loop) {
+    loop_defer_cancel(b->loop, &b->look);
+    pthread_mutex_destroy(&b->keys_lock);
+  }
+  struct key_cap *cap, *next;
+  HASH_ITER(hh, b->keys, cap, next) {
+    HASH_DEL(b->keys, cap);
+    free(cap);
+  }
   ledger_destroy(b->ledger);
   free(b);
 }
@@ -76,6 +99,76 @@ static bool principal_key(const char *day_key, const struct principal *who,
   return n < LEDGER_KEY_SIZE;
 }
 
+static void make_day_key(int64_t day, char key[LEDGER_DAY_KEY_SIZE]) {
+  char iso[CLOCK_ISO_SIZE];
+  clock_format_iso(day * BUDGET_DAY_MS, iso);
+  snprintf(key, LEDGER_DAY_KEY_SIZE, "day:%.*s", DAY_CHARS, iso);
+}
+
+static bool key_key(const char *day_key, const char *key_id, char key[LEDGER_KEY_SIZE]) {
+  if (!key_id) {
+    key[0] = '\0';
+    return true;
+  }
+  return snprintf(key, LEDGER_KEY_SIZE, "%s#%s", day_key, key_id) < LEDGER_KEY_SIZE;
+}
+
+/* The id stands behind the day. */
+static const char *id_of_key(const char *key) {
+  return key + LEDGER_DAY_KEY_SIZE;
+}
+
+static struct ledger_caps caps_of_key(struct budgets *b, const char *key_id) {
+  struct key_cap *found;
+  pthread_mutex_lock(&b->keys_lock);
+  HASH_FIND_STR(b->keys, key_id, found);
+  const struct budget_cap cap = {0, found ? found->usd_micro : 0};
+  pthread_mutex_unlock(&b->keys_lock);
+  return caps_of(cap, b->caps[BUDGET_PRINCIPAL].allow_unknown_price);
+}
+
+static enum status open_key(struct budgets *b, const char *key) {
+  if (!*key) return STATUS_OK;
+  const struct ledger_caps caps = caps_of_key(b, id_of_key(key));
+  return ledger_open(b->ledger, key, &caps, NULL);
+}
+
+/* Takes or forgets the cap. */
+static bool put_cap(struct budgets *b, const char *key_id, int64_t usd_micro) {
+  struct key_cap *cap;
+  size_t len = strlen(key_id);
+  HASH_FIND(hh, b->keys, key_id, len, cap);
+  if (!cap && usd_micro > 0) {
+    cap = calloc(1, sizeof *cap + len + 1);
+    if (!cap) return false;
+    memcpy(cap->id, key_id, len);
+    HASH_ADD(hh, b->keys, id[0], len, cap);
+    if (!cap->hh.tbl) {
+      free(cap);
+      return false;
+    }
+  }
+  if (cap) cap->usd_micro = usd_micro;
+  if (cap && usd_micro <= 0) {
+    HASH_DEL(b->keys, cap);
+    free(cap);
+  }
+  return true;
+}
+
+enum status budgets_cap_key(struct budgets *b, const char *key_id, int64_t usd_micro_per_day) {
+  char day_key[LEDGER_DAY_KEY_SIZE], key[LEDGER_KEY_SIZE];
+  struct ledger_view view;
+  make_day_key(budgets_today(b), day_key);
+  if (!key_key(day_key, key_id, key)) return STATUS_INVALID;
+  pthread_mutex_lock(&b->keys_lock);
+  bool put = put_cap(b, key_id, usd_micro_per_day);
+  pthread_mutex_unlock(&b->keys_lock);
+  if (!put) return STATUS_NOMEM;
+  /* Debates of it that run today count against the new one too. */
+  return ledger_view(b->ledger, key, &view) ? STATUS_OK : open_key(b, key);
+}
+
 /* The day's account is opened last: opening a new one drops those of days gone by. */
 static enum status open_day(struct budgets *b, int64_t day, const char *principal,
                             char day_key[LEDGER_DAY_KEY_SIZE]) {
@@ -83,12 +176,6 @@ static enum status open_day(struct budgets *b, int64_t day, const char *principa
       ledger_open_day(b->ledger, day * BUDGET_DAY_MS, &b->caps[BUDGET_DAY], day_key, NULL);
   if (!s) s = ledger_open(b->ledger, principal, &b->caps[BUDGET_PRINCIPAL], NULL);
   return s;
-}
-
-static void make_day_key(int64_t day, char key[LEDGER_DAY_KEY_SIZE]) {
-  char iso[CLOCK_ISO_SIZE];
-  clock_format_iso(day * BUDGET_DAY_MS, iso);
-  snprintf(key, LEDGER_DAY_KEY_SIZE, "day:%.*s", DAY_CHARS, iso);
 }
 
 enum status budgets_restore(struct budgets *b, int64_t day, const struct principal *who,
@@ -102,14 +189,27 @@ enum status budgets_restore(struct budgets *b, int64_t day, const struct princip
   return s;
 }
 
-/* After midnight the keys change in place: both hold the date behind "day:". */
+enum status budgets_restore_key(struct budgets *b, int64_t day, const char *key_id,
+                                const struct ledger_amounts *spent, int64_t unpriced) {
+  char day_key[LEDGER_DAY_KEY_SIZE], key[LEDGER_KEY_SIZE];
+  make_day_key(day, day_key);
+  if (!key_key(day_key, key_id, key)) return STATUS_INVALID;
+  enum status s =
+      ledger_open_day(b->ledger, day * BUDGET_DAY_MS, &b->caps[BUDGET_DAY], day_key, NULL);
+  if (!s) s = open_key(b, key);
+  return s ? s : ledger_book(b->ledger, key, spent, unpriced);
+}
+
+/* After midnight the keys change in place: all hold the date behind "day:". */
 static enum status keep_day(struct budget *budget) {
   struct budgets *b = budget->budgets;
   int64_t day = budgets_today(b);
   if (day == budget->day) return STATUS_OK;
   make_day_key(day, budget->day_key);
   memcpy(budget->principal, budget->day_key, LEDGER_DAY_KEY_SIZE - 1);
+  if (*budget->key) memcpy(budget->key, budget->day_key, LEDGER_DAY_KEY_SIZE - 1);
   enum status s = open_day(b, day, budget->principal, budget->day_key);
+  if (!s) s = open_key(b, budget->key);
   if (!s) budget->day = day;
   return s;
 }
@@ -125,9 +225,11 @@ enum status budget_open(struct budgets *b, const char *debate_id, const struct p
                           .unknown_price_allowed = caps->allow_unknown_price};
   make_day_key(budget.day, budget.day_key);
   int n = snprintf(budget.debate, sizeof budget.debate, "debate:%s", debate_id);
-  if (n >= LEDGER_KEY_SIZE || !principal_key(budget.day_key, who, budget.principal))
+  if (n >= LEDGER_KEY_SIZE || !principal_key(budget.day_key, who, budget.principal) ||
+      !key_key(budget.day_key, who->key_id, budget.key))
     return STATUS_INVALID;
   enum status s = open_day(b, budget.day, budget.principal, budget.day_key);
+  if (!s) s = open_key(b, budget.key);
   if (!s) s = ledger_open(b->ledger, budget.debate, caps, NULL);
   if (s) return s;
   s = ledger_book(b->ledger, budget.debate, spent, 0);
@@ -149,9 +251,11 @@ static bool refuses_unknown(const struct ledger_caps *caps) {
 
 bool budget_refuses_unknown_price(const struct budget *budget) {
   if (budget->capped_usd && !budget->unknown_price_allowed) return true;
-  for (int scope = BUDGET_PRINCIPAL; scope < BUDGET_SCOPES; scope++)
+  for (int scope = BUDGET_PRINCIPAL; scope < BUDGET_KEY; scope++)
     if (refuses_unknown(&budget->budgets->caps[scope])) return true;
-  return false;
+  if (!*budget->key) return false;
+  const struct ledger_caps caps = caps_of_key(budget->budgets, id_of_key(budget->key));
+  return refuses_unknown(&caps);
 }
 
 /* ---- words ---- */
@@ -167,7 +271,8 @@ static void print_amount(int64_t amount, bool money, char out[AMOUNT_SIZE]) {
 }
 
 static const char *const owners[BUDGET_SCOPES] = {"debate's budget", "principal's cap for the day",
-                                                  "cap for the day", "cap of this server process"};
+                                                  "cap for the day", "cap of this server process",
+                                                  "API key's cap for the day"};
 
 static void print_refusal(const struct ledger_refusal *r, enum budget_scope scope, char *out,
                           size_t size) {
@@ -215,6 +320,13 @@ static void leave_line(struct budget_claim *claim) {
   DL_DELETE(b->line, claim);
 }
 
+/* The other waits for the principal's or the key's account that this one needs too. */
+static bool waits_for_ours(const struct budget_claim *other, const struct budget *budget) {
+  if (other->scope == BUDGET_PRINCIPAL)
+    return strcmp(other->budget->principal, budget->principal) == 0;
+  return other->scope == BUDGET_KEY && strcmp(other->budget->key, budget->key) == 0;
+}
+
 /* Whose turn it is at an account is a matter of the line: who comes now stands behind those that
  * wait there. BUDGET_SCOPES = nobody does. */
 static enum budget_scope scope_of_line(const struct budget *budget) {
@@ -222,11 +334,10 @@ static enum budget_scope scope_of_line(const struct budget *budget) {
   if (b->waiting[BUDGET_PROCESS]) return BUDGET_PROCESS;
   if (b->waiting[BUDGET_DAY]) return BUDGET_DAY;
   if (budget->waiting) return BUDGET_DEBATE;
-  const struct budget_claim *other = b->waiting[BUDGET_PRINCIPAL] ? b->line : NULL;
+  bool shared = b->waiting[BUDGET_PRINCIPAL] || b->waiting[BUDGET_KEY];
+  const struct budget_claim *other = shared ? b->line : NULL;
   for (; other; other = other->next)
-    if (other->scope == BUDGET_PRINCIPAL &&
-        strcmp(other->budget->principal, budget->principal) == 0)
-      return BUDGET_PRINCIPAL;
+    if (waits_for_ours(other, budget)) return other->scope;
   return BUDGET_SCOPES;
 }
 
@@ -238,8 +349,9 @@ static enum status reserve(struct budget_claim *claim, struct ledger_refusal *re
   enum status s = keep_day(budget);
   if (s) return s;
   const char *const chain[BUDGET_SCOPES] = {budget->debate, budget->principal, budget->day_key,
-                                            scope_names[BUDGET_PROCESS]};
-  s = ledger_reserve(budget->budgets->ledger, chain, BUDGET_SCOPES, claim->tokens, claim->usd_micro,
+                                            scope_names[BUDGET_PROCESS], budget->key};
+  size_t count = *budget->key ? BUDGET_SCOPES : BUDGET_KEY;
+  s = ledger_reserve(budget->budgets->ledger, chain, count, claim->tokens, claim->usd_micro,
                      &claim->reservation, refusal);
   if (s) return s;
   claim->day = budget->day;
@@ -283,22 +395,22 @@ enum budget_answer budget_claim(struct budget *budget, struct budget_claim *clai
 
 struct look {
   uint64_t number;
-  struct budget_claim *principals; /* the first of each principal's that is kept waiting */
+  struct budget_claim *shared; /* those that a principal's or a key's account keeps waiting */
 };
 
 /* An earlier one waits for an account of this claim's. */
 static bool stands_behind(const struct look *look, const struct budget_claim *claim) {
   if (claim->budget->seen_in == look->number) return true;
-  for (const struct budget_claim *p = look->principals; p; p = p->next_seen)
-    if (strcmp(p->budget->principal, claim->budget->principal) == 0) return true;
+  for (const struct budget_claim *p = look->shared; p; p = p->next_seen)
+    if (waits_for_ours(p, claim->budget)) return true;
   return false;
 }
 
 static void note_waiting(struct look *look, struct budget_claim *claim) {
   if (claim->scope == BUDGET_DEBATE) claim->budget->seen_in = look->number;
-  if (claim->scope != BUDGET_PRINCIPAL) return;
-  claim->next_seen = look->principals;
-  look->principals = claim;
+  if (claim->scope != BUDGET_PRINCIPAL && claim->scope != BUDGET_KEY) return;
+  claim->next_seen = look->shared;
+  look->shared = claim;
 }
 
 /* False when nobody behind it needs to try: all share the account that it waits for. */
@@ -309,7 +421,7 @@ static bool try(struct look *look, struct budget_claim *claim) {
   if (s == STATUS_DENIED && refusal.may_fit_later) {
     set_scope(claim, (enum budget_scope)refusal.index);
     note_waiting(look, claim);
-    return claim->scope < BUDGET_DAY;
+    return claim->scope != BUDGET_DAY && claim->scope != BUDGET_PROCESS;
   }
   leave_line(claim);
   if (!s) claim->state = CLAIM_HELD;
@@ -423,13 +535,16 @@ static enum status refuse_debate(const struct budgets *b, enum budget_scope scop
 
 enum status budgets_admit(struct budgets *b, const struct principal *who, int64_t tokens,
                           int64_t usd_micro, struct error *err) {
-  char day_key[LEDGER_DAY_KEY_SIZE], principal[LEDGER_KEY_SIZE];
+  char day_key[LEDGER_DAY_KEY_SIZE], principal[LEDGER_KEY_SIZE], key[LEDGER_KEY_SIZE];
   make_day_key(budgets_today(b), day_key);
-  if (!principal_key(day_key, who, principal))
+  if (!principal_key(day_key, who, principal) || !key_key(day_key, who->key_id, key))
     return error_set(err, STATUS_INVALID, NULL, "the principal's name is too long");
-  const char *const chain[BUDGET_SCOPES] = {NULL, principal, day_key, scope_names[BUDGET_PROCESS]};
-  for (int scope = BUDGET_PRINCIPAL; scope < BUDGET_SCOPES; scope++) {
+  const char *const chain[BUDGET_SCOPES] = {NULL, principal, day_key, scope_names[BUDGET_PROCESS],
+                                            key};
+  int scopes = *key ? BUDGET_SCOPES : BUDGET_KEY;
+  for (int scope = BUDGET_PRINCIPAL; scope < scopes; scope++) {
     struct ledger_view view = view_of(b, chain[scope], (enum budget_scope)scope);
+    if (scope == BUDGET_KEY) view.caps = caps_of_key(b, who->key_id);
     struct ledger_refusal refusal;
     if (!can_pay(&view, tokens, usd_micro < 0 ? 0 : usd_micro, &refusal))
       return refuse_debate(b, (enum budget_scope)scope, &refusal, err);

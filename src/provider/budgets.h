@@ -1,11 +1,13 @@
 /* What calls are paid from: each debate's own account, its principal's and everybody's of the UTC
- * day, and the process's. A call claims its upper bound in all four before it is announced, and
- * settles to what it took when it ends (ledger.h says what holds in between).
+ * day, the process's, and where an API key started it, that one's of the day. A call claims its
+ * upper bound in all of them before it is announced, and settles to what it took when it ends
+ * (ledger.h says what holds in between).
  *
  * A claim that only what others hold keeps from fitting waits until something was settled, in the
  * order of asking among those that wait for the same account; the others pass it by.
  *
- * Loop thread only, but for budgets_look and budgets_principals, which any thread may call.
+ * Loop thread only, but for budgets_look, budgets_principals and budgets_cap_key, which any thread
+ * may call.
  */
 #ifndef ARAGORA_PROVIDER_BUDGETS_H
 #define ARAGORA_PROVIDER_BUDGETS_H
@@ -22,10 +24,11 @@ enum budget_scope { /* in the order of the chain: the first that refuses is name
                     BUDGET_PRINCIPAL, /* of one day */
                     BUDGET_DAY,
                     BUDGET_PROCESS, /* since it started: a fuse */
+                    BUDGET_KEY,     /* an API key's of one day; last, as not every debate has one */
                     BUDGET_SCOPES,
 };
 const char *budget_scope_name(
-    enum budget_scope scope); /* "debate", "principal", "day", "process" */
+    enum budget_scope scope); /* "debate", "principal", "day", "process", "key" */
 
 struct budget_cap {
   int64_t tokens, usd_micro; /* 0 = none */
@@ -50,6 +53,15 @@ MUST_CHECK enum status budgets_restore(struct budgets *budgets, int64_t day,
                                        const struct principal *who,
                                        const struct ledger_amounts *spent, int64_t unpriced);
 
+/* The same of a key, whose principal's share is booked by budgets_restore. */
+MUST_CHECK enum status budgets_restore_key(struct budgets *budgets, int64_t day, const char *key_id,
+                                           const struct ledger_amounts *spent, int64_t unpriced);
+
+/* What debates started with this key may cost in a day, from the next claim on; 0 = no cap of its
+ * own. Keys without one need no call. STATUS_NOMEM; STATUS_INVALID for an id that is too long. */
+MUST_CHECK enum status budgets_cap_key(struct budgets *budgets, const char *key_id,
+                                       int64_t usd_micro_per_day);
+
 /* ---- a debate ---- */
 
 struct budget_claim;
@@ -62,6 +74,7 @@ struct budget {
   char debate[LEDGER_KEY_SIZE];
   char principal[LEDGER_KEY_SIZE]; /* "day:2026-11-24:TENANT/OWNER", so that it goes with its day */
   char day_key[LEDGER_DAY_KEY_SIZE];
+  char key[LEDGER_KEY_SIZE]; /* "day:2026-11-24#ID"; "" = no API key's */
   bool unknown_price_allowed;
   bool capped_usd;  /* its own */
   int waiting;      /* claims that its own account keeps waiting */
@@ -97,8 +110,8 @@ struct budget_claim {
   int64_t day;           /* of a held one: in which it is booked, since 1970-01-01 UTC */
   struct ledger_reservation reservation;
   struct budget_claim *prev, *next; /* in the line; utlist */
-  struct budget_claim *next_seen;   /* of one look: principals' accounts that keep others waiting */
-  enum budget_scope scope;          /* that keeps it waiting */
+  struct budget_claim *next_seen; /* of one look: accounts of several debates keep these waiting */
+  enum budget_scope scope;        /* that keeps it waiting */
   int64_t tokens, usd_micro;
   /* It waits no longer: held now, or CLAIM_NONE when it can never fit. At the end of a turn of the
    * loop; must not claim, settle or call off at once. */

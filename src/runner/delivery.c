@@ -1,4 +1,5 @@
 #include "base/log.h"
+#include "debate/attempt_note.h"
 #include "debate/view.h"
 #include "runner/internal.h"
 
@@ -19,6 +20,11 @@ static void delivery_free(struct delivery *delivery) {
   for (size_t i = 0; i < delivery->count; i++) {
     free(delivery->events[i].data);
     frame_unref(delivery->frames[i]);
+  }
+  for (size_t day = 0; day < delivery->spending_count; day++) {
+    struct delivery_usage *usage = &delivery->usage[day];
+    for (size_t i = 0; i < usage->count; i++) free((char *)usage->rows[i].provider);
+    free(usage->rows);
   }
   free(delivery->events);
   free(delivery->frames);
@@ -181,6 +187,71 @@ static int64_t log_now_ms(struct live *live) {
   return live->log_clock_ms + mono_ms;
 }
 
+static struct store_spending *spending_of(struct delivery *delivery, int64_t day) {
+  const struct store_debate *row = &delivery->live->row;
+  for (size_t i = 0; i < delivery->spending_count; i++)
+    if (delivery->spending[i].day == day) return &delivery->spending[i];
+  /* Attempts last ten minutes at most, so that a third day is a clock that jumps: nothing is lost.
+   */
+  if (delivery->spending_count == DELIVERY_DAYS) return &delivery->spending[0];
+  struct store_spending *spending = &delivery->spending[delivery->spending_count++];
+  *spending = (struct store_spending){
+      .tenant_id = row->tenant_id, .owner_id = row->owner_id, .key_id = row->key_id, .day = day};
+  return spending;
+}
+
+/* The day's row of the provider and the model, whose texts are copied; NULL without memory. */
+static struct store_usage *usage_of(struct delivery *delivery, int64_t day, const char *provider,
+                                    const char *model) {
+  struct store_spending *spending = spending_of(delivery, day);
+  struct delivery_usage *usage = &delivery->usage[spending - delivery->spending];
+  for (size_t i = 0; i < usage->count; i++)
+    if (strcmp(usage->rows[i].model, model) == 0 && strcmp(usage->rows[i].provider, provider) == 0)
+      return &usage->rows[i];
+  if (usage->count == usage->cap) {
+    size_t cap = usage->cap ? usage->cap * 2 : 4;
+    struct store_usage *rows = realloc(usage->rows, cap * sizeof *rows);
+    if (!rows) return NULL;
+    spending->usage = usage->rows = rows;
+    usage->cap = cap;
+  }
+  size_t len = strlen(provider) + 1, more = strlen(model) + 1;
+  char *texts = malloc(len + more);
+  if (!texts) return NULL;
+  memcpy(texts, provider, len);
+  memcpy(texts + len, model, more);
+  usage->rows[usage->count] = (struct store_usage){.provider = texts, .model = texts + len};
+  spending->usage_count = usage->count + 1;
+  return &usage->rows[usage->count++];
+}
+
+static int64_t known(int64_t amount) {
+  return amount > 0 ? amount : 0;
+}
+
+/* Books what an event says was used: that a debate began, or that an attempt ended. What a branch
+ * took over from another log holds neither. A turn counts with its first attempt. */
+static enum status book_usage(struct delivery *delivery, const struct event *event,
+                              const struct attempt_note *note) {
+  int64_t day = event->ts_ms / BUDGET_DAY_MS;
+  bool begins = event->kind == EVENT_DEBATE_START;
+  if (!begins && (event->kind != EVENT_ATTEMPT_END || !note)) return STATUS_OK;
+  const char *provider = begins || !note->provider ? "" : note->provider;
+  const char *model = begins || !note->model ? "" : note->model;
+  struct store_usage *row = usage_of(delivery, day, provider, model);
+  if (!row) return STATUS_NOMEM;
+  row->debates += begins;
+  if (begins) return STATUS_OK;
+  row->turns += note->number == 1;
+  row->calls++;
+  row->tokens += known(note->tokens);
+  row->tokens_in += known(note->input) + known(note->cache_read) + known(note->cache_write);
+  row->tokens_out += known(note->output);
+  row->usd_micro += known(note->cost_usd_micro);
+  row->unpriced += note->cost_usd_micro < 0;
+  return STATUS_OK;
+}
+
 static enum status seal(struct delivery *delivery, const struct draft *draft) {
   struct live *live = delivery->live;
   if (!reserve(delivery)) return STATUS_NOMEM;
@@ -209,7 +280,7 @@ static enum status seal(struct delivery *delivery, const struct draft *draft) {
   delivery->frames[delivery->count++] = frame;
   story_tell(live, &event, draft->note);
   if (event.kind == EVENT_DEBATE_END) delivery->ends = true;
-  return STATUS_OK;
+  return book_usage(delivery, &event, draft->note);
 }
 
 /* The drafts of one call are one fact: half of them would say something else. */
@@ -223,19 +294,6 @@ enum status delivery_seal(struct delivery *delivery, struct drafts *drafts) {
     frame_unref(delivery->frames[delivery->count]);
   }
   return s;
-}
-
-static struct store_spending *spending_of(struct delivery *delivery, int64_t day) {
-  const struct store_debate *row = &delivery->live->row;
-  for (size_t i = 0; i < delivery->spending_count; i++)
-    if (delivery->spending[i].day == day) return &delivery->spending[i];
-  /* Attempts last ten minutes at most, so that a third day is a clock that jumps: nothing is lost.
-   */
-  if (delivery->spending_count == DELIVERY_DAYS) return &delivery->spending[0];
-  struct store_spending *spending = &delivery->spending[delivery->spending_count++];
-  *spending =
-      (struct store_spending){.tenant_id = row->tenant_id, .owner_id = row->owner_id, .day = day};
-  return spending;
 }
 
 void delivery_book(struct delivery *delivery, int64_t day, const struct ledger_amounts *before,

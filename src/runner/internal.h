@@ -39,6 +39,12 @@ struct runner_entry { /* id -> running or queued debate */
 
 enum { RUNNER_SALTS = 128, DELIVERY_DAYS = 2 };
 
+/* Attempts that ended in a delivery, by provider and model. */
+struct delivery_usage {
+  struct store_usage *rows; /* their texts are in one block each, `provider` */
+  size_t count, cap;
+};
+
 struct runner {
   struct loop *loop;
   struct store *store;
@@ -194,8 +200,9 @@ struct delivery {
   size_t count, cap;
   struct store_spending spending[DELIVERY_DAYS]; /* what the events change in what was spent */
   size_t spending_count;
-  const struct store_start_key *key; /* of the start; its caller's until `committed` */
-  const struct store_origin *origin; /* likewise */
+  struct delivery_usage usage[DELIVERY_DAYS]; /* of each of these */
+  const struct store_start_key *key;          /* of the start; its caller's until `committed` */
+  const struct store_origin *origin;          /* likewise */
   enum store_row_change change;
   bool ends; /* debate_end is among them */
   bool held; /* not with the store yet */

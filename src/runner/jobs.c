@@ -32,7 +32,8 @@ struct jobs {
 struct job_copy { /* of the pass under way */
   char id[64];
   char tenant_id[128], owner_id[128];
-  int64_t free; /* debates that may still be started */
+  char key_id[64]; /* "" = it came with no API key */
+  int64_t free;    /* debates that may still be started */
 };
 
 struct pass {
@@ -122,7 +123,8 @@ static enum status read_spec(const struct jobs *j, const char *request,
 
 static enum status start_item(struct jobs *j, const struct job_copy *job,
                               const struct item_copy *item) {
-  const struct principal who = {job->tenant_id, job->owner_id, false, false, NULL};
+  const struct principal who = {job->tenant_id, job->owner_id, false, false,
+                                *job->key_id ? job->key_id : NULL};
   const struct store_origin origin = {
       .branch_point = -1, .batch_id = job->id, .batch_item = item->item};
   struct debate_spec spec;
@@ -155,7 +157,7 @@ static bool take_item(struct jobs *j, struct job_copy *job) {
   enum status s = store_read_items(j->store, job->id, true, copy_item, &item, &err);
   if (s || !item.request) return false;
   s = start_item(j, job, &item);
-  bool dealt_with = s == STATUS_INVALID ? fail_item(j, job, &item) : !s;
+  bool dealt_with = s == STATUS_INVALID || s == STATUS_QUOTA ? fail_item(j, job, &item) : !s;
   free(item.request);
   if (!s) job->free--;
   return dealt_with;
@@ -175,6 +177,7 @@ static void collect(void *ctx, const struct store_job *job, const struct store_j
   if (pass->count == JOBS_LOOKED_AT) return;
   struct job_copy *copy = &pass->jobs[pass->count++];
   snprintf(copy->id, sizeof copy->id, "%s", job->id);
+  snprintf(copy->key_id, sizeof copy->key_id, "%s", job->key_id ? job->key_id : "");
   snprintf(copy->tenant_id, sizeof copy->tenant_id, "%s", job->tenant_id);
   snprintf(copy->owner_id, sizeof copy->owner_id, "%s", job->owner_id);
   copy->free = job->max_parallel - counts->active;

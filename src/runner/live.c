@@ -20,7 +20,7 @@ static enum status copy_text(char **field, const char *text) {
 static enum status copy_row(const struct store_debate *row, struct store_debate *out) {
   *out = *row;
   out->id = out->tenant_id = out->owner_id = out->slug = out->task = NULL;
-  out->agents = out->metadata = out->status = out->outcome = out->consensus = NULL;
+  out->agents = out->metadata = out->status = out->outcome = out->consensus = out->key_id = NULL;
   enum status s = copy_text(&out->id, row->id);
   if (!s) s = copy_text(&out->tenant_id, row->tenant_id);
   if (!s) s = copy_text(&out->owner_id, row->owner_id);
@@ -31,6 +31,7 @@ static enum status copy_row(const struct store_debate *row, struct store_debate 
   if (!s) s = copy_text(&out->status, row->status);
   if (!s) s = copy_text(&out->outcome, row->outcome);
   if (!s) s = copy_text(&out->consensus, row->consensus);
+  if (!s) s = copy_text(&out->key_id, row->key_id);
   return s;
 }
 
@@ -58,7 +59,8 @@ void live_take_request_id(struct live *live, char *request_id) {
 /* Its own account begins with what its log has booked. */
 static enum status open_budget(struct live *live) {
   const struct debate *d = live->debate;
-  const struct principal who = {live->row.tenant_id, live->row.owner_id, false, false, NULL};
+  const struct principal who = {live->row.tenant_id, live->row.owner_id, false, false,
+                                live->row.key_id};
   const struct ledger_caps caps = {d->config.budget_tokens, d->config.budget_usd_micro,
                                    d->config.allow_unknown_price};
   const struct ledger_amounts spent = {d->committed_tokens, d->committed_usd_micro};

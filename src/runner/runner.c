@@ -5,6 +5,8 @@
 #include "base/metrics.h"
 #include "runner/internal.h"
 #include "runner/panel.h"
+#include "store/keys.h"
+#include "store/plans.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -27,11 +29,29 @@ static void load_spending(void *ctx, const struct store_spending *spent) {
     load->status = budgets_restore(load->budgets, spent->day, &who, &sum, unpriced);
 }
 
+static void load_key_spending(void *ctx, const struct store_spending *spent) {
+  struct spending_load *load = ctx;
+  const struct ledger_amounts sum = {spent->tokens > 0 ? spent->tokens : 0,
+                                     spent->usd_micro > 0 ? spent->usd_micro : 0};
+  int64_t unpriced = spent->unpriced > 0 ? spent->unpriced : 0;
+  if (!load->status)
+    load->status = budgets_restore_key(load->budgets, spent->day, spent->key_id, &sum, unpriced);
+}
+
+static void load_key_cap(void *ctx, const struct store_key *key) {
+  struct spending_load *load = ctx;
+  if (!load->status && key->usd_micro_per_day > 0 && key->revoked_ms < 0)
+    load->status = budgets_cap_key(load->budgets, key->id, key->usd_micro_per_day);
+}
+
 /* Yesterday's too, so that a clock that is set back over midnight finds them. */
 static enum status restore_spending(struct runner *r, struct error *err) {
   struct spending_load load = {.budgets = provider_budgets(r->provider)};
   int64_t yesterday = budgets_today(load.budgets) - 1;
-  enum status s = store_read_spending(r->store, yesterday, load_spending, &load, err);
+  const struct principal system = PRINCIPAL_SYSTEM;
+  enum status s = store_list_keys(r->store, &system, false, SIZE_MAX / 2, load_key_cap, &load, err);
+  if (!s) s = store_read_spending(r->store, yesterday, load_spending, &load, err);
+  if (!s) s = store_read_key_spending(r->store, yesterday, load_key_spending, &load, err);
   if (s || !load.status) return s;
   return error_set(err, load.status, NULL, "what was spent today cannot be restored: %s",
                    status_name(load.status));
@@ -213,6 +233,7 @@ struct start_request {
   char *key_text; /* NULL = there is none */
   struct store_origin origin;
   char *parent_id, *batch_id; /* its texts; NULL = there is none */
+  char *key_id;               /* the API key that it came with, or NULL */
   runner_started_fn *done;
   void *ctx;
   char id[ID_SIZE];
@@ -228,6 +249,7 @@ static void start_free(struct start_request *q) {
   free(q->key_text);
   free(q->parent_id);
   free(q->batch_id);
+  free(q->key_id);
   debate_config_done(&q->config);
   drafts_done(&q->inherited);
   json_decref(q->agents);
@@ -248,11 +270,24 @@ static enum status refused_by_store(enum status status, struct error *err) {
   return error_set(err, STATUS_IO, NULL, "the database cannot be written");
 }
 
+/* Months of plans are those of the store's: by the debate's time. */
+static enum status refused_by_plan(const struct runner *r, struct error *err) {
+  char iso[CLOCK_ISO_SIZE];
+  int64_t now_ms = clock_wall_ms(r->clock);
+  int64_t next_ms = plan_month_start_ms(plan_month(now_ms) + 1);
+  clock_format_iso(next_ms, iso);
+  err->retry_after_s = (long)((next_ms - now_ms + 999) / 1000);
+  return error_set(err, STATUS_QUOTA, NULL,
+                   "the plan's quota of debates is used up; it begins anew at %s", iso);
+}
+
 static void start_committed(void *ctx, enum status status) {
   struct start_request *q = ctx;
   struct error err = {0};
   if (status == STATUS_NO_SPACE || status == STATUS_IO || status == STATUS_TIMEOUT)
     status = refused_by_store(status, &err);
+  else if (status == STATUS_QUOTA)
+    refused_by_plan(q->runner, &err);
   else if (status == STATUS_CONFLICT && q->batch_id)
     status = error_set(&err, status, NULL, "the item was started or cancelled");
   else if (status)
@@ -289,6 +324,7 @@ static enum status make_row(struct start_request *q, const struct debate_config 
                              .metadata = q->spec.metadata,
                              .status = q->queued ? "pending" : "running",
                              .consensus = (char *)rule_names[config->rule],
+                             .key_id = q->key_id,
                              .created_ms = now,
                              .completed_ms = -1,
                              .duration_ms = -1,
@@ -316,7 +352,7 @@ static enum status admission(const struct runner *r, struct error *err) {
 /* A debate whose first call no budget could pay for does not begin. */
 static enum status admit_by_budget(const struct start_request *q, const struct debate_config *c,
                                    struct error *err) {
-  const struct principal who = {q->tenant_id, q->owner_id, false, false, NULL};
+  const struct principal who = {q->tenant_id, q->owner_id, false, false, q->key_id};
   struct ledger_amounts least = panel_least_call(q->runner->agents, c);
   return budgets_admit(provider_budgets(q->runner->provider), &who, least.tokens, least.usd_micro,
                        err);
@@ -418,7 +454,8 @@ static struct start_request *start_make(struct runner *r, const struct principal
   if (copy_optional(who->tenant_id, &q->tenant_id) && copy_optional(who->owner_id, &q->owner_id) &&
       copy_optional(key ? key->text : NULL, &q->key_text) &&
       copy_optional(origin ? origin->parent_id : NULL, &q->parent_id) &&
-      copy_optional(origin ? origin->batch_id : NULL, &q->batch_id))
+      copy_optional(origin ? origin->batch_id : NULL, &q->batch_id) &&
+      copy_optional(who->key_id, &q->key_id))
     return q;
   start_free(q);
   return NULL;

@@ -47,7 +47,8 @@ typedef void runner_started_fn(void *ctx, enum status status, const struct error
 /* Resolves the panel, writes debate_start and answers once it is on disk; on the loop's thread, or
  * before it returns when memory is short. Takes the spec in every case. STATUS_INVALID names the
  * field, STATUS_FULL when the queue of debates is full, STATUS_EXHAUSTED when a cap of the
- * principal, the day or the process cannot pay for a call, STATUS_NO_SPACE while the disk is full,
+ * principal, its API key, the day or the process cannot pay for a call, STATUS_QUOTA when the plan
+ * of the tenant has no debate left, STATUS_NO_SPACE while the disk is full,
  * STATUS_IO while the store cannot be written, STATUS_UNAVAILABLE while stopping.
  * `key` (NULL = none; text and digest are read, and copied) is stored with the debate: the caller
  * sees to it that the same key is not started twice at once; see api/start_keys.h. `origin` (NULL =

@@ -12,7 +12,8 @@ static size_t text_size(const char *text) {
 static size_t row_size(const struct store_debate *row) {
   return text_size(row->tenant_id) + text_size(row->owner_id) + text_size(row->slug) +
          text_size(row->task) + text_size(row->agents) + text_size(row->metadata) +
-         text_size(row->status) + text_size(row->outcome) + text_size(row->consensus) + SLUG_SIZE;
+         text_size(row->status) + text_size(row->outcome) + text_size(row->consensus) +
+         text_size(row->key_id) + SLUG_SIZE;
 }
 
 /* Copies to *at and moves it on. */
@@ -40,6 +41,7 @@ static void put_row(char **at, struct batch *batch, const struct store_debate *r
   copy->status = put_text(at, row->status);
   copy->outcome = put_text(at, row->outcome);
   copy->consensus = put_text(at, row->consensus);
+  copy->key_id = put_text(at, row->key_id);
   if (copy->slug || batch->change != STORE_ROW_INSERT) return;
   copy->slug = *at;
   store_make_slug(bytes_of(row->task), row->created_ms, batch->debate_id, copy->slug, SLUG_SIZE);
@@ -53,11 +55,28 @@ static void put_event(char **at, struct store_event *copy, const struct store_ev
   if (event->data.ptr) copy->data.ptr = put(at, event->data.ptr, event->data.len);
 }
 
+static size_t spending_size(const struct store_spending *spending) {
+  size_t size = sizeof *spending + spending->usage_count * sizeof *spending->usage;
+  size += text_size(spending->tenant_id) + text_size(spending->owner_id);
+  size += text_size(spending->key_id);
+  for (size_t i = 0; i < spending->usage_count; i++)
+    size += text_size(spending->usage[i].provider) + text_size(spending->usage[i].model);
+  return size;
+}
+
+/* `usage` is where the copies of those stand. */
 static void put_spending(char **at, struct store_spending *copy,
-                         const struct store_spending *spending) {
+                         const struct store_spending *spending, struct store_usage *usage) {
   *copy = *spending;
   copy->tenant_id = put_text(at, spending->tenant_id);
   copy->owner_id = put_text(at, spending->owner_id);
+  copy->key_id = put_text(at, spending->key_id);
+  copy->usage = usage;
+  for (size_t i = 0; i < spending->usage_count; i++) {
+    usage[i] = spending->usage[i];
+    usage[i].provider = put_text(at, spending->usage[i].provider);
+    usage[i].model = put_text(at, spending->usage[i].model);
+  }
 }
 
 /* First in what follows the arrays, so that it is aligned. */
@@ -94,9 +113,9 @@ enum status batch_make(const char *debate_id, const struct store_event *events, 
   if (!is_complete(debate_id, events, count, change, row)) return STATUS_INVALID;
   if (key && (change != STORE_ROW_INSERT || !key->text || !*key->text)) return STATUS_INVALID;
   size_t size = sizeof(struct batch) + count * sizeof *events + text_size(debate_id);
-  size += spending_count * sizeof *spending;
-  for (size_t i = 0; i < spending_count; i++)
-    size += text_size(spending[i].tenant_id) + text_size(spending[i].owner_id);
+  size_t usage_count = 0;
+  for (size_t i = 0; i < spending_count; i++) size += spending_size(&spending[i]);
+  for (size_t i = 0; i < spending_count; i++) usage_count += spending[i].usage_count;
   if (key) size += sizeof *key + text_size(key->text);
   if (origin) size += text_size(origin->parent_id) + text_size(origin->batch_id);
   if (change != STORE_ROW_NONE) size += row_size(row);
@@ -109,13 +128,17 @@ enum status batch_make(const char *debate_id, const struct store_event *events, 
       .size = size, .count = count, .spending_count = spending_count, .change = change};
   batch->events = (struct store_event *)(batch + 1);
   batch->spending = (struct store_spending *)(batch->events + count);
-  char *at = (char *)(batch->spending + spending_count);
+  struct store_usage *usage = (struct store_usage *)(batch->spending + spending_count);
+  char *at = (char *)(usage + usage_count);
   if (key) put_key(&at, batch, key);
   batch->debate_id = put_text(&at, debate_id);
   if (origin) put_origin(&at, batch, origin);
   if (change != STORE_ROW_NONE) put_row(&at, batch, row);
   for (size_t i = 0; i < count; i++) put_event(&at, &batch->events[i], &events[i]);
-  for (size_t i = 0; i < spending_count; i++) put_spending(&at, &batch->spending[i], &spending[i]);
+  for (size_t i = 0; i < spending_count; i++) {
+    put_spending(&at, &batch->spending[i], &spending[i], usage);
+    usage += spending[i].usage_count;
+  }
   *ret_batch = batch;
   return STATUS_OK;
 }
@@ -189,7 +212,7 @@ enum status batch_make_job(const struct job_change *change, struct batch **ret_b
   if (!job->id || !*job->id) return STATUS_INVALID;
   size_t size = sizeof(struct batch) + sizeof *change + requests * sizeof(char *);
   size += text_size(job->id) + text_size(job->tenant_id) + text_size(job->owner_id);
-  size += text_size(change->why);
+  size += text_size(job->key_id) + text_size(change->why);
   for (size_t i = 0; i < requests; i++) size += text_size(change->requests[i]);
   if (size > BATCH_MAX_BYTES) return STATUS_TOO_LARGE;
   struct batch *batch = malloc(size);
@@ -203,6 +226,7 @@ enum status batch_make_job(const struct job_change *change, struct batch **ret_b
   copy->job.id = put_text(&at, job->id);
   copy->job.tenant_id = put_text(&at, job->tenant_id);
   copy->job.owner_id = put_text(&at, job->owner_id);
+  copy->job.key_id = put_text(&at, job->key_id);
   copy->why = put_text(&at, change->why);
   for (size_t i = 0; i < requests; i++) texts[i] = put_text(&at, change->requests[i]);
   batch->job = copy;
@@ -237,6 +261,35 @@ enum status batch_make_user(const struct user_change *change, struct batch **ret
   struct user_change *copy = (struct user_change *)(batch + 1);
   *copy = *change;
   batch->user = copy;
+  *ret_batch = batch;
+  return STATUS_OK;
+}
+
+enum status batch_make_key(const struct key_change *change, struct batch **ret_batch) {
+  const struct store_key *key = &change->key;
+  const char *texts[] = {change->id,           change->plan, change->who.tenant_id,
+                         change->who.owner_id, key->id,      key->tenant_id,
+                         key->owner_id,        key->name,    key->scopes};
+  size_t size = sizeof(struct batch) + sizeof *change;
+  for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) size += text_size(texts[i]);
+  if (size > BATCH_MAX_BYTES) return STATUS_TOO_LARGE;
+  struct batch *batch = malloc(size);
+  if (!batch) return STATUS_NOMEM;
+  *batch = (struct batch){.size = size, .debate_id = ""};
+  struct key_change *copy = (struct key_change *)(batch + 1);
+  char *at = (char *)(copy + 1);
+  *copy = *change;
+  copy->id = put_text(&at, change->id);
+  copy->plan = put_text(&at, change->plan);
+  copy->who.tenant_id = put_text(&at, change->who.tenant_id);
+  copy->who.owner_id = put_text(&at, change->who.owner_id);
+  copy->key.id = put_text(&at, key->id);
+  copy->key.tenant_id = put_text(&at, key->tenant_id);
+  copy->key.owner_id = put_text(&at, key->owner_id);
+  copy->key.name = put_text(&at, key->name);
+  copy->key.scopes = put_text(&at, key->scopes);
+  copy->key.replaced_by = NULL;
+  batch->key_change = copy;
   *ret_batch = batch;
   return STATUS_OK;
 }

@@ -17,9 +17,9 @@ static const char *const commit_sql[COMMIT_STATEMENTS] = {
     [COMMIT_INSERT_DEBATE] =
         "INSERT INTO debates (id, slug, tenant_id, owner_id, status, outcome, consensus,"
         " created_ms, completed_ms, duration_ms, rounds_used, confidence_ppm, cost_usd_micro,"
-        " consensus_reached, degraded, demo, is_public, agents, task, metadata)"
+        " consensus_reached, degraded, demo, is_public, agents, task, metadata, key_id)"
         " VALUES (?2, ?3 || ?4 || ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18,"
-        " ?19, ?20, ?21, ?22, ?23) ON CONFLICT (slug) DO NOTHING",
+        " ?19, ?20, ?21, ?22, ?23, ?24) ON CONFLICT (slug) DO NOTHING",
     [COMMIT_UPDATE_DEBATE] =
         "UPDATE debates SET status = ?8, outcome = ?9, completed_ms = ?12, duration_ms = ?13,"
         " rounds_used = ?14, confidence_ppm = ?15, cost_usd_micro = ?16, consensus_reached = ?17,"
@@ -42,11 +42,6 @@ static const char *const commit_sql[COMMIT_STATEMENTS] = {
     [COMMIT_TRIM_BREAKERS] =
         "DELETE FROM circuit_breakers WHERE name IN (SELECT name FROM circuit_breakers"
         " ORDER BY changed_in DESC, name LIMIT -1 OFFSET ?1)",
-    [COMMIT_SPEND] =
-        "INSERT INTO spending (day, tenant_id, owner_id, tokens, usd_micro, unpriced)"
-        " VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (day, tenant_id, owner_id) DO UPDATE SET"
-        " tokens = tokens + excluded.tokens, usd_micro = usd_micro + excluded.usd_micro,"
-        " unpriced = unpriced + excluded.unpriced",
     /* A key that has expired is free again. */
     [COMMIT_INSERT_KEY] =
         "INSERT INTO idempotency_keys (tenant_id, owner_id, key, digest, debate_id, created_ms)"
@@ -88,6 +83,12 @@ enum status commit_init(struct commit *commit, sqlite3 *db,
   if (known_init(&commit->known)) {
     commit_done(commit);
     return error_set(err, STATUS_NOMEM, NULL, "out of memory");
+  }
+  enum status more = bookings_init(&commit->bookings, db, err);
+  if (!more) more = quota_init(&commit->quota, db, err);
+  if (more) {
+    commit_done(commit);
+    return more;
   }
   for (int i = 0; i < COMMIT_STATEMENTS; i++) {
     enum status status = sqlite_prepare(db, commit_sql[i], &commit->statements[i], err);
@@ -159,6 +160,7 @@ static int insert_debate(struct commit *commit, const struct batch *batch, int64
   bind_text(s, 21, row->agents ? row->agents : "[]");
   bind_text(s, 22, row->task);
   bind_text(s, 23, row->metadata);
+  bind_text(s, 24, row->key_id);
   int rc = step(s);
   if (rc == SQLITE_OK && sqlite3_changes(commit->db) == 0) {
     bind_text(s, 4, "-");
@@ -314,38 +316,6 @@ static int drop_traces(struct commit *commit, const struct batch *batch) {
   return rc;
 }
 
-/* Writes the spending that was put off. */
-static int flush_spending(struct commit *commit) {
-  const struct store_spending *spent = &commit->spending;
-  sqlite3_stmt *s = commit->statements[COMMIT_SPEND];
-  if (!spent->tenant_id) return SQLITE_OK;
-  sqlite3_bind_int64(s, 1, spent->day);
-  bind_text(s, 2, spent->tenant_id);
-  bind_text(s, 3, spent->owner_id);
-  sqlite3_bind_int64(s, 4, spent->tokens);
-  sqlite3_bind_int64(s, 5, spent->usd_micro);
-  sqlite3_bind_int64(s, 6, spent->unpriced);
-  commit->spending = (struct store_spending){0};
-  return step(s);
-}
-
-/* Many batches of a transaction change the same row: it is written once. */
-static int put_spending(struct commit *commit, const struct store_spending *more) {
-  struct store_spending *sum = &commit->spending;
-  bool same = sum->tenant_id && sum->day == more->day &&
-              strcmp(sum->tenant_id, more->tenant_id) == 0 &&
-              strcmp(sum->owner_id, more->owner_id) == 0;
-  int rc = same ? SQLITE_OK : flush_spending(commit);
-  if (!same) {
-    *sum = *more;
-    return rc;
-  }
-  sum->tokens += more->tokens;
-  sum->usd_micro += more->usd_micro;
-  sum->unpriced += more->unpriced;
-  return rc;
-}
-
 /* What was put off may be the debate's own. */
 static int write_deletion(struct commit *commit, const struct deletion *deletion) {
   int rc = flush_events(commit);
@@ -389,17 +359,42 @@ static int start_item(struct commit *commit, const struct batch *batch) {
   return rc == SQLITE_OK && sqlite3_changes(commit->db) == 0 ? SQLITE_CONSTRAINT : rc;
 }
 
+/* What was queued behind a failed batch of the same debate was made in the belief that it would be
+ * stored. */
+static void fail_rest(const struct batch *failed) {
+  for (struct batch *b = failed->next; b; b = b->next)
+    if (b->result == STATUS_OK && batch_same_debate(failed, b)) b->result = failed->result;
+}
+
+/* A plan that has none left is no error of the transaction: of this batch nothing was written yet.
+ */
+static int check_quota(struct commit *commit, struct batch *batch) {
+  bool taken = true;
+  int rc = SQLITE_OK;
+  if (batch->change == STORE_ROW_INSERT)
+    rc = quota_take(&commit->quota, batch->row.tenant_id ? batch->row.tenant_id : "local",
+                    batch->row.created_ms, &taken);
+  if (!taken) {
+    batch->result = STATUS_QUOTA;
+    fail_rest(batch);
+  }
+  return rc;
+}
+
 /* A log has no holes: an event that is not the next one would hide a lost one for ever. */
-static int write_change(struct commit *commit, const struct batch *batch) {
+static int write_change(struct commit *commit, struct batch *batch) {
   if (batch->only_audit) return SQLITE_OK;
   if (batch->breaker) return write_breaker(commit, batch->breaker);
   if (batch->traces) return drop_traces(commit, batch);
   if (batch->deletion) return write_deletion(commit, batch->deletion);
   if (batch->job) return job_change_write(commit->db, batch->job);
   if (batch->user) return user_change_write(commit->db, batch->user);
+  if (batch->key_change) return key_change_write(commit->db, batch->key_change);
+  int rc = check_quota(commit, batch);
+  if (rc != SQLITE_OK || batch->result != STATUS_OK) return rc;
   struct known_debate unkept = {0}, *debate = known_place(&commit->known, batch->debate_id);
   if (!debate) debate = &unkept;
-  int rc = find_debate(commit, batch, debate);
+  rc = find_debate(commit, batch, debate);
   if (rc == SQLITE_OK && batch->key) rc = write_key(commit, batch);
   if (rc == SQLITE_OK && batch->origin.parent_id) rc = write_lineage(commit, batch);
   if (rc == SQLITE_OK && batch->origin.batch_id) rc = start_item(commit, batch);
@@ -410,13 +405,14 @@ static int write_change(struct commit *commit, const struct batch *batch) {
   if (rc == SQLITE_OK && (batch->change == STORE_ROW_UPDATE || ends_with_its_start(batch)))
     rc = update_debate(commit, batch, debate->num);
   for (size_t i = 0; rc == SQLITE_OK && i < batch->spending_count; i++)
-    rc = put_spending(commit, &batch->spending[i]);
+    rc = bookings_add(&commit->bookings, &batch->spending[i]);
   return rc;
 }
 
-static int write_batch(struct commit *commit, const struct batch *batch) {
+static int write_batch(struct commit *commit, struct batch *batch) {
   int rc = write_change(commit, batch);
-  return rc == SQLITE_OK && batch->audit ? audit_writer_write(&commit->audit, batch->audit) : rc;
+  bool written = rc == SQLITE_OK && batch->result == STATUS_OK;
+  return written && batch->audit ? audit_writer_write(&commit->audit, batch->audit) : rc;
 }
 
 /* Whether trying again could never help: it is the batch that is wrong, not the disk. */
@@ -434,13 +430,6 @@ static enum status final_status(int rc) {
   return (rc & 0xff) == SQLITE_TOOBIG ? STATUS_TOO_LARGE : STATUS_CONFLICT;
 }
 
-/* What was queued behind a failed batch of the same debate was made in the belief that it would be
- * stored. */
-static void fail_rest(const struct batch *failed) {
-  for (struct batch *b = failed->next; b; b = b->next)
-    if (b->result == STATUS_OK && batch_same_debate(failed, b)) b->result = failed->result;
-}
-
 /* With a savepoint for each batch, which costs a copy of every page it touches: only after an
  * attempt without them has met a batch that is wrong. */
 static int write_carefully(struct commit *commit, struct batch *first) {
@@ -452,13 +441,13 @@ static int write_carefully(struct commit *commit, struct batch *first) {
     if (commit->archive) archive_mark(commit->archive);
     if (rc == SQLITE_OK) rc = write_batch(commit, b);
     if (rc == SQLITE_OK) rc = flush_events(commit);
-    if (rc == SQLITE_OK) rc = flush_spending(commit);
+    if (rc == SQLITE_OK) rc = bookings_flush(&commit->bookings);
     if (is_final(rc)) {
       b->result = final_status(rc);
       fail_rest(b);
       known_forget(&commit->known);
       commit->pending_count = 0;
-      commit->spending = (struct store_spending){0};
+      bookings_forget(&commit->bookings);
       commit->audit.now = audited;
       rc = run(commit, COMMIT_UNDO);
       if (commit->archive) archive_rewind(commit->archive);
@@ -473,13 +462,13 @@ static int write_quickly(struct commit *commit, struct batch *first) {
   for (struct batch *b = first; rc == SQLITE_OK && b; b = b->next)
     if (b->result == STATUS_OK) rc = write_batch(commit, b);
   if (rc == SQLITE_OK) rc = flush_events(commit);
-  return rc == SQLITE_OK ? flush_spending(commit) : rc;
+  return rc == SQLITE_OK ? bookings_flush(&commit->bookings) : rc;
 }
 
 /* Some errors have already rolled the transaction back (sqlite.org/lang_transaction.html). */
 static void roll_back(struct commit *commit) {
   commit->pending_count = 0;
-  commit->spending = (struct store_spending){0};
+  bookings_forget(&commit->bookings);
   known_forget(&commit->known);
   if (!sqlite3_get_autocommit(commit->db)) run(commit, COMMIT_ROLLBACK);
   if (commit->archive) archive_end(commit->archive, false);
@@ -502,8 +491,15 @@ static int end(struct commit *commit) {
   return rc;
 }
 
+/* What an attempt refused that was rolled back: the next one may have room for it. */
+static void forget_quota(struct batch *first) {
+  for (struct batch *b = first; b; b = b->next)
+    if (b->result == STATUS_QUOTA) b->result = STATUS_OK;
+}
+
 static int transact(struct commit *commit, struct batch *first,
                     int (*write)(struct commit *, struct batch *)) {
+  forget_quota(first);
   int rc = begin(commit);
   if (rc == SQLITE_OK) rc = write(commit, first);
   return rc == SQLITE_OK ? end(commit) : rc;
@@ -555,6 +551,8 @@ void commit_done(struct commit *commit) {
   archive_stop(commit->archive);
   for (int i = 0; i < COMMIT_STATEMENTS; i++) sqlite3_finalize(commit->statements[i]);
   audit_writer_done(&commit->audit);
+  bookings_done(&commit->bookings);
+  quota_done(&commit->quota);
   known_done(&commit->known);
   sqlite_close(commit->db);
   *commit = (struct commit){0};

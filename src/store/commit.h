@@ -7,7 +7,9 @@
 
 #include "store/archive.h"
 #include "store/batch.h"
+#include "store/bookings.h"
 #include "store/known.h"
+#include "store/quota.h"
 #include "store/sqlite.h"
 
 enum commit_statement {
@@ -26,7 +28,6 @@ enum commit_statement {
   COMMIT_UPDATE_BREAKER,
   COMMIT_INSERT_BREAKER,
   COMMIT_TRIM_BREAKERS,
-  COMMIT_SPEND,
   COMMIT_INSERT_KEY,
   COMMIT_TRIM_KEYS,
   COMMIT_INSERT_LINEAGE,
@@ -51,8 +52,8 @@ struct commit {
   struct audit_writer audit;
   struct commit_event pending[COMMIT_PENDING_MAX];
   size_t pending_count;
-  struct store_spending
-      spending;  /* of one principal's day, put off likewise; tenant_id NULL = none */
+  struct bookings bookings; /* put off likewise */
+  struct quota quota;
   bool careful;  /* one event a statement, so that a savepoint survives a wrong one */
   int wal_pages; /* in the write-ahead log after the last transaction */
 };

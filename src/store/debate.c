@@ -5,8 +5,8 @@
 #include <stdlib.h>
 
 void store_debate_done(struct store_debate *d) {
-  char *texts[] = {d->id,     d->tenant_id, d->owner_id, d->slug,    d->task,
-                   d->agents, d->metadata,  d->status,   d->outcome, d->consensus};
+  char *texts[] = {d->id,       d->tenant_id, d->owner_id, d->slug,      d->task,  d->agents,
+                   d->metadata, d->status,    d->outcome,  d->consensus, d->key_id};
   for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) free(texts[i]);
   *d = (struct store_debate){0};
 }
@@ -29,11 +29,17 @@ static void get_numbers(sqlite3_stmt *row, struct store_debate *d) {
   d->last_seq = (uint64_t)sqlite3_column_int64(row, 20);
 }
 
-enum { TEXTS = 10 };
+enum { TEXTS = 11, KEY_COLUMN = 21 };
+
+/* The texts come first but for the last one. */
+static int text_column(int text) {
+  return text == TEXTS - 1 ? KEY_COLUMN : text;
+}
 
 static void get_texts(struct store_debate *d, char **texts[TEXTS]) {
-  char **in_order[TEXTS] = {&d->id,     &d->tenant_id, &d->owner_id, &d->slug,    &d->task,
-                            &d->agents, &d->metadata,  &d->status,   &d->outcome, &d->consensus};
+  char **in_order[TEXTS] = {&d->id,      &d->tenant_id, &d->owner_id, &d->slug,
+                            &d->task,    &d->agents,    &d->metadata, &d->status,
+                            &d->outcome, &d->consensus, &d->key_id};
   memcpy(texts, in_order, sizeof in_order);
 }
 
@@ -42,9 +48,11 @@ enum status debate_from_row(sqlite3_stmt *row, struct store_debate *ret_debate) 
   char **texts[TEXTS];
   get_texts(&d, texts);
   for (int i = 0; i < TEXTS; i++) {
-    if (sqlite3_column_type(row, i) == SQLITE_NULL) continue;
-    const char *text = (const char *)sqlite3_column_text(row, i);
-    if (text) *texts[i] = bytes_dup((struct bytes){text, (size_t)sqlite3_column_bytes(row, i)});
+    int column = text_column(i);
+    if (sqlite3_column_type(row, column) == SQLITE_NULL) continue;
+    const char *text = (const char *)sqlite3_column_text(row, column);
+    if (text)
+      *texts[i] = bytes_dup((struct bytes){text, (size_t)sqlite3_column_bytes(row, column)});
     if (*texts[i]) continue;
     store_debate_done(&d);
     return STATUS_NOMEM;
@@ -61,8 +69,8 @@ enum status debate_from_row_packed(sqlite3_stmt *row, struct store_debate *ret_d
   size_t sizes[TEXTS], size = 0;
   get_texts(&d, texts);
   for (int i = 0; i < TEXTS; i++) {
-    from[i] = (const char *)sqlite3_column_text(row, i);
-    sizes[i] = from[i] ? (size_t)sqlite3_column_bytes(row, i) + 1 : 0;
+    from[i] = (const char *)sqlite3_column_text(row, text_column(i));
+    sizes[i] = from[i] ? (size_t)sqlite3_column_bytes(row, text_column(i)) + 1 : 0;
     size += sizes[i];
   }
   char *at = from[0] ? malloc(size) : NULL;

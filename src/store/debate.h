@@ -11,7 +11,7 @@
   "id, tenant_id, owner_id, slug, task, agents, " metadata                               \
   ", status, outcome, consensus,"                                                        \
   " created_ms, completed_ms, duration_ms, rounds_used, confidence_ppm, cost_usd_micro," \
-  " consensus_reached, degraded, demo, is_public, " last_seq
+  " consensus_reached, degraded, demo, is_public, " last_seq ", key_id"
 #define DEBATE_LAST_SEQ "coalesce((SELECT max(seq) FROM events WHERE debate = num), 0)"
 
 /* STATUS_NOMEM; the result is the caller's. */

@@ -28,6 +28,9 @@ static inline enum scope scope_of(const struct principal *who) {
 void principal_bind(sqlite3_stmt *statement, const struct principal *who);
 #define VISIBLE_TO_PRINCIPAL "(?3 = 2 OR (tenant_id = ?1 AND (?3 = 1 OR owner_id = ?2)))"
 
+/* The same condition for one scope, by which an index can be used. */
+const char *scope_condition(enum scope scope);
+
 /* "INDEXED BY ... WHERE ..." of all debates of the principal's scope: follows `FROM debates`, takes
  * the same parameters, and its order is (created_ms, id). */
 const char *list_scope_condition(const struct principal *who);

@@ -9,7 +9,7 @@ static int put_job(sqlite3 *db, const struct store_job *job) {
   sqlite3_stmt *s;
   int rc = sqlite3_prepare_v2(db,
                               "INSERT INTO batches (id, tenant_id, owner_id, max_parallel, items,"
-                              " created_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                              " created_ms, key_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
                               -1, &s, NULL);
   if (rc != SQLITE_OK) return rc;
   sqlite3_bind_text(s, 1, job->id, -1, SQLITE_STATIC);
@@ -18,6 +18,7 @@ static int put_job(sqlite3 *db, const struct store_job *job) {
   sqlite3_bind_int64(s, 4, job->max_parallel);
   sqlite3_bind_int64(s, 5, job->items);
   sqlite3_bind_int64(s, 6, job->created_ms);
+  sqlite3_bind_text(s, 7, job->key_id, -1, SQLITE_STATIC);
   rc = sqlite3_step(s);
   sqlite3_finalize(s);
   return rc == SQLITE_DONE ? SQLITE_OK : rc;
@@ -126,13 +127,14 @@ enum status store_fail_item(struct store *store, const char *job_id, int64_t ite
 
 /* ---- reading ---- */
 
-#define JOB_SELECT                                                                         \
-  "SELECT b.id, b.tenant_id, b.owner_id, b.max_parallel, b.items, b.created_ms,"           \
-  " coalesce(b.cancelled_ms, -1), count(*) FILTER (WHERE i.debate_id IS NULL AND"          \
-  " i.error IS NULL), count(i.error), count(*) FILTER (WHERE d.status IN ('pending',"      \
-  " 'running')), count(*) FILTER (WHERE d.status = 'completed'), count(*) FILTER (WHERE"   \
-  " d.status = 'failed'), count(*) FILTER (WHERE d.status = 'cancelled'), count(*) FILTER" \
-  " (WHERE i.debate_id IS NOT NULL AND d.id IS NULL) FROM batches b JOIN batch_items i ON" \
+#define JOB_SELECT                                                                                 \
+  "SELECT b.id, b.tenant_id, b.owner_id, b.max_parallel, b.items, b.created_ms,"                   \
+  " coalesce(b.cancelled_ms, -1), count(*) FILTER (WHERE i.debate_id IS NULL AND"                  \
+  " i.error IS NULL), count(i.error), count(*) FILTER (WHERE d.status IN ('pending',"              \
+  " 'running')), count(*) FILTER (WHERE d.status = 'completed'), count(*) FILTER (WHERE"           \
+  " d.status = 'failed'), count(*) FILTER (WHERE d.status = 'cancelled'), count(*) FILTER"         \
+  " (WHERE i.debate_id IS NOT NULL AND d.id IS NULL), b.key_id FROM batches b JOIN batch_items i " \
+  "ON"                                                                                             \
   " i.batch_id = b.id LEFT JOIN debates d ON d.id = i.debate_id"
 #define JOB_VISIBLE "(?3 = 2 OR (b.tenant_id = ?1 AND (?3 = 1 OR b.owner_id = ?2)))"
 
@@ -140,6 +142,7 @@ static void give_job(sqlite3_stmt *s, store_job_fn *each, void *ctx) {
   struct store_job job = {.id = (const char *)sqlite3_column_text(s, 0),
                           .tenant_id = (const char *)sqlite3_column_text(s, 1),
                           .owner_id = (const char *)sqlite3_column_text(s, 2),
+                          .key_id = (const char *)sqlite3_column_text(s, 14),
                           .max_parallel = sqlite3_column_int64(s, 3),
                           .items = sqlite3_column_int64(s, 4),
                           .created_ms = sqlite3_column_int64(s, 5),

@@ -11,6 +11,7 @@
 
 struct store_job {
   const char *id, *tenant_id, *owner_id;
+  const char *key_id;   /* the API key that it came with, or NULL */
   int64_t max_parallel; /* debates of it that run or wait to run at once */
   int64_t items;
   int64_t created_ms, cancelled_ms; /* Unix; -1 = it was not cancelled */

@@ -22,6 +22,9 @@ enum reader_statement {
   READER_EXPIRED,
   READER_BREAKERS,
   READER_SPENDING,
+  READER_KEY,
+  READER_KEY_SPENDING,
+  READER_PLAN,
   READER_START_KEY,
   READER_TRACES,
   READER_CHILDREN,
@@ -36,7 +39,9 @@ enum reader_statement {
   READER_PANELS = READER_DAYS + 3,
   READER_TOTALS = READER_PANELS + 3, /* two for each scope: any status, one status */
   READER_LISTS = READER_TOTALS + 6,  /* four for each scope: by status or not, by cursor or not */
-  READER_ENDED = READER_LISTS + 12,
+  READER_KEYS = READER_LISTS + 12,   /* one for each scope, as the next */
+  READER_USAGE = READER_KEYS + 3,
+  READER_ENDED = READER_USAGE + 3,
   READER_ENDED_AT,
   READER_AUDIT_FORWARD,
   READER_AUDIT_BACKWARD,

@@ -182,6 +182,15 @@ void principal_bind(sqlite3_stmt *statement, const struct principal *who) {
   sqlite3_bind_int(statement, 3, (int)scope_of(who));
 }
 
+const char *scope_condition(enum scope scope) {
+  switch (scope) {
+    case SCOPE_SYSTEM: return "1";
+    case SCOPE_TENANT: return "tenant_id = ?1";
+    case SCOPE_OWNER:
+    default: return "tenant_id = ?1 AND owner_id = ?2";
+  }
+}
+
 static enum status ping(struct reader_pool *pool, struct error *err) {
   struct reader *reader;
   sqlite3_stmt *s;

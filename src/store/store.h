@@ -68,6 +68,7 @@ struct store_debate {
   char *status;    /* pending, running, completed, failed, cancelled */
   char *outcome;   /* debate_end's, or NULL while it runs */
   char *consensus; /* the rule */
+  char *key_id;    /* the API key that started it, or NULL */
   int64_t created_ms;
   int64_t completed_ms; /* -1 while it runs */
   int64_t duration_ms;  /* running time, -1 while it runs */
@@ -90,12 +91,27 @@ enum store_row_change { STORE_ROW_NONE, STORE_ROW_INSERT, STORE_ROW_UPDATE };
  * status. */
 typedef void store_done_fn(void *ctx, enum status status);
 
-/* What somebody spent on a UTC day, or by how much that changes: then it may be less than 0. */
+/* What was used, of one provider and model; or, with both "", debates that began. */
+struct store_usage {
+  const char *provider, *model;
+  int64_t debates;
+  int64_t turns; /* turns of a debate that were asked */
+  int64_t calls; /* attempts that ended: what follows is their sum */
+  int64_t tokens, tokens_in, tokens_out;
+  int64_t usd_micro;
+  int64_t unpriced; /* calls whose cost nobody knows */
+};
+
+/* What somebody spent on a UTC day, reserves of open attempts included, or by how much that
+ * changes: then it may be less than 0. */
 struct store_spending {
   const char *tenant_id, *owner_id;
-  int64_t day; /* since 1970-01-01 */
+  const char *key_id; /* NULL = no API key's */
+  int64_t day;        /* since 1970-01-01 */
   int64_t tokens, usd_micro;
-  int64_t unpriced; /* attempts whose cost nobody knows */
+  int64_t unpriced;                /* attempts whose cost nobody knows */
+  const struct store_usage *usage; /* what ended on it, to be booked as well; none when read */
+  size_t usage_count;
 };
 
 /* Queues one batch for one debate: its events in order and its row, in one transaction. Copies
@@ -106,7 +122,9 @@ struct store_spending {
  * itself: nothing was taken. `done` gets STATUS_CONFLICT when a seq is not the log's next one, when
  * the id to insert is taken or the one to append to unknown, and for what was queued behind such a
  * batch.
- * `spending` is what the events change in what was spent; in the same transaction, like the row. */
+ * `spending` is what the events change in what was spent and used; in the same transaction, like
+ * the row. A debate that is inserted counts against its tenant's plan (base/plan.h): STATUS_QUOTA
+ * when that has none left, and nothing was written. */
 MUST_CHECK enum status store_append(struct store *store, const char *debate_id,
                                     const struct store_event *events, size_t count,
                                     enum store_row_change change, const struct store_debate *row,

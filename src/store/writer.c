@@ -35,6 +35,7 @@ struct writer {
   } listeners[WRITER_LISTENERS];
   struct commit commit; /* the writer's thread's own */
   pthread_t thread;
+  _Atomic uint64_t keys_generation;
   atomic_llong busy_since_us; /* the thread works; 0 = it waits, for work or to try again */
 };
 
@@ -132,6 +133,10 @@ static void give_back(struct writer *w, const struct batch *first) {
   pthread_mutex_unlock(&w->lock);
 }
 
+uint64_t writer_keys_generation(const struct writer *w) {
+  return w->keys_generation;
+}
+
 size_t writer_queued_bytes(struct writer *w) {
   pthread_mutex_lock(&w->lock);
   size_t bytes = w->queued_bytes;
@@ -202,6 +207,12 @@ void writer_listen(struct writer *w, enum writer_listener listener, store_wake_f
   pthread_mutex_unlock(&w->listener_lock);
 }
 
+/* What was read of keys may be out of date: of the key itself, or of its owner. */
+static bool changes_keys(const struct batch *b) {
+  return (b->key_change && b->key_change->kind != KEY_USE) ||
+         (b->user && b->user->kind == USER_CHANGE);
+}
+
 /* Tells everybody, in the order of their calls. */
 static void finish(struct writer *w, struct batch *first) {
   size_t events = 0;
@@ -215,6 +226,7 @@ static void finish(struct writer *w, struct batch *first) {
     else
       events += b->traces ? 0 : b->count;
     if (b->result == STATUS_OK && b->audit) audit_pending_tell(b->audit);
+    if (changes_keys(b)) w->keys_generation++;
     if (b->done) b->done(b->ctx, b->result);
     batch_free(b);
   }
@@ -228,6 +240,8 @@ static void finish(struct writer *w, struct batch *first) {
 /* Nobody was promised it: what it would begin or undo is as it was. */
 static bool is_unpromised(const struct batch *b) {
   return b->change == STORE_ROW_INSERT || b->deletion || b->job || b->user;
+  return b->change == STORE_ROW_INSERT || b->deletion || b->job ||
+         (b->key_change && b->key_change->kind != KEY_USE);
 }
 
 static bool is_behind(const struct batch *refused, const struct batch *b) {

@@ -44,6 +44,9 @@ enum writer_listener { WRITER_TRACER, WRITER_RATER, WRITER_LISTENERS };
 void writer_listen(struct writer *writer, enum writer_listener listener, store_wake_fn *wake,
                    void *ctx);
 
+/* Any thread: grows with every commit that changed an API key, before its done function. */
+uint64_t writer_keys_generation(const struct writer *writer);
+
 /* Any thread: what waits in the queue or is being written. */
 size_t writer_queued_bytes(struct writer *writer);
 

@@ -174,9 +174,10 @@ static void every_table_is_brought_back(void **state) {
   add_debate(f, "d1");
   copy_database(f->memory_path, base_path);
   add_debate(f, "d2");
-  struct store_spending spent[] = {{"local", "local", 20000, 100, 5, 0},
-                                   {"local", "other", 20000, 7, 0, 1},
-                                   {"local", "local", 20000, -30, -2, 0}};
+  struct store_spending spent[] = {
+      {.tenant_id = "local", .owner_id = "local", .day = 20000, .tokens = 100, .usd_micro = 5},
+      {.tenant_id = "local", .owner_id = "other", .day = 20000, .tokens = 7, .unpriced = 1},
+      {.tenant_id = "local", .owner_id = "local", .day = 20000, .tokens = -30, .usd_micro = -2}};
   struct store_debate row = make_debate("task", 1);
   row.status = (char *)"completed";
   row.outcome = (char *)"agreed \xc3\xa4";
@@ -210,7 +211,8 @@ static void what_was_rolled_back_stays_away(void **state) {
   hold_writer(f, "d1", 2);
   struct answers a;
   answers_init(&a);
-  struct store_spending spent = {"local", "local", 20000, 100, 5, 0};
+  struct store_spending spent = {
+      .tenant_id = "local", .owner_id = "local", .day = 20000, .tokens = 100, .usd_micro = 5};
   for (uint64_t i = 0; i < 30; i++) { /* each third has a seq that is not the next one */
     struct store_event e[2] = {make_event(i / 3 * 2 + 3, "{}"), make_event(i / 3 * 2 + 4, "{}")};
     char id[8];
@@ -300,8 +302,17 @@ static void act(struct fixture *f, struct world *w, uint32_t *seed) {
   bool wrong = kind == 1 && !fresh;
   if (wrong) events[draw(seed, (uint32_t)count)].seq = 500000;
   if (!wrong) w->seqs[i] += count;
-  struct store_spending spent[2] = {{"local", "local", draw(seed, 3), draw(seed, 90), 3, 0},
-                                    {"local", id, draw(seed, 2), draw(seed, 90), 3, 1}};
+  struct store_spending spent[2] = {{.tenant_id = "local",
+                                     .owner_id = "local",
+                                     .day = draw(seed, 3),
+                                     .tokens = draw(seed, 90),
+                                     .usd_micro = 3},
+                                    {.tenant_id = "local",
+                                     .owner_id = id,
+                                     .day = draw(seed, 2),
+                                     .tokens = draw(seed, 90),
+                                     .usd_micro = 3,
+                                     .unpriced = 1}};
   enum store_row_change change = fresh           ? STORE_ROW_INSERT
                                  : draw(seed, 3) ? STORE_ROW_NONE
                                                  : STORE_ROW_UPDATE;

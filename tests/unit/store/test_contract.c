@@ -746,10 +746,22 @@ static void spending_is_kept_with_its_events(void **state) {
   struct fixture *f = *state;
   struct answers a;
   answers_init(&a);
-  const struct store_spending first[] = {{"acme", "alice", 10, 1000, 50, 1},
-                                         {"acme", "alice", 11, 7, 0, 0}};
-  const struct store_spending second[] = {{"acme", "bob", 10, 300, 20, 0}};
-  const struct store_spending less[] = {{"acme", "alice", 10, -600, -30, -1}};
+  const struct store_spending first[] = {
+      {.tenant_id = "acme",
+       .owner_id = "alice",
+       .day = 10,
+       .tokens = 1000,
+       .usd_micro = 50,
+       .unpriced = 1},
+      {.tenant_id = "acme", .owner_id = "alice", .day = 11, .tokens = 7}};
+  const struct store_spending second[] = {
+      {.tenant_id = "acme", .owner_id = "bob", .day = 10, .tokens = 300, .usd_micro = 20}};
+  const struct store_spending less[] = {{.tenant_id = "acme",
+                                         .owner_id = "alice",
+                                         .day = 10,
+                                         .tokens = -600,
+                                         .usd_micro = -30,
+                                         .unpriced = -1}};
   append_spending(f, &a, "d1", 1, first, 2);
   append_spending(f, &a, "d2", 1, second, 1);
   append_spending(f, &a, "d1", 2, less, 1);
@@ -775,7 +787,8 @@ static void spending_fails_with_its_batch(void **state) {
   struct answers a;
   gate_init(&gate);
   answers_init(&a);
-  const struct store_spending ten[] = {{"acme", "alice", 10, 10, 1, 0}};
+  const struct store_spending ten[] = {
+      {.tenant_id = "acme", .owner_id = "alice", .day = 10, .tokens = 10, .usd_micro = 1}};
   struct store_event e = make_event(1, "{}");
   struct store_debate row = make_debate("task", 1);
   assert_int_equal(

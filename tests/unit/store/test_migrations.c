@@ -110,7 +110,12 @@ static void fill_memory(struct fixture *f) {
   fixture_open(f);
   struct store_debate row = make_debate("task", 1);
   struct store_event e = make_event(1, "{\"content\":\"text\"}");
-  const struct store_spending spent = {"local", "local", 1, 10, 20, 1};
+  const struct store_spending spent = {.tenant_id = "local",
+                                       .owner_id = "local",
+                                       .day = 1,
+                                       .tokens = 10,
+                                       .usd_micro = 20,
+                                       .unpriced = 1};
   const struct store_breaker breaker = {"acme/m-1", 2, 5, 60000, 1, -1, 1, -1, ""};
   assert_int_equal(
       store_append(f->store, "d1", &e, 1, STORE_ROW_INSERT, &row, &spent, 1, answers_add, &a),

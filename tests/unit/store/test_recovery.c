@@ -654,7 +654,8 @@ static void a_foreign_rule_fails_one_batch(void **state) {
   }
   const char *ids[] = {"d1", "d2", "d3"};
   for (int i = 0; i < 3; i++) {
-    const struct store_spending spent = {"local", ids[i], 1, 10, 0, 0};
+    const struct store_spending spent = {
+        .tenant_id = "local", .owner_id = ids[i], .day = 1, .tokens = 10};
     if (i == 2) bad[10].type = "good";
     assert_int_equal(
         store_append(f->store, ids[i], bad, 12, STORE_ROW_INSERT, &row, &spent, 1, answers_add, &a),
