@@ -4,9 +4,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 
-#include <inttypes.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 static const char *const action_names[AUDIT_ACTIONS] = {
@@ -166,28 +164,29 @@ static bool is_repeat(struct audit *audit, const struct audit_entry *entry, int6
   return counted;
 }
 
-/* The detail with how often it came: {"repeated": n, ...}. */
-static void add_repeated(struct audit_record *record, int64_t repeated) {
-  char text[STORE_AUDIT_DETAIL_MAX + 1];
-  struct bytes rest = {record->detail + 1, record->entry.detail.len - 1};
-  int len = snprintf(text, sizeof text, "{\"repeated\":%" PRId64 "%s%.*s", repeated,
-                     rest.len > 1 ? "," : "", (int)rest.len, rest.ptr);
-  if (len >= (int)sizeof text) return;
-  memcpy(record->detail, text, (size_t)len + 1);
-  record->entry.detail.len = (size_t)len;
+/* The record again, with how often it came in its detail. */
+static void add_repeated(const struct audit_act *act, int64_t repeated,
+                         struct audit_record *record) {
+  struct audit_act more = *act;
+  JSON_LATER json_t *detail = act->detail ? json_deep_copy(act->detail) : json_object();
+  if (!detail || json_object_set_new(detail, "repeated", json_integer(repeated))) return;
+  more.detail = detail;
+  audit_record_make(&more, record);
 }
 
 void audit_note(struct audit *audit, const struct audit_act *act) {
   struct audit_record record;
-  int64_t repeated = 0;
+  int64_t repeated = 0, now_ms;
   if (!audit) return;
+  now_ms = clock_wall_ms(audit->clock);
   audit_record_make(act, &record);
-  record.entry.at_ms = clock_wall_ms(audit->clock);
+  record.entry.at_ms = now_ms;
   if (comes_in_floods(act) && is_repeat(audit, &record.entry, &repeated)) {
     const char *labels[] = {audit_action_name(act->action), audit_outcome_name(act->outcome)};
     metric_add(METRIC_AUDIT_REPEATS, labels, 1);
     return;
   }
-  if (repeated) add_repeated(&record, repeated);
+  if (repeated) add_repeated(act, repeated, &record);
+  record.entry.at_ms = now_ms;
   put(audit, &record.entry);
 }

@@ -143,6 +143,16 @@ const struct command command_table[] = {
      .run = cli_backup,
      .flags = backup_flags,
      .options = backup_options},
+    {.name = "audit",
+     .usage = "audit list | export | verify [FILE] [flags]",
+     .summary = "who did what to this server, and whether that log is whole",
+     .example = "aragora audit list --action \"key.*\" --limit 50\n"
+                "aragora audit export --since 2026-11-01 > audit.jsonl\n"
+                "aragora audit verify --log /var/log/aragora/server.log\n"
+                "aragora audit verify audit.jsonl",
+     .run = cli_audit,
+     .flags = audit_flags,
+     .options = db_options},
     {.name = "healthcheck",
      .usage = "healthcheck [--server URL]",
      .summary = "ask a server whether it is healthy: exit code 0 or 1",

@@ -64,7 +64,7 @@ const struct command *command_find(const char *name);
 extern const struct flag server_flags[], ask_flags[], debates_flags[], replay_flags[],
     export_flags[], agents_flags[], batch_flags[], breakers_flags[], leaderboard_flags[],
     ratings_flags[], healthcheck_flags[], migrate_flags[], db_flags[], doctor_flags[],
-    backup_flags[], config_flags[], runbook_flags[], incident_flags[];
+    backup_flags[], audit_flags[], config_flags[], runbook_flags[], incident_flags[];
 int cli_server(int argc, char **argv);
 int cli_ask(int argc, char **argv);
 int cli_debates(int argc, char **argv);
@@ -76,6 +76,7 @@ int cli_breakers(int argc, char **argv);
 int cli_leaderboard(int argc, char **argv);
 int cli_ratings(int argc, char **argv);
 int cli_backup(int argc, char **argv);
+int cli_audit(int argc, char **argv);
 int cli_healthcheck(int argc, char **argv);
 int cli_migrate(int argc, char **argv);
 int cli_db(int argc, char **argv);

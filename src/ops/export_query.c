@@ -100,7 +100,7 @@ static bool is_number(const char *word) {
   return *word && strspn(word, "0123456789") == strlen(word);
 }
 
-static enum status read_time(const char *word, const char *field, bool end, int64_t *ret_ms,
+enum status export_time_read(const char *word, const char *field, bool end, int64_t *ret_ms,
                              struct error *err) {
   bool date_only = false;
   *ret_ms = -1;
@@ -133,8 +133,8 @@ enum status export_query_read(const struct export_words *words, struct export_qu
   enum status s = read_format(words->format, &q.format, err);
   if (!s) s = read_table(words->table, q.format, &q.table, err);
   if (!s) s = export_status_read(words->status, &q.status, err);
-  if (!s) s = read_time(words->since, "since", false, &q.since_ms, err);
-  if (!s) s = read_time(words->until, "until", true, &q.until_ms, err);
+  if (!s) s = export_time_read(words->since, "since", false, &q.since_ms, err);
+  if (!s) s = export_time_read(words->until, "until", true, &q.until_ms, err);
   if (!s) s = read_limit(words->limit, &q.limit, err);
   if (!s && q.until_ms >= 0 && q.since_ms > q.until_ms)
     s = error_set(err, STATUS_INVALID, "since", "must not be later than until");

@@ -36,6 +36,10 @@ struct export_words {
   const char *limit;
 };
 
+/* One of the times: -1 for NULL and ""; `end` = the last moment of what is named. */
+MUST_CHECK enum status export_time_read(const char *word, const char *field, bool end,
+                                        int64_t *ret_ms, struct error *err);
+
 /* STATUS_INVALID names the field, and says what is allowed. Borrows nothing. */
 MUST_CHECK enum status export_query_read(const struct export_words *words,
                                          struct export_query *ret_query, struct error *err);

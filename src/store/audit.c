@@ -75,7 +75,7 @@ static bool may_see(const struct principal *who, const struct audit_entry *e) {
 
 static bool matches(const struct store_audit_query *q, const struct audit_entry *e) {
   if (q->since_ms >= 0 && e->at_ms < q->since_ms) return false;
-  if (q->until_ms >= 0 && e->at_ms >= q->until_ms) return false;
+  if (q->until_ms >= 0 && e->at_ms > q->until_ms) return false;
   return is_action(q->action, e->action) && is(q->outcome, e->outcome) && is(q->actor, e->actor) &&
          is(q->tenant, e->tenant) && is(q->resource, e->resource);
 }

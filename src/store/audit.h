@@ -22,7 +22,7 @@ MUST_CHECK enum status store_put_audit(struct store *store, const struct audit_e
 struct store_audit_query {
   const char *action, *outcome, *actor, *tenant,
       *resource;              /* NULL = any; `action` may end in ".*" */
-  int64_t since_ms, until_ms; /* -1 = none; until is exclusive */
+  int64_t since_ms, until_ms; /* -1 = none; both inclusive */
   int64_t after;              /* rows beyond this one; 0 = from the beginning */
   int64_t before;             /* rows before this one; 0 = to the end */
   bool newest_first;

@@ -18,10 +18,13 @@ static void list_texts(struct audit_entry *e, struct bytes *texts[TEXTS]) {
   memcpy(texts, in_order, sizeof in_order);
 }
 
+/* As far as it is UTF-8, which files of the log must be. */
 static struct bytes cut(struct bytes text) {
-  return text.len > STORE_AUDIT_TEXT_MAX
-             ? (struct bytes){text.ptr, utf8_prefix(text, STORE_AUDIT_TEXT_MAX)}
-             : text;
+  size_t len = 0, more;
+  while (len < text.len && (more = utf8_char_length(text.ptr + len, text.len - len)) > 0 &&
+         len + more <= STORE_AUDIT_TEXT_MAX)
+    len += more;
+  return (struct bytes){text.ptr, len};
 }
 
 enum status audit_pending_make(const struct audit_entry *entry,

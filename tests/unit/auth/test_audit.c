@@ -134,7 +134,7 @@ static void a_flood_is_one_row_a_minute(void **state) {
   w->now_ms += 60000;
   note(w, AUDIT_LOGIN, AUDIT_REFUSED, "a", NULL);
   assert_string_equal(written(w),
-                      "user.login refused x {}; user.login refused x {\"repeated\":100,\"n\":1}; "
+                      "user.login refused x {}; user.login refused x {\"n\":1,\"repeated\":100}; "
                       "user.login refused x {}; ");
 }
 
