@@ -3,6 +3,7 @@
  *
  * Both are sent while they are made (ops/export.h). What goes wrong before the first piece is an
  * answer; later it cuts the connection, as a file that ends cleanly would pass for a whole one. */
+#include "api/exports.h"
 #include "api/audit_trail.h"
 #include "api/deleted.h"
 #include "api/handlers.h"
@@ -40,7 +41,7 @@ static void body_close(void *ctx) {
   struct body *b = ctx;
   const char *labels[] = {export_format_name(b->format), outcomes[b->outcome]};
   export_close(b->export);
-  if (b->many) atomic_fetch_sub(&b->api->exports, 1);
+  if (b->many) exports_leave(b->api);
   metric_add(METRIC_EXPORTS_ACTIVE, NULL, -1);
   metric_add(METRIC_EXPORTS, labels, 1);
   free(b);
@@ -192,7 +193,7 @@ void handle_debate_export(struct http_request *request, void *app) {
     send_body(request, body, options.id);
 }
 
-static enum status admit(struct api *api, struct error *err) {
+enum status exports_admit(struct api *api, struct error *err) {
   int64_t limit = api->parts.options->max_exports;
   if (atomic_fetch_add(&api->exports, 1) < limit) return STATUS_OK;
   atomic_fetch_sub(&api->exports, 1);
@@ -200,6 +201,10 @@ static enum status admit(struct api *api, struct error *err) {
             (long long)limit);
   err->retry_after_s = RETRY_AFTER_S;
   return STATUS_FULL;
+}
+
+void exports_leave(struct api *api) {
+  atomic_fetch_sub(&api->exports, 1);
 }
 
 /* It is the asking that counts: what goes out is known only once it has. */
@@ -226,10 +231,10 @@ void handle_debates_export(struct http_request *request, void *app) {
   words.until = http_request_query(request, "until");
   words.limit = http_request_query(request, "limit");
   enum status s = export_query_read(&words, &options.query, &err);
-  if (!s) s = admit(api, &err);
+  if (!s) s = exports_admit(api, &err);
   if (!s) {
     s = body_create(api, request, &options, &body, &err);
-    if (s) atomic_fetch_sub(&api->exports, 1);
+    if (s) exports_leave(api);
   }
   if (s || !body) {
     reply_failure(request, s, &err, NULL);

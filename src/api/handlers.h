@@ -43,6 +43,9 @@ void handle_replays_list(struct http_request *request, void *app);
 void handle_replay_show(struct http_request *request, void *app);
 void handle_replay_export(struct http_request *request, void *app);
 void handle_replay_page(struct http_request *request, void *app);
+/* audit.c; pool */
+void handle_audit_list(struct http_request *request, void *app);
+void handle_audit_export(struct http_request *request, void *app);
 /* agents.c */
 void handle_agents_list(struct http_request *request, void *app);
 /* breakers.c */

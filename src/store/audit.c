@@ -150,6 +150,16 @@ static enum status read_head(sqlite3 *db, struct audit_head *ret_head, struct er
   return status;
 }
 
+enum status store_read_audit_head(struct store *store, struct audit_head *ret_head,
+                                  struct error *err) {
+  struct reader *reader;
+  enum status status = reader_take(store->readers, &reader, err);
+  if (status) return status;
+  status = read_head(reader->db, ret_head, err);
+  reader_give(store->readers, reader);
+  return status;
+}
+
 static enum status walk_rows(sqlite3 *db, struct audit_walk *walk, struct error *err) {
   sqlite3_stmt *s;
   enum status status = read_head(db, &walk->head, err);

@@ -39,6 +39,10 @@ MUST_CHECK enum status store_read_audit(struct store *store, const struct princi
                                         const struct store_audit_query *query, store_audit_fn *each,
                                         void *ctx, int64_t *ret_next, struct error *err);
 
+/* Where the log begins and ends, as the database says. */
+MUST_CHECK enum status store_read_audit_head(struct store *store, struct audit_head *ret_head,
+                                             struct error *err);
+
 /* Walks over every row in one view of the database; the process's own, since a chain has no
  * tenants. */
 MUST_CHECK enum status store_walk_audit(struct store *store, struct audit_walk *walk,

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { TEXTS = 8, TRIM_AT_ONCE = 1000, HEX_SIZE = 2 * SHA256_SIZE + 1 };
+enum { TEXTS = 8, TRIM_AT_LEAST = 8, TRIM_AT_ONCE = 1000, HEX_SIZE = 2 * SHA256_SIZE + 1 };
 
 /* ---- a row that waits ---- */
 
@@ -249,11 +249,12 @@ static int hash_of(struct audit_writer *w, struct audit_mark *mark) {
   return rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : rc;
 }
 
-/* A hundredth of them at a time, so that not every row is followed by one that says what went. */
+/* A hundredth of them at a time, so that not every row is followed by one that says what went, and
+ * always more than that one adds. */
 static int trim(struct audit_writer *w, struct audit_mark *trimmed, int64_t at_ms,
                 struct audit_pending *pending) {
   if (w->rows_max <= 0 || w->now.seq - trimmed->seq <= w->rows_max) return SQLITE_OK;
-  int64_t step = w->rows_max / 100 + 1;
+  int64_t step = w->rows_max / 100 + TRIM_AT_LEAST;
   struct audit_mark through = {.seq = trimmed->seq + (step < TRIM_AT_ONCE ? step : TRIM_AT_ONCE)};
   int rc = hash_of(w, &through);
   if (rc != SQLITE_OK || !through.seq) return rc;
