@@ -14,9 +14,13 @@ void audit_trail_note(const struct http_request *request, const struct api *api,
                       enum audit_action action, enum audit_outcome outcome, const char *resource,
                       json_t *detail);
 
-/* The same as a record for the store, to be written with the act. */
+/* The same as a record for the store, to be written with the act; it borrows from the request. */
 void audit_trail_record(const struct http_request *request, enum audit_action action,
-                        enum audit_outcome outcome, const char *resource, const json_t *detail,
+                        enum audit_outcome outcome, const char *resource, json_t *detail,
                         struct audit_record *ret_record);
+
+/* That the caller lacks a permission, or brought a credential that is none. */
+void audit_trail_refused(const struct http_request *request, const struct api *api,
+                         enum audit_action action, const char *permission);
 
 #endif

@@ -1,5 +1,6 @@
 #include "api/gate.h"
 
+#include "api/audit_trail.h"
 #include "api/reply.h"
 #include "api/state.h"
 
@@ -74,7 +75,8 @@ static void refuse_limited(struct http_request *request, long retry_after_s) {
 }
 
 /* True when the credential that was brought, if any, is no reason to refuse the request. */
-static bool credential_serves(struct http_request *request, const struct identity *identity) {
+static bool credential_serves(struct http_request *request, const struct api *api,
+                              const struct identity *identity, const char *permission) {
   if (identity == &identity_local || identity == &identity_anonymous) return true;
   const struct caller *caller = (const struct caller *)identity;
   switch (caller->credential) {
@@ -83,7 +85,10 @@ static bool credential_serves(struct http_request *request, const struct identit
       reply_error(request, 503, "SERVICE_UNAVAILABLE", "The credential cannot be checked now",
                   (const char *const[]){"Retry-After: 1", NULL});
       return false;
-    case CREDENTIAL_BAD: refuse_unknown(request, "Invalid or expired credential"); return false;
+    case CREDENTIAL_BAD:
+      audit_trail_refused(request, api, AUDIT_CREDENTIAL, permission);
+      refuse_unknown(request, "Invalid or expired credential");
+      return false;
     default: return true;
   }
 }
@@ -94,7 +99,7 @@ static bool gate_authorize(struct http_request *request, void *app, const char *
   /* What is public does not depend on who asks: a stale credential does not close the way to a new
    * one. */
   if (strcmp(permission, "public") == 0) return true;
-  if (!credential_serves(request, identity)) return false;
+  if (!credential_serves(request, app, identity, permission)) return false;
   /* A row that names no permission is one that nobody has. */
   if (permission_find(bytes_of(permission), &wanted) && permission_in(identity->allowed, wanted))
     return true;
@@ -103,6 +108,7 @@ static bool gate_authorize(struct http_request *request, void *app, const char *
     return false;
   }
   char message[96];
+  audit_trail_refused(request, app, AUDIT_DENIED, permission);
   snprintf(message, sizeof message, "Permission denied: requires '%.48s'", permission);
   reply_error(request, 403, "FORBIDDEN", message, NULL);
   return false;

@@ -35,6 +35,7 @@ static const char *const action_names[AUDIT_ACTIONS] = {
     [AUDIT_BREAKER_RESET] = "breaker.reset",
     [AUDIT_MAINTENANCE] = "maintenance.run",
     [AUDIT_CONFIG_RELOAD] = "config.reload",
+    [AUDIT_CREDENTIAL] = "credential.refused",
     [AUDIT_DENIED] = "permission.denied",
 };
 
@@ -126,7 +127,8 @@ static void put(struct audit *audit, const struct audit_entry *entry) {
 }
 
 static bool comes_in_floods(const struct audit_act *act) {
-  return act->action == AUDIT_DENIED || (act->action == AUDIT_LOGIN && act->outcome != AUDIT_OK);
+  return act->action == AUDIT_DENIED || act->action == AUDIT_CREDENTIAL ||
+         (act->action == AUDIT_LOGIN && act->outcome != AUDIT_OK);
 }
 
 /* Lengths between them, so that no two keys have one text. */

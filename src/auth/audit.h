@@ -45,7 +45,8 @@ enum audit_action {
   AUDIT_BREAKER_RESET,
   AUDIT_MAINTENANCE,
   AUDIT_CONFIG_RELOAD,
-  AUDIT_DENIED, /* a permission that the caller lacks */
+  AUDIT_CREDENTIAL, /* one that was brought and is none: unknown, expired, revoked */
+  AUDIT_DENIED,     /* a permission that the caller lacks */
   AUDIT_ACTIONS
 };
 
@@ -85,8 +86,8 @@ MUST_CHECK enum status audit_create(struct store *store, const struct clock *clo
                                     struct audit **ret_audit, struct error *err);
 void audit_destroy(struct audit *audit); /* NULL is fine */
 
-/* A row of its own. What comes in floods from one place (AUDIT_DENIED, an AUDIT_LOGIN that was not
- * ok) is written once a minute for one actor, address and resource; those in between are counted in
+/* A row of its own. What comes in floods from one place (AUDIT_DENIED, AUDIT_CREDENTIAL, an
+ * AUDIT_LOGIN that was not ok) is written once a minute for one actor, address and resource; those in between are counted in
  * aragora_audit_repeats_total, and in the next row of the same (`repeated`). A row that cannot be
  * queued is in the log as an error, and counted. `audit` NULL is fine: nothing is noted. */
 void audit_note(struct audit *audit, const struct audit_act *act);

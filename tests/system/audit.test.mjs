@@ -232,10 +232,27 @@ test('acts are noted with who, from where and what, and given page by page', asy
   const csv = await get(server, '/api/system/audit/export?format=csv&action=export.*');
   assert.match(csv.text, /^seq,at,tenant_id,actor,action,outcome,resource,address,request_id,detail,hash\r\n2,/);
   assert.equal((await get(server, '/api/system/audit/export?format=xml')).status, 400);
+  await server.line(/event=audit seq=7 /);
   const metrics = (await get(server, '/api/metrics')).text;
   assert.match(metrics, /^aragora_audit_rows_total\{action="debate\.delete",outcome="ok"\} 1$/m);
   assert.match(metrics, /^aragora_audit_head_seq 7$/m);
   assert.equal(verify(server.dir).status, 0);
+});
+
+test('who brings a credential that is none is noted once a minute, and reads nothing of it', async (t) => {
+  const token = 'a-token-of-the-operator-with-some-length';
+  const server = await startServer(t, { env: { ARAGORA_API_TOKEN: token } });
+  for (let i = 0; i < 5; i++)
+    assert.equal((await get(server, '/api/system/audit', { Authorization: `Bearer wrong-${i}` })).status, 401);
+  assert.equal((await get(server, '/api/system/audit')).status, 401);
+  assert.equal((await get(server, '/api/system/audit/export')).status, 401);
+  await server.line(/event=audit seq=1 /);
+  const { entries } = (await get(server, '/api/system/audit', { Authorization: `Bearer ${token}` })).json;
+  assert.deepEqual(entries.map((row) => [row.action, row.outcome, row.actor, row.resource]),
+    [['credential.refused', 'refused', 'anonymous', 'admin:audit']]);
+  assert.deepEqual(entries[0].detail, { method: 'GET', path: '/api/system/audit' });
+  const metrics = (await get(server, '/api/metrics')).text;
+  assert.match(metrics, /^aragora_audit_repeats_total\{action="credential\.refused",outcome="refused"\} 4$/m);
 });
 
 test('the oldest rows go when there are too many, and the log stays whole', async (t) => {
