@@ -115,6 +115,7 @@ static void check_place(const struct options *o, bool offline, const struct find
   };
   doctor_check_files(&place, to);
   doctor_check_databases(&place, to);
+  doctor_check_audit(&place, to);
   doctor_check_archive(&place, to);
   doctor_check_machine(&place, to);
   if (offline && o->backup_to && strncmp(o->backup_to, "s3://", 5) == 0)

@@ -26,6 +26,8 @@ struct doctor_place {
 void doctor_check_files(const struct doctor_place *place, const struct findings *to);
 /* "memory", "elo": schema and integrity of each database. */
 void doctor_check_databases(const struct doctor_place *place, const struct findings *to);
+/* "audit": the chain of the audit log. */
+void doctor_check_audit(const struct doctor_place *place, const struct findings *to);
 /* "archive": every record of it, and that none is missing. */
 void doctor_check_archive(const struct doctor_place *place, const struct findings *to);
 /* "disk", "clock", "descriptors". */

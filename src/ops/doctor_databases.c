@@ -1,5 +1,7 @@
 #include "ops/doctor.h"
 #include "store/archive_list.h"
+#include "store/audit.h"
+#include "store/inspect.h"
 #include "store/migrator.h"
 #include "store/upkeep.h"
 
@@ -77,6 +79,39 @@ static void check_database(const struct doctor_place *place, enum database datab
 
 void doctor_check_databases(const struct doctor_place *place, const struct findings *to) {
   for (int i = 0; i < DATABASES; i++) check_database(place, (enum database)i, to);
+}
+
+/* ---- the audit log ---- */
+
+static void tell_audit(struct audit_walk *walk, const struct findings *to) {
+  BUFFER_LATER struct buffer text;
+  buffer_init(&text, FIX_SIZE);
+  if (audit_walk_end(walk)) {
+    finding_tell(to, FINDING_OK, "audit", NULL, "%" PRId64 " rows, none changed or missing",
+                 walk->rows);
+    return;
+  }
+  audit_fault_describe(&walk->faults[0], &text);
+  finding_tell(to, FINDING_FAIL, "audit",
+               "aragora audit verify --log FILE names every row; somebody wrote into the database",
+               "the audit log is not as it was written: %s", text.ptr ? text.ptr : "");
+}
+
+/* A database that is not there, or cannot be opened, was told of already. */
+void doctor_check_audit(const struct doctor_place *place, const struct findings *to) {
+  struct audit_walk walk = {0};
+  struct inspect *inspect;
+  bool known = false;
+  struct error err = {0};
+  if (inspect_open_live(place->paths[DATABASE_MEMORY], DATABASE_MEMORY, place->timeout_ms, &inspect,
+                        &err))
+    return;
+  enum status status = inspect_walk_audit(inspect, &walk, &known, &err);
+  inspect_close(inspect);
+  if (status)
+    finding_tell(to, FINDING_FAIL, "audit", NULL, "%s", err.message);
+  else if (known)
+    tell_audit(&walk, to);
 }
 
 /* ---- the archive ---- */

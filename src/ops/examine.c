@@ -1,6 +1,7 @@
 #include "ops/examine.h"
 
 #include "debate/chain.h"
+#include "store/audit.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -65,6 +66,20 @@ static enum status check_chains(struct inspect *copy, const struct examination *
   return s ? s : c.status;
 }
 
+/* ---- the audit log ---- */
+
+static enum status check_audit(struct inspect *copy, struct error *err) {
+  struct audit_walk walk = {0};
+  bool known;
+  enum status s = inspect_walk_audit(copy, &walk, &known, err);
+  if (s || !known || audit_walk_end(&walk)) return s;
+  BUFFER_LATER struct buffer text;
+  buffer_init(&text, 512);
+  audit_fault_describe(&walk.faults[0], &text);
+  return error_set(err, STATUS_CORRUPT, NULL, "the audit log is not as it was written: %s",
+                   text.ptr ? text.ptr : "");
+}
+
 /* ---- a file ---- */
 
 static enum status compare_position(struct inspect *copy, const struct manifest *m,
@@ -101,6 +116,7 @@ static enum status check_file(struct inspect *copy, const struct manifest *m, en
   if (!s && !how->replayed) s = compare_position(copy, m, kind, err);
   if (!s && kind == DATABASE_MEMORY) s = compare_census(copy, m, how->replayed, &debates, err);
   if (!s && kind == DATABASE_MEMORY) s = check_chains(copy, how, debates, ret_chains, err);
+  if (!s && kind == DATABASE_MEMORY && how->audited) s = check_audit(copy, err);
   return s;
 }
 

@@ -17,7 +17,7 @@ static enum status verify(void *arg, struct error *err) {
   struct verifying *v = arg;
   struct manifest m;
   char paths[MANIFEST_FILES][DISK_PATH_MAX];
-  const struct examination how = {.deep = v->deep, .progress = v->site->progress};
+  const struct examination how = {.deep = v->deep, .audited = true, .progress = v->site->progress};
   enum status s = fetch_manifest(v->site->place, v->name, &m, err);
   for (int i = 0; i < MANIFEST_FILES && !s; i++) {
     s = disk_path(v->staging.path, i ? "elo" : "memory", paths[i], err);

@@ -150,6 +150,22 @@ describe('the audit log', () => {
     assert.equal(result.status, CHECK_FAILED);
   });
 
+  test('the doctor and the check of a backup look at it too', () => {
+    const doctor = (dir) => run(['doctor', '--offline', '--data-dir', dir]).stdout;
+    const backup = (dir, ...args) => run(['backup', ...args, '--db-path', join(dir, DB), '--backup-to', join(dir, 'backups')]);
+    const create = (dir) => assert.equal(backup(dir, 'create').status, 0);
+    const good = changed('SELECT 1'), bad = changed('DELETE FROM audit WHERE seq = 6');
+    for (const dir of [good, bad]) copyFileSync(join(server.dir, 'aragora_elo.db'), join(dir, 'aragora_elo.db'));
+    assert.match(doctor(good), /^ok +audit +14 rows, none changed or missing$/m);
+    assert.match(doctor(bad), /^fail +audit +the audit log is not as it was written: row 6: it is missing/m);
+    create(good);
+    assert.equal(backup(good, 'verify', 'latest').status, 0);
+    create(bad); // a backup of what there is
+    const result = backup(bad, 'verify', 'latest');
+    assert.equal(result.status, CHECK_FAILED, result.stderr);
+    assert.match(result.stdout + result.stderr, /the audit log is not as it was written: row 6: it is missing/);
+  });
+
   test('as JSON: the rows by number', () => {
     const result = verify(changed('DELETE FROM audit WHERE seq = 6'), '--json');
     const { ok, rows, faults, named, last_seq: last } = JSON.parse(result.stdout);
