@@ -87,9 +87,10 @@ MUST_CHECK enum status audit_create(struct store *store, const struct clock *clo
 void audit_destroy(struct audit *audit); /* NULL is fine */
 
 /* A row of its own. What comes in floods from one place (AUDIT_DENIED, AUDIT_CREDENTIAL, an
- * AUDIT_LOGIN that was not ok) is written once a minute for one actor, address and resource; those in between are counted in
- * aragora_audit_repeats_total, and in the next row of the same (`repeated`). A row that cannot be
- * queued is in the log as an error, and counted. `audit` NULL is fine: nothing is noted. */
+ * AUDIT_LOGIN that was not ok) is written once a minute for one actor, address and resource; those
+ * in between are counted in aragora_audit_repeats_total, and in the next row of the same
+ * (`repeated`). A row that cannot be queued is in the log as an error, and counted. `audit` NULL is
+ * fine: nothing is noted. */
 void audit_note(struct audit *audit, const struct audit_act *act);
 
 #endif
