@@ -8,6 +8,10 @@
  * - It is told no time for the whole: with one, each transfer stands in curl's tree of timers,
  * which is then changed twice at every read of any of them. One timer of the loop keeps it for a
  * call.
+ * - It looks for a free connection along all that are open to the host, each time a transfer begins
+ *   (Curl_conncache's bundle), which with 3,000 of them costs more than the transfer. So there are
+ *   several of its multi handles, each with connections of its own; calls go to the first with
+ * room.
  */
 #include "io/http_client.h"
 
@@ -25,6 +29,8 @@ enum {
   EVENTS_AT_ONCE = 128,
   CONNECT_SLACK_MS = 250,
   HOST_MAX = 280, /* scheme, name of at most 253 bytes, port */
+  POOL_CALLS = 256,
+  POOLS_MAX = 64, /* beyond them they become larger */
 };
 
 /* With 32 KiB most answers of a burst take one read, which saves two system calls each; thousands
@@ -38,10 +44,18 @@ enum call_state {
   CALL_ENDING, /* out of every list; freed when ops.done returns */
 };
 
+struct pool {
+  struct http_client *client;
+  CURLM *multi;
+  struct loop_timer *timer; /* curl's */
+  uint32_t index;
+};
+
 struct host {
   struct host *next;
   struct http_call *queue, *running;
   size_t running_count;
+  size_t running_in[POOLS_MAX]; /* of them, by pool */
   char name[HOST_MAX];
 };
 
@@ -49,6 +63,7 @@ struct http_call {
   enum call_state state;
   struct http_client *client;
   struct host *host;
+  struct pool *pool;             /* NULL until it is in curl */
   struct http_call *prev, *next; /* of the host's queue or running list */
   struct http_call *fresh_next;
   bool fresh; /* in the client's fresh list */
@@ -71,10 +86,10 @@ struct http_call {
 struct http_client {
   struct loop *loop;
   struct http_client_limits limits;
-  size_t running; /* calls, of all hosts */
-  CURLM *multi;
-  struct loop_timer *timer; /* curl's */
-  struct loop_timer *later; /* launches what waits, in a turn of its own */
+  size_t running;                /* calls, of all hosts */
+  struct pool *pools[POOLS_MAX]; /* made when they are needed, in this order */
+  size_t pools_max, per_pool;    /* of them; calls of one host to each */
+  struct loop_timer *later;      /* launches what waits, in a turn of its own */
   /* curl's sockets have an epoll of their own, and libuv watches that one descriptor: curl adds and
    * drops a kept connection's socket on every transfer, which costs two system calls this way and
    * six through a uv_poll_t. */
@@ -133,18 +148,18 @@ static size_t on_header(char *data, size_t size, size_t n, void *arg) {
 
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *known) {
   (void)easy;
-  struct http_client *client = arg;
+  struct pool *pool = arg;
+  int epoll_fd = pool->client->epoll_fd;
   if (what == CURL_POLL_REMOVE) {
-    epoll_ctl(client->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
-    curl_multi_assign(client->multi, fd, NULL);
+    epoll_ctl(epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+    curl_multi_assign(pool->multi, fd, NULL);
     return 0;
   }
-  struct epoll_event event = {.data.fd = fd};
+  struct epoll_event event = {.data.u64 = (uint64_t)pool->index << 32 | (uint32_t)fd};
   if (what & CURL_POLL_IN) event.events |= EPOLLIN;
   if (what & CURL_POLL_OUT) event.events |= EPOLLOUT;
-  if (epoll_ctl(client->epoll_fd, known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &event) != 0)
-    return -1;
-  curl_multi_assign(client->multi, fd, client);
+  if (epoll_ctl(epoll_fd, known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &event) != 0) return -1;
+  curl_multi_assign(pool->multi, fd, pool);
   return 0;
 }
 
@@ -152,11 +167,11 @@ static void on_timer(void *arg);
 
 static int on_curl_timer(CURLM *multi, long timeout_ms, void *arg) {
   (void)multi;
-  struct http_client *client = arg;
-  loop_timer_cancel(client->timer);
-  client->timer = NULL;
+  struct pool *pool = arg;
+  loop_timer_cancel(pool->timer);
+  pool->timer = NULL;
   if (timeout_ms >= 0)
-    client->timer = loop_timer_start(client->loop, (uint64_t)timeout_ms, on_timer, client);
+    pool->timer = loop_timer_start(pool->client->loop, (uint64_t)timeout_ms, on_timer, pool);
   return 0;
 }
 
@@ -224,6 +239,42 @@ static void easy_aim(CURL *easy, struct http_call *call) {
   curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, call->error);
 }
 
+/* ---- pools ---- */
+
+static struct pool *pool_open(struct http_client *client, size_t index) {
+  struct pool *pool = calloc(1, sizeof *pool);
+  CURLM *multi = pool ? curl_multi_init() : NULL;
+  if (!multi) {
+    free(pool);
+    return NULL;
+  }
+  *pool = (struct pool){.client = client, .multi = multi, .index = (uint32_t)index};
+  long per_host = (long)client->per_pool;
+  curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, on_socket);
+  curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, pool);
+  curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, on_curl_timer);
+  curl_multi_setopt(multi, CURLMOPT_TIMERDATA, pool);
+  curl_multi_setopt(multi, CURLMOPT_MAX_HOST_CONNECTIONS, per_host);
+  curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, per_host * 4);
+  return pool;
+}
+
+static void pool_close(struct pool *pool) {
+  if (!pool) return;
+  curl_multi_cleanup(pool->multi);
+  loop_timer_cancel(pool->timer);
+  free(pool);
+}
+
+/* The first with room for one more call to the host, which has less than its most in curl; NULL
+ * when memory is short. */
+static struct pool *pool_for(struct http_client *client, const struct host *host) {
+  size_t i = 0;
+  while (host->running_in[i] >= client->per_pool) i++;
+  if (!client->pools[i]) client->pools[i] = pool_open(client, i);
+  return client->pools[i];
+}
+
 /* ---- the life of a call ---- */
 
 static void call_free(struct http_call *call) {
@@ -239,9 +290,10 @@ static void call_withdraw(struct http_call *call) {
   call->fresh = false;
   loop_timer_cancel(call->clock);
   call->clock = NULL;
-  curl_multi_remove_handle(call->client->multi, call->easy);
+  curl_multi_remove_handle(call->pool->multi, call->easy);
   DL_DELETE(call->host->running, call);
   call->host->running_count--;
+  call->host->running_in[call->pool->index]--;
   call->client->running--;
 }
 
@@ -269,12 +321,13 @@ static void set_clock(struct http_call *call, int64_t at_ms) {
 /* From no list into curl. */
 static bool call_launch(struct http_call *call) {
   struct http_client *client = call->client;
-  call->easy = easy_take(client);
+  call->pool = pool_for(client, call->host);
+  call->easy = call->pool ? easy_take(client) : NULL;
   if (!call->easy) return false;
   easy_aim(call->easy, call);
   curl_easy_setopt(call->easy, CURLOPT_BUFFERSIZE,
                    client->running < LARGE_BUFFERS_MAX ? 32768L : 8192L);
-  if (curl_multi_add_handle(client->multi, call->easy) != CURLM_OK) return false;
+  if (curl_multi_add_handle(call->pool->multi, call->easy) != CURLM_OK) return false;
   call->state = CALL_RUNNING;
   call->queued_us = now_us() - call->created_us;
   call->launched_ms = (int64_t)loop_now_ms(client->loop);
@@ -282,6 +335,7 @@ static bool call_launch(struct http_call *call) {
                                                                     : call->total_timeout_ms);
   DL_APPEND(call->host->running, call);
   call->host->running_count++;
+  call->host->running_in[call->pool->index]++;
   client->running++;
   return true;
 }
@@ -365,10 +419,10 @@ static void reap_doomed(struct host *host) {
   }
 }
 
-static void deliver_ends(struct http_client *client) {
+static void deliver_ends_of(struct http_client *client, struct pool *pool) {
   CURLMsg *message;
   int left;
-  while ((message = curl_multi_info_read(client->multi, &left))) {
+  while ((message = curl_multi_info_read(pool->multi, &left))) {
     if (message->msg != CURLMSG_DONE) continue;
     CURLcode code = message->data.result;
     struct http_call *call = NULL;
@@ -378,6 +432,11 @@ static void deliver_ends(struct http_client *client) {
     call_end(call, end_of(call, code), detail_of(call, code));
     host_launch_queued(host, client);
   }
+}
+
+static void deliver_ends(struct http_client *client) {
+  for (size_t i = 0; i < client->pools_max && client->pools[i]; i++)
+    deliver_ends_of(client, client->pools[i]);
 }
 
 static void deliver_read_ends(struct http_client *client) {
@@ -402,18 +461,18 @@ static void after_curl(struct http_client *client) {
   deliver_ends(client);
 }
 
-static void drive(struct http_client *client, curl_socket_t fd, int bits) {
+static void drive(struct pool *pool, curl_socket_t fd, int bits) {
   int running;
-  client->inside = true;
-  curl_multi_socket_action(client->multi, fd, bits, &running);
-  client->inside = false;
+  pool->client->inside = true;
+  curl_multi_socket_action(pool->multi, fd, bits, &running);
+  pool->client->inside = false;
 }
 
 static void on_timer(void *arg) {
-  struct http_client *client = arg;
-  client->timer = NULL;
-  drive(client, CURL_SOCKET_TIMEOUT, 0);
-  after_curl(client);
+  struct pool *pool = arg;
+  pool->timer = NULL;
+  drive(pool, CURL_SOCKET_TIMEOUT, 0);
+  after_curl(pool->client);
 }
 
 static void on_later(void *arg) {
@@ -434,7 +493,8 @@ static void on_readable(uv_poll_t *watch, int status, int uv_events) {
     /* An error or a hang-up is read from the socket itself: errno says more than a flag. */
     if (events[i].events & (EPOLLIN | EPOLLERR | EPOLLHUP)) bits |= CURL_CSELECT_IN;
     if (events[i].events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) bits |= CURL_CSELECT_OUT;
-    drive(client, events[i].data.fd, bits);
+    drive(client->pools[events[i].data.u64 >> 32], (curl_socket_t)(uint32_t)events[i].data.u64,
+          bits);
   }
   after_curl(client);
 }
@@ -453,19 +513,6 @@ static char *ca_file_from_environment(void) {
   const char *file = getenv("CURL_CA_BUNDLE");
   if (!file || !*file) file = getenv("SSL_CERT_FILE");
   return file && *file ? strdup(file) : NULL;
-}
-
-static bool client_open_multi(struct http_client *client) {
-  client->multi = curl_multi_init();
-  if (!client->multi) return false;
-  long per_host = (long)client->limits.max_per_host;
-  curl_multi_setopt(client->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
-  curl_multi_setopt(client->multi, CURLMOPT_SOCKETDATA, client);
-  curl_multi_setopt(client->multi, CURLMOPT_TIMERFUNCTION, on_curl_timer);
-  curl_multi_setopt(client->multi, CURLMOPT_TIMERDATA, client);
-  curl_multi_setopt(client->multi, CURLMOPT_MAX_HOST_CONNECTIONS, per_host);
-  curl_multi_setopt(client->multi, CURLMOPT_MAXCONNECTS, per_host * 4);
-  return true;
 }
 
 static bool client_open_watch(struct http_client *client) {
@@ -494,7 +541,10 @@ enum status http_client_create(struct loop *loop, struct http_client_limits limi
   client->limits = limits;
   client->epoll_fd = -1;
   client->ca_file = ca_file_from_environment();
-  if (!client_open_multi(client) || !client_open_watch(client)) {
+  client->pools_max = (limits.max_per_host - 1) / POOL_CALLS + 1;
+  if (client->pools_max > POOLS_MAX) client->pools_max = POOLS_MAX;
+  client->per_pool = (limits.max_per_host - 1) / client->pools_max + 1;
+  if (!client_open_watch(client)) {
     http_client_destroy(client);
     return error_set(err, STATUS_IO, NULL, "the HTTP client cannot start");
   }
@@ -516,8 +566,7 @@ void http_client_destroy(struct http_client *client) {
     free(host);
   }
   for (size_t i = 0; i < client->idle_easy_count; i++) curl_easy_cleanup(client->idle_easy[i]);
-  if (client->multi) curl_multi_cleanup(client->multi);
-  loop_timer_cancel(client->timer);
+  for (size_t i = 0; i < client->pools_max; i++) pool_close(client->pools[i]);
   loop_timer_cancel(client->later);
   if (client->watch) {
     uv_poll_stop(client->watch);

@@ -289,7 +289,7 @@ static void test_stopped_by_the_data_callback(void **state) {
   close_all();
 }
 
-static struct tiny_peer *held[64];
+static struct tiny_peer *held[512];
 static int held_count, held_most;
 static struct loop_timer *release_timer;
 
@@ -334,6 +334,31 @@ static void test_the_queue_above_curl(void **state) {
   }
   assert_int_equal(held_most, PER_HOST);
   assert_int_equal(tiny_server_connections(server), PER_HOST);
+  close_all();
+}
+
+/* All at once, and the second time over the connections of the first. */
+static void test_hundreds_to_one_host(void **state) {
+  (void)state;
+  enum { CALLS = 300, AGAIN = 2 };
+  static struct result r[CALLS];
+  open_all(answer_held, NULL, CALLS, 0);
+  for (int round = 0; round < AGAIN; round++) {
+    int left = CALLS;
+    held_count = held_most = 0;
+    for (int i = 0; i < CALLS; i++) {
+      result_init(&r[i]);
+      r[i].left = &left;
+      assert_int_equal(start_call(&r[i], url, 20000), STATUS_OK);
+    }
+    loop_run(loop);
+    for (int i = 0; i < CALLS; i++) {
+      assert_int_equal(r[i].end, HTTP_CALL_COMPLETE);
+      assert_string_equal(r[i].body.ptr, "late");
+      buffer_done(&r[i].body);
+    }
+    assert_int_equal(tiny_server_connections(server), CALLS);
+  }
   close_all();
 }
 
@@ -439,6 +464,7 @@ int main(void) {
       cmocka_unit_test(test_tls_is_verified),
       cmocka_unit_test(test_stopped_by_the_data_callback),
       cmocka_unit_test(test_the_queue_above_curl),
+      cmocka_unit_test(test_hundreds_to_one_host),
       cmocka_unit_test(test_cancel_frees_the_place_and_the_connection),
       cmocka_unit_test(test_cancel_in_head_and_outside),
       cmocka_unit_test(test_one_read_end_a_read),
