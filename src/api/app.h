@@ -9,6 +9,7 @@
 
 #include "auth/audit.h"
 #include "auth/auth.h"
+#include "auth/key_ring.h"
 #include "base/options.h"
 #include "http/server.h"
 #include "hub/hub.h"
@@ -35,6 +36,7 @@ struct api_parts { /* borrowed; they outlive the API */
   struct jobs *jobs;
   struct audit *audit; /* NULL = acts are not noted */
   struct auth *auth;
+  struct key_ring *keys;
 };
 
 /* STATUS_NOMEM. */

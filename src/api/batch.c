@@ -142,6 +142,7 @@ static enum status make(struct http_request *request, struct api *api, const jso
     const struct store_job job = {.id = m->id,
                                   .tenant_id = who.tenant_id,
                                   .owner_id = who.owner_id,
+                                  .key_id = who.key_id,
                                   .max_parallel = parallel,
                                   .items = (int64_t)count,
                                   .created_ms = clock_wall_ms(&clock_system),

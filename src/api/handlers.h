@@ -55,6 +55,19 @@ void handle_breakers_system(struct http_request *request, void *app);
 void handle_breaker_reset(struct http_request *request, void *app);
 /* budgets.c */
 void handle_budgets_show(struct http_request *request, void *app);
+/* keys.c; pool */
+void handle_keys_list(struct http_request *request, void *app);
+void handle_key_create(struct http_request *request, void *app);
+void handle_key_show(struct http_request *request, void *app);
+void handle_key_edit(struct http_request *request, void *app);
+void handle_key_revoke(struct http_request *request, void *app);
+void handle_key_rotate(struct http_request *request, void *app);
+void handle_key_create_default(struct http_request *request, void *app);
+void handle_key_revoke_default(struct http_request *request, void *app);
+/* usage.c; pool, but for the plans */
+void handle_usage_show(struct http_request *request, void *app);
+void handle_usage_export(struct http_request *request, void *app);
+void handle_plans_list(struct http_request *request, void *app);
 /* config.c */
 void handle_config_show(struct http_request *request, void *app);
 /* health.c */

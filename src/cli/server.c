@@ -30,7 +30,13 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-enum { CHANGES_MAX = 2048, POOL_QUEUE = 4096, GRACE_DRAINED_MS = 2000, LAST_SIGNAL = 3 };
+enum {
+  CHANGES_MAX = 2048,
+  POOL_QUEUE = 4096,
+  KEYS_KEPT = 10000,
+  GRACE_DRAINED_MS = 2000,
+  LAST_SIGNAL = 3
+};
 
 const struct flag server_flags[] = {{0}};
 
@@ -41,6 +47,7 @@ struct server {
   struct jobs *jobs;
   struct shipper *shipper;
   struct auth *auth;
+  struct key_ring *keys;
   struct api *api;
   struct http_server *http;
   struct supervisor *supervisor;
@@ -109,6 +116,25 @@ static void say_ready(const struct server *s, size_t resumed) {
 
 /* ---- starting ---- */
 
+/* Any thread. Without memory the key keeps the cap that it had; it is read again with the next
+ * change of any key. */
+static void on_key_read(void *provider, const struct store_key *key) {
+  enum status s = budgets_cap_key(provider_budgets(provider), key->id, key->usd_micro_per_day);
+  if (s) log_error("server", NULL, "key=%s cap=unknown error=%s", key->id, status_name(s));
+}
+
+static enum status open_keys(struct server *s, struct error *err) {
+  const struct key_ring_options options = {.store = s->engine.store,
+                                           .max_keys = KEYS_KEPT,
+                                           .on_read = on_key_read,
+                                           .ctx = s->engine.provider};
+  enum status status = key_ring_create(&options, &s->keys, err);
+  if (status) return status;
+  const struct auth_verifier verifier = key_ring_verifier(s->keys);
+  auth_plug_keys(s->auth, &verifier);
+  return STATUS_OK;
+}
+
 static enum status open_api(struct server *s, struct error *err) {
   struct engine *e = &s->engine;
   /* Handlers that block are SQL, and estimates now and then: two for each thread that may ask. */
@@ -118,9 +144,11 @@ static enum status open_api(struct server *s, struct error *err) {
     status = error_set(err, STATUS_NOMEM, NULL, "out of memory");
   struct auth_options auth = {.api_token = e->options.api_token};
   if (!status) status = auth_create(&auth, &s->auth, err);
+  if (!status) status = open_keys(s, err);
   if (status) return status;
-  struct api_parts parts = {e->loop,   s->pool,     e->store,   e->hub,  e->runner, e->provider,
-                            e->agents, &e->options, s->janitor, s->jobs, e->audit,  s->auth};
+  struct api_parts parts = {e->loop,     s->pool,   e->store,    e->hub,     e->runner,
+                            e->provider, e->agents, &e->options, s->janitor, s->jobs,
+                            e->audit,    s->auth,   s->keys};
   return api_create(&parts, &s->api, err);
 }
 
@@ -307,6 +335,7 @@ static void stop(struct server *s, bool drained) {
   http_server_destroy(s->http);
   api_destroy(s->api);
   auth_destroy(s->auth);
+  key_ring_destroy(s->keys);
   pool_destroy(s->pool);
   janitor_destroy(s->janitor);
   jobs_destroy(s->jobs);

@@ -276,9 +276,10 @@ static enum status refused_by_plan(const struct runner *r, struct error *err) {
   int64_t now_ms = clock_wall_ms(r->clock);
   int64_t next_ms = plan_month_start_ms(plan_month(now_ms) + 1);
   clock_format_iso(next_ms, iso);
+  error_set(err, STATUS_QUOTA, NULL, "the plan's quota of debates is used up; it begins anew at %s",
+            iso);
   err->retry_after_s = (long)((next_ms - now_ms + 999) / 1000);
-  return error_set(err, STATUS_QUOTA, NULL,
-                   "the plan's quota of debates is used up; it begins anew at %s", iso);
+  return STATUS_QUOTA;
 }
 
 static void start_committed(void *ctx, enum status status) {

@@ -1,0 +1,258 @@
+// API keys, usage and plans, against the real server: what a key may do and how it ends, what is
+// booked, and that a plan's quota is exact whoever starts at once.
+
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { createHash, randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+
+import { call, get, post } from './lib/client.mjs';
+import { startServer, temporaryDirectory } from './lib/server.mjs';
+
+const TOKEN = 'open-sesame-0123456789';
+const DIGITS = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
+const bearer = (token) => ({ Authorization: `Bearer ${token}` });
+const admin = bearer(TOKEN);
+
+function crc32(text) {
+  let crc = 0xffffffff;
+  for (const byte of Buffer.from(text)) {
+    crc ^= byte;
+    for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (crc & 1 ? 0xedb88320 : 0);
+  }
+  return ~crc >>> 0;
+}
+
+// A key of the form that src/auth/api_key.h describes.
+function makeKey() {
+  const text = `ara_${[...randomBytes(37)].map((byte) => DIGITS[byte % 62]).join('')}`;
+  let check = '';
+  for (let rest = crc32(text), i = 0; i < 6; i++, rest = Math.floor(rest / 62)) check = DIGITS[rest % 62] + check;
+  return text + check;
+}
+
+const sql = (dir, text) => execFileSync('sqlite3', [join(dir, 'aragora_memory.db'), text]);
+
+// A user of a tenant of his own, with the plan, and a key of his: in the database of a server that is
+// not running.
+function addUser(dir, name, plan) {
+  const key = makeKey();
+  const hash = createHash('sha256').update(key).digest('hex');
+  sql(dir, `
+    INSERT INTO tenants (id, name, slug, plan, owner_id, created_ms, updated_ms)
+      VALUES ('${name}-tenant', '', '${name}', '${plan}', '${name}', 1, 1);
+    INSERT INTO users (id, tenant_id, email, name, password, role, active, token_version, created_ms, updated_ms)
+      VALUES ('${name}', '${name}-tenant', '${name}@example.org', '', '', 'owner', 1, 1, 1, 1);
+    INSERT INTO api_keys (id, hash, tenant_id, owner_id, name, scopes, is_default, requests_per_minute,
+      usd_micro_per_day, created_ms)
+      VALUES ('${key.slice(0, 12)}', x'${hash}', '${name}-tenant', '${name}', '', '', 0, 0, 0, 1);`);
+  return key;
+}
+
+async function emptyDatabase() {
+  const dir = temporaryDirectory();
+  const server = await startServer(undefined, { dir });
+  await server.stop();
+  return dir;
+}
+
+describe('an API key', () => {
+  const suite = { cleanups: [], after: (fn) => suite.cleanups.push(fn) };
+  let server;
+  before(async () => (server = await startServer(suite, { env: { ARAGORA_API_TOKEN: TOKEN } })));
+  after(async () => {
+    for (const fn of suite.cleanups.reverse()) await fn();
+  });
+  const create = async (body) => {
+    const { status, json } = await post(server, '/api/auth/api-keys', body, admin);
+    assert.equal(status, 201, JSON.stringify(json));
+    return json;
+  };
+  const remove = (path) => call(server, 'DELETE', path, undefined, admin);
+
+  test('is shown once, and lets its bearer in', async () => {
+    const made = await create({ name: 'ci', scopes: ['debates:read', 'debates:create'], expires_in_days: 90 });
+    assert.match(made.api_key, /^ara_[0-9A-Za-z]{43}$/);
+    assert.equal(made.prefix, made.api_key.slice(0, 12));
+    assert.equal(made.key_id, made.prefix);
+    assert.equal(made.status, 'active');
+    assert.equal(Math.round((Date.parse(made.expires_at) - Date.now()) / 86400000), 90);
+    const key = bearer(made.api_key);
+    const { status, json } = await post(server, '/api/debates', { task: 'May a key?' }, key);
+    assert.equal(status, 200);
+    assert.equal((await get(server, `/api/debates/${json.id}`, key)).json.task, 'May a key?');
+    assert.equal((await get(server, '/api/billing/usage', key)).status, 403);
+    assert.equal((await post(server, '/api/auth/api-keys', {}, key)).status, 403);
+    const shown = await get(server, `/api/auth/api-keys/${made.key_id}`, admin);
+    assert.equal(shown.json.api_key, undefined);
+    assert.notEqual(shown.json.last_used_at, null);
+    const list = await get(server, '/api/auth/api-keys', admin);
+    assert.ok(list.json.api_keys.some((row) => row.key_id === made.key_id));
+    assert.ok(!JSON.stringify(list.json).includes(made.api_key));
+    assert.ok(!sql(server.dir, 'SELECT * FROM api_keys').includes(made.api_key.slice(12)));
+  });
+
+  test('is refused on the call after its revocation', async () => {
+    const made = await create({});
+    const key = bearer(made.api_key);
+    for (let i = 0; i < 3; i++) assert.equal((await get(server, '/api/debates', key)).status, 200);
+    const gone = await remove(`/api/auth/api-keys/${made.key_id}`);
+    assert.equal(gone.status, 200);
+    assert.equal(gone.json.message, 'API key revoked');
+    assert.equal((await get(server, '/api/debates', key)).status, 401);
+    assert.equal((await remove(`/api/auth/api-keys/${made.key_id}`)).status, 409);
+    assert.equal((await get(server, `/api/auth/api-keys/${made.key_id}`, admin)).json.status, 'revoked');
+  });
+
+  test('that is rotated works beside the new one until its overlap ends', async () => {
+    const old = await create({ name: 'deploy', usd_per_day: 2.5 });
+    const rotated = await post(server, `/api/auth/api-keys/${old.key_id}/rotate`, { overlap_seconds: 3600 }, admin);
+    assert.equal(rotated.status, 201);
+    assert.equal(rotated.json.name, 'deploy');
+    assert.equal(rotated.json.usd_per_day, 2.5);
+    for (const key of [old.api_key, rotated.json.api_key])
+      assert.equal((await get(server, '/api/debates', bearer(key))).status, 200);
+    const shown = (await get(server, `/api/auth/api-keys/${old.key_id}`, admin)).json;
+    assert.equal(shown.replaced_by, rotated.json.key_id);
+    assert.ok(Math.abs(Date.parse(shown.expires_at) - Date.now() - 3600_000) < 60_000);
+    const again = await post(server, `/api/auth/api-keys/${old.key_id}/rotate`, {}, admin);
+    assert.equal(again.status, 409);
+    const next = await post(server, `/api/auth/api-keys/${rotated.json.key_id}/rotate`, { overlap_seconds: 0 }, admin);
+    assert.equal((await get(server, '/api/debates', bearer(rotated.json.api_key))).status, 401);
+    assert.equal((await get(server, '/api/debates', bearer(next.json.api_key))).status, 200);
+  });
+
+  test('has a rate of its own', async () => {
+    const made = await create({ requests_per_minute: 3 });
+    for (let i = 0; i < 3; i++) assert.equal((await get(server, '/api/debates', bearer(made.api_key))).status, 200);
+    const { status, headers } = await get(server, '/api/debates', bearer(made.api_key));
+    assert.equal(status, 429);
+    assert.ok(Number(headers.get('retry-after')) >= 1);
+    const more = await call(server, 'PATCH', `/api/auth/api-keys/${made.key_id}`, { requests_per_minute: null }, admin);
+    assert.equal(more.json.requests_per_minute, null);
+    assert.equal((await get(server, '/api/debates', bearer(made.api_key))).status, 200);
+  });
+
+  test('of the single-key endpoints takes the place of the former one', async () => {
+    const first = await post(server, '/api/auth/api-key', { name: 'mine', expires_in_days: 30 }, admin);
+    assert.equal(first.status, 200);
+    assert.match(first.json.message, /not be shown again/);
+    assert.equal(first.json.name, 'mine');
+    const second = await post(server, '/api/auth/api-key', undefined, admin);
+    assert.equal((await get(server, '/api/debates', bearer(first.json.api_key))).status, 401);
+    assert.equal((await get(server, '/api/debates', bearer(second.json.api_key))).status, 200);
+    for (let i = 0; i < 2; i++) {
+      const gone = await remove('/api/auth/api-key');
+      assert.equal(gone.status, 200);
+      assert.equal(gone.json.message, 'API key revoked');
+    }
+    assert.equal((await get(server, '/api/debates', bearer(second.json.api_key))).status, 401);
+  });
+
+  test('that is none is refused, with what is wrong about a request for one', async () => {
+    for (const text of [makeKey(), 'ara_', 'ara_x', `ara_${'0'.repeat(43)}`])
+      assert.equal((await get(server, '/api/debates', bearer(text))).status, 401, text);
+    const wrong = [[{ name: 7 }, 'name'], [{ name: 'x'.repeat(500) }, 'name'], [{ scopes: ['nonsense'] }, 'scopes'],
+      [{ scopes: ['apikeys:create'] }, 'scopes'], [{ scopes: [] }, 'scopes'], [{ expires_in_days: 0 }, 'expires_in_days'],
+      [{ expires_at: '2001-01-01' }, 'expires_at'], [{ requests_per_minute: -1 }, 'requests_per_minute'],
+      [{ usd_per_day: 'much' }, 'usd_per_day'], [{ role: 'admin' }, 'body'], [[], 'body']];
+    for (const [body, field] of wrong) {
+      const { status, json } = await post(server, '/api/auth/api-keys', body, admin);
+      assert.equal(status, 400, JSON.stringify(body));
+      assert.equal(json.field, field, JSON.stringify(body));
+    }
+    assert.equal((await get(server, '/api/auth/api-keys/ara_nonesuch', admin)).status, 404);
+  });
+});
+
+describe('usage', () => {
+  test('is booked to the key, and outlives a restart', async (t) => {
+    const dir = temporaryDirectory();
+    const first = await startServer(undefined, { dir, env: { ARAGORA_API_TOKEN: TOKEN } });
+    t.after(() => first.stop('SIGKILL'));
+    const made = (await post(first, '/api/auth/api-keys', {}, admin)).json;
+    const started = await post(first, '/api/debates', { task: 'What does it cost?', rounds: 1 }, bearer(made.api_key));
+    for (let i = 0; (await get(first, `/api/debates/${started.json.id}`, admin)).json.status !== 'completed'; i++)
+      assert.ok(i < 3000);
+    const { json } = await get(first, '/api/billing/usage', bearer(made.api_key));
+    assert.equal(json.debates, 1);
+    assert.ok(json.turns >= 2 && json.calls >= json.turns, JSON.stringify(json));
+    assert.ok(json.tokens > 0);
+    assert.equal(json.usage.tokens_used, json.tokens);
+    assert.equal(json.debates_limit, null);
+    assert.deepEqual(json.by_key.map((row) => row.key_id), [made.key_id]);
+    await first.stop();
+    const second = await startServer(undefined, { dir, env: { ARAGORA_API_TOKEN: TOKEN } });
+    t.after(() => second.stop('SIGKILL'));
+    const later = await get(second, '/api/billing/usage', bearer(made.api_key));
+    assert.deepEqual(later.json.by_model, json.by_model);
+    const rows = (await get(second, '/api/billing/usage/export', admin)).json.rows;
+    assert.equal(rows.reduce((sum, row) => sum + row.tokens, 0), json.tokens);
+    const csv = await call(second, 'GET', '/api/billing/usage/export?format=csv', undefined, admin);
+    assert.match(csv.headers.get('content-type'), /^text\/csv/);
+    for (const query of ['?from=yesterday', '?to=2020-01-01', '?scope=all', '?format=xml'])
+      assert.equal((await get(second, `/api/billing/usage/export${query}`, admin)).status, 400, query);
+  });
+
+  test('has plans that anybody may read', async (t) => {
+    const server = await startServer(undefined, { env: { ARAGORA_API_TOKEN: TOKEN } });
+    t.after(() => server.stop('SIGKILL'));
+    const { json } = await get(server, '/api/billing/plans');
+    assert.deepEqual(json.plans.map((plan) => [plan.id, plan.debates_per_month]),
+      [['free', 10], ['starter', 50], ['professional', 200], ['enterprise', null]]);
+  });
+});
+
+describe('a quota of ten debates', () => {
+  test('admits exactly ten under a thousand parallel starts', async (t) => {
+    const dir = await emptyDatabase();
+    const key = bearer(addUser(dir, 'ann', 'free'));
+    const other = bearer(addUser(dir, 'bob', 'starter'));
+    const server = await startServer(undefined, { dir, env: { ARAGORA_API_TOKEN: TOKEN },
+      args: ['--max-concurrent-debates', '5000', '--max-connections', '5000'] });
+    t.after(() => server.stop('SIGKILL'));
+    const answers = await Promise.all(Array.from({ length: 1000 }, (_, i) =>
+      post(server, '/api/debates', { task: `Which of these, ${i}?`, rounds: 1 }, key)));
+    const counts = {};
+    for (const { status, json } of answers) {
+      const name = status === 200 ? 'started' : json.code;
+      counts[name] = (counts[name] ?? 0) + 1;
+    }
+    assert.deepEqual(counts, { started: 10, QUOTA_EXCEEDED: 990 });
+    const refused = answers.find(({ status }) => status === 429);
+    assert.match(refused.json.error, /begins anew at \d{4}-\d\d-01T00:00:00.000Z/);
+    assert.ok(Number(refused.headers.get('retry-after')) > 0);
+    assert.equal((await get(server, '/api/debates?limit=100', key)).json.total, 10);
+    const usage = (await get(server, '/api/billing/usage', key)).json;
+    assert.equal(usage.debates_used, 10);
+    assert.equal(usage.debates_limit, 10);
+    assert.equal(usage.debates_remaining, 0);
+    assert.equal(usage.debates, 10);
+    // No other way in: not a batch, a fork, a follow-up.
+    const [{ json: { id } }] = answers.filter(({ status }) => status === 200);
+    await finishedAs(server, id, key);
+    for (const path of ['fork', 'followup']) {
+      const { status, json } = await post(server, `/api/debates/${id}/${path}`, path === 'fork' ? { branch_point: 0 } : { crux: 'What then?' }, key);
+      assert.equal(json.code, 'QUOTA_EXCEEDED', `${path} ${status} ${JSON.stringify(json)}`);
+    }
+    const batch = await post(server, '/api/debates/batch', { items: [{ task: 'One more?' }] }, key);
+    for (let i = 0; ; i++) {
+      const { json } = await get(server, `/api/debates/batch/${batch.json.batch_id}`, key);
+      if (json.failed_items === 1) break;
+      assert.ok(i < 3000, JSON.stringify(json));
+    }
+    assert.equal((await post(server, '/api/debates', { task: 'And mine?' }, other)).status, 200);
+    assert.equal((await post(server, '/api/debates', { task: 'And ours?' }, admin)).status, 200);
+    assert.equal((await get(server, `/api/debates/${id}`, other)).status, 404);
+    assert.equal((await get(server, '/api/billing/usage?scope=tenant', other)).json.debates, 1);
+  });
+});
+
+async function finishedAs(server, id, headers) {
+  for (let i = 0; ; i++) {
+    const { json } = await get(server, `/api/debates/${id}`, headers);
+    if (json.status !== 'running' && json.status !== 'pending') return;
+    assert.ok(i < 3000);
+  }
+}
