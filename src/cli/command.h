@@ -64,7 +64,7 @@ const struct command *command_find(const char *name);
 extern const struct flag server_flags[], ask_flags[], debates_flags[], replay_flags[],
     export_flags[], agents_flags[], batch_flags[], breakers_flags[], leaderboard_flags[],
     ratings_flags[], healthcheck_flags[], migrate_flags[], db_flags[], doctor_flags[],
-    backup_flags[], audit_flags[], config_flags[], runbook_flags[], incident_flags[];
+    backup_flags[], audit_flags[], config_flags[], runbook_flags[], incident_flags[], user_flags[];
 int cli_server(int argc, char **argv);
 int cli_ask(int argc, char **argv);
 int cli_debates(int argc, char **argv);
@@ -84,6 +84,7 @@ int cli_config(int argc, char **argv);
 int cli_doctor(int argc, char **argv);
 int cli_runbook(int argc, char **argv);
 int cli_incident(int argc, char **argv);
+int cli_user(int argc, char **argv);
 int cli_fake_provider(int argc, char **argv);
 int cli_help(int argc, char **argv);
 

@@ -40,6 +40,13 @@ static enum status open_store(struct engine *e, struct error *err) {
   return store_open(&store, &e->store, err);
 }
 
+enum status engine_open_store(struct engine *e, struct options *options, struct error *err) {
+  take_options(e, options);
+  e->options.archive = false; /* a server that runs has it */
+  enum status s = options_place_files(&e->options, err);
+  return s ? s : open_store(e, err);
+}
+
 enum status engine_open_archive(struct engine *e, struct options *options, struct error *err) {
   take_options(e, options);
   e->options.archive = false; /* it writes nothing */

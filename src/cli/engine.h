@@ -42,6 +42,10 @@ struct engine {
  * and none is made. Takes the options over, and wants engine_close, in every case. */
 MUST_CHECK enum status engine_open_archive(struct engine *e, struct options *options,
                                            struct error *err);
+/* The same for commands that write a little, also beside a server; makes the databases where there
+ * are none. */
+MUST_CHECK enum status engine_open_store(struct engine *e, struct options *options,
+                                         struct error *err);
 /* Opens everything, making the databases where there are none; circuit breakers stand as they did
  * when the last process that used the database ended. Likewise. */
 MUST_CHECK enum status engine_open(struct engine *e, struct options *options, struct error *err);
