@@ -1,6 +1,7 @@
 #include "api/app.h"
 
 #include "api/agent_checks.h"
+#include "api/auth_limits.h"
 #include "api/gauges.h"
 #include "api/health.h"
 #include "api/memory.h"
@@ -24,8 +25,9 @@ enum status api_create(const struct api_parts *parts, struct api **ret_api, stru
     api->checks = agent_checks_create(parts);
     api->start_keys = start_keys_create();
   }
-  if (!api || !api->alive || !api->health || !api->leaderboard || !api->checks ||
-      !api->start_keys) {
+  if (api && auth_limits_create(parts->options, &api->auth_limits)) api->auth_limits = NULL;
+  if (!api || !api->auth_limits || !api->alive || !api->health || !api->leaderboard ||
+      !api->checks || !api->start_keys) {
     api_destroy(api);
     return error_set(err, STATUS_NOMEM, NULL, "out of memory");
   }
@@ -42,6 +44,7 @@ void api_destroy(struct api *api) {
   leaderboard_page_destroy(api->leaderboard);
   agent_checks_destroy(api->checks);
   start_keys_destroy(api->start_keys);
+  auth_limits_destroy(api->auth_limits);
   free(api);
 }
 

@@ -7,6 +7,7 @@
 #ifndef ARAGORA_API_APP_H
 #define ARAGORA_API_APP_H
 
+#include "auth/accounts.h"
 #include "auth/audit.h"
 #include "auth/auth.h"
 #include "auth/key_ring.h"
@@ -37,6 +38,7 @@ struct api_parts { /* borrowed; they outlive the API */
   struct audit *audit; /* NULL = acts are not noted */
   struct auth *auth;
   struct key_ring *keys;
+  struct accounts *accounts;
 };
 
 /* STATUS_NOMEM. */

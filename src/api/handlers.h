@@ -20,6 +20,18 @@ void handle_debate_followups(struct http_request *request, void *app);
 void handle_debate_cancel(struct http_request *request, void *app);
 /* debate_events.c; pool */
 void handle_debate_events(struct http_request *request, void *app);
+/* auth_entry.c, auth_sessions.c, auth_me.c */
+void handle_auth_register(struct http_request *request, void *app);
+void handle_auth_setup(struct http_request *request, void *app);
+void handle_auth_login(struct http_request *request, void *app);
+void handle_auth_refresh(struct http_request *request, void *app);
+void handle_auth_logout(struct http_request *request, void *app);
+void handle_auth_logout_all(struct http_request *request, void *app);
+void handle_auth_revoke(struct http_request *request, void *app);
+void handle_auth_me(struct http_request *request, void *app);
+void handle_auth_me_update(struct http_request *request, void *app);
+void handle_auth_password(struct http_request *request, void *app);
+void handle_auth_stats(struct http_request *request, void *app);
 /* batch.c; pool */
 void handle_batch_create(struct http_request *request, void *app);
 void handle_batch_list(struct http_request *request, void *app);

@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 
 struct agent_checks;
+struct auth_limits;
 struct health_page;
 struct memory_profile;
 struct leaderboard_page;
@@ -25,6 +26,7 @@ struct api {
   struct leaderboard_page *leaderboard;
   struct agent_checks *checks;
   struct start_keys *start_keys;
+  struct auth_limits *auth_limits;
   struct memory_profile *memory_profile; /* with --profile-memory; else NULL */
   atomic_bool maintaining;               /* a task of maintenance is under way */
   atomic_int exports;                    /* of many debates, under way */

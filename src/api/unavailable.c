@@ -18,7 +18,7 @@ static const struct row {
     {NULL, "/api/debates/matrix", "Debate matrices"},
     {NULL, "/api/analytics/agent", "Analytics of one agent"},
     {NULL, "/api/analytics/debates", "Analytics of single debates"},
-    {NULL, "/api/auth", "Accounts"},
+    {NULL, "/api/auth/mfa", "Second factors"},
     {NULL, "/api/billing", "Billing"},
     {NULL, "/api/breakpoints", "Breakpoints"},
     {NULL, "/api/consensus", "The memory of past decisions"},

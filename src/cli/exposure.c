@@ -11,10 +11,12 @@ bool exposure_is_loopback(const char *host) {
 }
 
 enum status exposure_check(const struct options *o, struct error *err) {
-  if (!o->host || exposure_is_loopback(o->host) || o->api_token || o->allow_unauthenticated)
+  if (!o->host || exposure_is_loopback(o->host) || o->api_token || o->jwt_secret ||
+      o->allow_unauthenticated)
     return STATUS_OK;
-  return error_set(err, STATUS_DENIED, NULL,
-                   "--host %s is reachable from outside: set ARAGORA_API_TOKEN, or say "
-                   "--allow-unauthenticated",
-                   o->host);
+  return error_set(
+      err, STATUS_DENIED, NULL,
+      "--host %s is reachable from outside: set ARAGORA_API_TOKEN or ARAGORA_JWT_SECRET, or say "
+      "--allow-unauthenticated",
+      o->host);
 }

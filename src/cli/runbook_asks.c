@@ -9,11 +9,19 @@
 
 enum { CALL_MS = 30000, ANSWER_MAX = 16 << 20, SHAKE_MS = 5000, REPLY_SIZE = 1024 };
 
+/* Behind a token of the server's, or on one that asks for none, there is no user to show. */
+static bool has_no_user(long http_status, const json_t *body, const char *path) {
+  const char *words = json_get_text(body, "error", "");
+  return strcmp(path, "/api/auth/me") == 0 &&
+         ((http_status == 401 && strcmp(words, "Not authenticated") == 0) ||
+          (http_status == 404 && strcmp(words, "User not found") == 0));
+}
+
 /* 501 is an answer: what it names is not part of this server, which the runbook says too. */
 static enum runbook_result refused(long http_status, const json_t *body, const char *path,
                                    char *why) {
   FREE_LATER char *words = text_clean(bytes_of(json_get_text(body, "error", "")));
-  bool left_out = http_status == 501;
+  bool left_out = http_status == 501 || has_no_user(http_status, body, path);
   snprintf(why, RUNBOOK_WHY_SIZE, "GET %.100s answers %ld%s%.128s%s", path, http_status,
            words && *words ? ": " : "", words ? words : "",
            http_status == 401 ? " (ARAGORA_API_TOKEN)" : "");

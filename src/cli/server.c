@@ -48,6 +48,7 @@ struct server {
   struct shipper *shipper;
   struct auth *auth;
   struct key_ring *keys;
+  struct accounts *accounts;
   struct api *api;
   struct http_server *http;
   struct supervisor *supervisor;
@@ -114,6 +115,14 @@ static void say_ready(const struct server *s, size_t resumed) {
            ARAGORA_VERSION, url, ws_url, url, o->db_path, (int)getpid());
 }
 
+/* On standard output, and never in the log: whoever reads it first is the first admin. */
+static void say_setup(void *ctx, const char *token) {
+  (void)ctx;
+  printf("setup token: %s (no admin exists yet: POST /api/auth/setup, or aragora user create)\n",
+         token);
+  fflush(stdout);
+}
+
 /* ---- starting ---- */
 
 /* Any thread. Without memory the key keeps the cap that it had; it is read again with the next
@@ -145,10 +154,16 @@ static enum status open_api(struct server *s, struct error *err) {
   struct auth_options auth = {.api_token = e->options.api_token};
   if (!status) status = auth_create(&auth, &s->auth, err);
   if (!status) status = open_keys(s, err);
+  const struct accounts_parts accounts = {.store = e->store,
+                                          .auth = s->auth,
+                                          .audit = e->audit,
+                                          .options = &e->options,
+                                          .announce = say_setup};
+  if (!status) status = accounts_create(&accounts, &s->accounts, err);
   if (status) return status;
   struct api_parts parts = {e->loop,     s->pool,   e->store,    e->hub,     e->runner,
                             e->provider, e->agents, &e->options, s->janitor, s->jobs,
-                            e->audit,    s->auth,   s->keys};
+                            e->audit,    s->auth,   s->keys,     s->accounts};
   return api_create(&parts, &s->api, err);
 }
 
@@ -328,12 +343,14 @@ static void stop(struct server *s, bool drained) {
   jobs_stop(s->jobs);
   janitor_stop(s->janitor);
   if (s->http) http_server_stop(s->http, drained ? GRACE_DRAINED_MS : 0);
+  accounts_stop(s->accounts);
   api_end_profile(s->api);
   supervisor_stop(s->supervisor);
   engine_stop(&s->engine, s->pool);
   shipper_stop(s->shipper, drained);
   http_server_destroy(s->http);
   api_destroy(s->api);
+  accounts_destroy(s->accounts);
   auth_destroy(s->auth);
   key_ring_destroy(s->keys);
   pool_destroy(s->pool);

@@ -67,7 +67,7 @@ const SAYS = {
   '/api/system/circuit-breakers': (out) => assert.equal(JSON.parse(out)[0].agent, 'demo'),
   '/api/system/errors': (out) => assert.ok(Array.isArray(JSON.parse(out))),
   '/api/system/rate-limits': (out) => assert.ok(Array.isArray(JSON.parse(out))),
-  '/api/auth/me': (out) => assert.equal(out, 'FEATURE_UNAVAILABLE\n'),
+  '/api/auth/me': (out) => assert.equal(out, 'UNAUTHORIZED\n'),
   'grep "agent=demo"': (out) => assert.match(out, /agent=demo/),
   '/api/ws/stats': (out) => assert.equal(out, '0\n'),
   'ls -la': (out) => assert.match(out, /aragora_memory\.db\n[\s\S]*|aragora_elo\.db/),

@@ -1,0 +1,77 @@
+/* POST /api/auth/refresh, /logout, /logout-all and /revoke. */
+#include "api/account_body.h"
+#include "api/auth_work.h"
+#include "api/handlers.h"
+#include "api/reply.h"
+
+static const char *const no_store[] = {"Cache-Control: no-store", NULL};
+
+static void refresh(struct auth_work *w) {
+  struct error err = {0};
+  struct account_tokens tokens = {0};
+  struct bytes token;
+  enum account_answer answer = ACCOUNT_FAILED;
+  if (!auth_work_text(w, "refresh_token", true, &token, &err))
+    answer = accounts_refresh(w->accounts, token, &w->from, &tokens, &err);
+  json_t *body = answer ? NULL : account_tokens_body(&tokens);
+  if (body) json_object_set_new(body, "tokens", account_tokens_body(&tokens));
+  if (answer)
+    auth_work_refuse(w, answer, &err);
+  else
+    reply_json(w->request, 200, body, no_store);
+  explicit_bzero(&tokens, sizeof tokens);
+}
+
+void handle_auth_refresh(struct http_request *request, void *app) {
+  auth_work_begin(request, app, AUTH_LIMIT_REFRESH, NULL, refresh);
+}
+
+static void log_out(struct auth_work *w) {
+  struct error err = {0};
+  enum account_answer answer = accounts_logout(w->accounts, &w->who, &w->from, &err);
+  if (answer)
+    auth_work_refuse(w, answer, &err);
+  else
+    reply_json(w->request, 200, json_pack("{s:s}", "message", "Logged out successfully"), NULL);
+}
+
+void handle_auth_logout(struct http_request *request, void *app) {
+  auth_work_begin(request, app, AUTH_LIMITS, NULL, log_out);
+}
+
+static void log_out_all(struct auth_work *w) {
+  struct error err = {0};
+  int64_t version = 0;
+  enum account_answer answer = accounts_logout_all(w->accounts, &w->who, &w->from, &version, &err);
+  if (answer)
+    auth_work_refuse(w, answer, &err);
+  else
+    reply_json(w->request, 200,
+               json_pack("{s:s, s:b, s:I}", "message", "Logged out everywhere",
+                         "sessions_invalidated", 1, "token_version", (json_int_t)version),
+               NULL);
+}
+
+void handle_auth_logout_all(struct http_request *request, void *app) {
+  auth_work_begin(request, app, AUTH_LIMIT_PASSWORD, NULL, log_out_all);
+}
+
+static void revoke_token(struct auth_work *w) {
+  struct error err = {0};
+  struct bytes token;
+  int ended = 0;
+  enum account_answer answer = ACCOUNT_FAILED;
+  if (!auth_work_text(w, "token", true, &token, &err))
+    answer = accounts_revoke(w->accounts, token, &w->from, &ended, &err);
+  if (answer)
+    auth_work_refuse(w, answer, &err);
+  else
+    reply_json(w->request, 200,
+               json_pack("{s:b, s:s, s:i}", "success", 1, "message",
+                         ended ? "Token revoked" : "Nothing to revoke", "revoked_count", ended),
+               NULL);
+}
+
+void handle_auth_revoke(struct http_request *request, void *app) {
+  auth_work_begin(request, app, AUTH_LIMIT_REFRESH, NULL, revoke_token);
+}
