@@ -161,3 +161,33 @@ json_t *key_object(const struct store_key *key, int64_t now_ms) {
       time_or_null(key->last_used_ms), "revoked_at", time_or_null(key->revoked_ms), "replaced_by",
       json_text_or_null(key->replaced_by), "user_id", json_text(bytes_of(key->owner_id)));
 }
+
+/* ---- of a user ---- */
+
+struct of_user {
+  json_t *user;
+  int64_t now_ms;
+  bool any;
+};
+
+static void add_default(void *ctx, const struct store_key *key) {
+  struct of_user *of = ctx;
+  if (!store_key_works(key, of->now_ms)) return;
+  of->any = true;
+  if (!key->is_default) return;
+  json_object_set_new(of->user, "api_key_prefix", json_string(key->id));
+  json_object_set_new(of->user, "api_key_created_at", time_or_null(key->created_ms));
+  json_object_set_new(of->user, "api_key_expires_at", time_or_null(key->expires_ms));
+}
+
+enum status key_add_to_user(struct api *api, const struct principal *who, json_t *user,
+                            struct error *err) {
+  struct of_user of = {user, clock_wall_ms(&clock_system), false};
+  json_object_set_new(user, "api_key_prefix", json_null());
+  json_object_set_new(user, "api_key_created_at", json_null());
+  json_object_set_new(user, "api_key_expires_at", json_null());
+  enum status s =
+      store_list_keys(api->parts.store, who, true, KEY_LISTED_MAX, add_default, &of, err);
+  json_object_set_new(user, "has_api_key", json_boolean(of.any));
+  return s;
+}

@@ -2,6 +2,7 @@
 #ifndef ARAGORA_API_KEY_BODY_H
 #define ARAGORA_API_KEY_BODY_H
 
+#include "api/state.h"
 #include "base/json.h"
 #include "store/keys.h"
 
@@ -23,5 +24,10 @@ MUST_CHECK enum status key_form_read(const json_t *body, int64_t now_ms, struct 
 
 /* {key_id, prefix, name, ..., status: active, expired or revoked}; NULL when memory is short. */
 json_t *key_object(const struct store_key *key, int64_t now_ms);
+
+/* Puts into a user's object what pages show of its default key: has_api_key (of any key that
+ * works), api_key_prefix, api_key_created_at and api_key_expires_at, null without one. Blocks. */
+MUST_CHECK enum status key_add_to_user(struct api *api, const struct principal *who, json_t *user,
+                                       struct error *err);
 
 #endif

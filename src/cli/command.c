@@ -114,6 +114,15 @@ const struct command command_table[] = {
      .run = cli_breakers,
      .flags = breakers_flags,
      .options = remote_options},
+    {.name = "key",
+     .usage = "key [list | create | rotate ID | revoke ID] [flags]",
+     .summary = "the API keys that a server knows of you",
+     .example = "aragora key create --name ci --scopes debates:read,debates:create --days 90\n"
+                "aragora key rotate ara_4fQ0aZ91 --overlap 3600\n"
+                "aragora key revoke ara_4fQ0aZ91",
+     .run = cli_key,
+     .flags = key_flags,
+     .options = remote_options},
     {.name = "leaderboard",
      .usage = "leaderboard [--domain NAME] [flags]",
      .summary = "agents by their rating, here or on a server",

@@ -62,9 +62,10 @@ const struct command *command_find(const char *name);
 
 /* One file each: what it runs, and its flags (ended by a row without a name). */
 extern const struct flag server_flags[], ask_flags[], debates_flags[], replay_flags[],
-    export_flags[], agents_flags[], batch_flags[], breakers_flags[], leaderboard_flags[],
-    ratings_flags[], healthcheck_flags[], migrate_flags[], db_flags[], doctor_flags[],
-    backup_flags[], audit_flags[], config_flags[], runbook_flags[], incident_flags[], user_flags[];
+    export_flags[], agents_flags[], batch_flags[], breakers_flags[], key_flags[],
+    leaderboard_flags[], ratings_flags[], healthcheck_flags[], migrate_flags[], db_flags[],
+    doctor_flags[], backup_flags[], audit_flags[], config_flags[], runbook_flags[],
+    incident_flags[], user_flags[];
 int cli_server(int argc, char **argv);
 int cli_ask(int argc, char **argv);
 int cli_debates(int argc, char **argv);
@@ -73,6 +74,7 @@ int cli_export(int argc, char **argv);
 int cli_agents(int argc, char **argv);
 int cli_batch(int argc, char **argv);
 int cli_breakers(int argc, char **argv);
+int cli_key(int argc, char **argv);
 int cli_leaderboard(int argc, char **argv);
 int cli_ratings(int argc, char **argv);
 int cli_backup(int argc, char **argv);

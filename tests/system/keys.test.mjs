@@ -2,13 +2,13 @@
 // booked, and that a plan's quota is exact whoever starts at once.
 
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 
 import { call, get, post } from './lib/client.mjs';
-import { startServer, temporaryDirectory } from './lib/server.mjs';
+import { BINARY, startServer, temporaryDirectory } from './lib/server.mjs';
 
 const TOKEN = 'open-sesame-0123456789';
 const DIGITS = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
@@ -256,3 +256,31 @@ async function finishedAs(server, id, headers) {
     assert.ok(i < 3000);
   }
 }
+
+describe('aragora key', () => {
+  test('makes, lists, rotates and revokes keys of a server', async (t) => {
+    const server = await startServer(undefined, { env: { ARAGORA_API_TOKEN: TOKEN } });
+    t.after(() => server.stop('SIGKILL'));
+    const run = (...args) => {
+      const env = { PATH: process.env.PATH, HOME: server.dir, ARAGORA_API_TOKEN: TOKEN, ARAGORA_API_URL: server.url };
+      const { status, stdout } = spawnSync(BINARY, ['key', ...args], { env, cwd: server.dir, encoding: 'utf8' });
+      return { status, stdout };
+    };
+    const made = run('create', '--name', 'ci', '--scopes', 'debates:read', '--days', '30', '--usd-per-day', '2.5');
+    assert.equal(made.status, 0);
+    const key = made.stdout.trim();
+    assert.match(key, /^ara_[0-9A-Za-z]{43}$/);
+    const id = key.slice(0, 12);
+    assert.equal((await get(server, '/api/debates', bearer(key))).status, 200);
+    const row = (await get(server, `/api/auth/api-keys/${id}`, admin)).json;
+    assert.deepEqual([row.name, row.scopes, row.usd_per_day], ['ci', ['debates:read'], 2.5]);
+    assert.match(run('list').stdout, new RegExp(`${id}\\s+ci\\s+active`));
+    const next = run('rotate', id, '--overlap', '60').stdout.trim();
+    for (const one of [key, next]) assert.equal((await get(server, '/api/debates', bearer(one))).status, 200);
+    assert.equal(run('revoke', next.slice(0, 12)).stdout, `${next.slice(0, 12)}: revoked\n`);
+    assert.equal((await get(server, '/api/debates', bearer(next))).status, 401);
+    assert.notEqual(run('revoke', 'ara_nonesuch').status, 0);
+    assert.equal(run('rotate').status, 2);
+    assert.equal(run('create', '--usd-per-day', 'much').status, 2);
+  });
+});

@@ -398,6 +398,81 @@ static void test_names_too_long(void **state) {
   close_all();
 }
 
+/* ---- an API key's own cap ---- */
+
+static enum budget_answer claim_money(struct budget *budget, int i, int64_t usd_micro,
+                                      char words[BUDGET_WORDS_SIZE]) {
+  claims[i].go = on_go;
+  claims[i].ctx = &claims[i];
+  return budget_claim(budget, &claims[i], 1, usd_micro, words);
+}
+
+/* Two debates of one key share its cap; the owner's others, and other keys, do not. */
+static void test_a_keys_cap_is_refused_before_the_call(void **state) {
+  (void)state;
+  struct budget one, two, other, free_one;
+  char words[BUDGET_WORDS_SIZE] = "";
+  struct error err = {0};
+  const struct principal keyed = {"local", "ann", false, false, "ara_aaaaaaaa"};
+  const struct principal uncapped = {"local", "ann", false, false, "ara_bbbbbbbb"};
+  open_all((struct budgets_options){.day = {0, 0}});
+  assert_int_equal(budgets_cap_key(budgets, "ara_aaaaaaaa", 100), STATUS_OK);
+  open_debate(&one, "one", &keyed, -1);
+  open_debate(&two, "two", &keyed, -1);
+  open_debate(&other, "other", &ann, -1);
+  open_debate(&free_one, "free", &uncapped, -1);
+  assert_true(budget_refuses_unknown_price(&one));
+  assert_false(budget_refuses_unknown_price(&other));
+  assert_false(budget_refuses_unknown_price(&free_one));
+  assert_int_equal(claim_money(&one, 0, 60, words), BUDGET_HELD);
+  assert_int_equal(claim_money(&two, 1, 60, words), BUDGET_WAITING); /* 40 are left */
+  assert_int_equal(claim_money(&other, 2, 1000, words), BUDGET_HELD);
+  assert_int_equal(claim_money(&free_one, 3, 1000, words), BUDGET_HELD);
+  budget_settle(&claims[0], 1, 30);
+  turn();
+  assert_int_equal(claims[1].state, CLAIM_HELD);
+  budget_settle(&claims[1], 1, 60);
+  assert_int_equal(claim_money(&one, 0, 20, words), BUDGET_EXHAUSTED);
+  assert_non_null(strstr(words, "API key's cap for the day"));
+  assert_int_equal(budgets_admit(budgets, &keyed, 1, 20, &err), STATUS_EXHAUSTED);
+  assert_true(err.retry_after_s > 0);
+  assert_int_equal(budgets_admit(budgets, &uncapped, 1, 20, &err), STATUS_OK);
+  assert_int_equal(claim_money(&one, 0, 10, words), BUDGET_HELD);
+  budget_settle(&claims[0], 1, 10);
+  /* A cap that changes counts for what runs; the next day begins at nothing. */
+  assert_int_equal(budgets_cap_key(budgets, "ara_aaaaaaaa", 150), STATUS_OK);
+  assert_int_equal(claim_money(&one, 0, 50, words), BUDGET_HELD);
+  budget_settle(&claims[0], 1, 50);
+  assert_int_equal(claim_money(&one, 0, 1, words), BUDGET_EXHAUSTED);
+  wall_ms += BUDGET_DAY_MS;
+  assert_int_equal(claim_money(&one, 0, 150, words), BUDGET_HELD);
+  budget_settle(&claims[0], 1, 0);
+  budget_close(&one);
+  budget_close(&two);
+  budget_close(&other);
+  budget_close(&free_one);
+  close_all();
+}
+
+/* What it spent before the process started. */
+static void test_a_keys_spending_is_restored(void **state) {
+  (void)state;
+  struct budget one;
+  char words[BUDGET_WORDS_SIZE] = "";
+  const struct principal keyed = {"local", "ann", false, false, "ara_aaaaaaaa"};
+  const struct ledger_amounts spent = {1, 70};
+  open_all((struct budgets_options){.day = {0, 0}});
+  assert_int_equal(budgets_cap_key(budgets, "ara_aaaaaaaa", 100), STATUS_OK);
+  assert_int_equal(budgets_restore_key(budgets, budgets_today(budgets), "ara_aaaaaaaa", &spent, 0),
+                   STATUS_OK);
+  open_debate(&one, "one", &keyed, -1);
+  assert_int_equal(claim_money(&one, 0, 31, words), BUDGET_EXHAUSTED);
+  assert_int_equal(claim_money(&one, 0, 30, words), BUDGET_HELD);
+  budget_settle(&claims[0], 1, 0);
+  budget_close(&one);
+  close_all();
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_waits_until_it_fits),
@@ -412,6 +487,8 @@ int main(void) {
       cmocka_unit_test(test_admission),
       cmocka_unit_test(test_resumed_debates_go_on_with_their_sums),
       cmocka_unit_test(test_names_too_long),
+      cmocka_unit_test(test_a_keys_cap_is_refused_before_the_call),
+      cmocka_unit_test(test_a_keys_spending_is_restored),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
