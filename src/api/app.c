@@ -4,10 +4,12 @@
 #include "api/auth_limits.h"
 #include "api/gauges.h"
 #include "api/health.h"
+#include "api/live_callers.h"
 #include "api/memory.h"
 #include "api/ratings.h"
 #include "api/start_keys.h"
 #include "api/state.h"
+#include "api/tickets.h"
 #include "base/clock.h"
 #include "base/metrics.h"
 
@@ -24,10 +26,12 @@ enum status api_create(const struct api_parts *parts, struct api **ret_api, stru
     api->leaderboard = leaderboard_page_create();
     api->checks = agent_checks_create(parts);
     api->start_keys = start_keys_create();
+    api->live_callers = live_callers_create(parts->loop, parts->auth);
+    api->tickets = tickets_create();
   }
   if (api && auth_limits_create(parts->options, &api->auth_limits)) api->auth_limits = NULL;
   if (!api || !api->auth_limits || !api->alive || !api->health || !api->leaderboard ||
-      !api->checks || !api->start_keys) {
+      !api->checks || !api->start_keys || !api->live_callers || !api->tickets) {
     api_destroy(api);
     return error_set(err, STATUS_NOMEM, NULL, "out of memory");
   }
@@ -45,6 +49,8 @@ void api_destroy(struct api *api) {
   agent_checks_destroy(api->checks);
   start_keys_destroy(api->start_keys);
   auth_limits_destroy(api->auth_limits);
+  live_callers_destroy(api->live_callers);
+  tickets_destroy(api->tickets);
   free(api);
 }
 

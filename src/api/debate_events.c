@@ -3,6 +3,7 @@
 #include "api/deleted.h"
 #include "api/handlers.h"
 #include "api/history.h"
+#include "api/live_callers.h"
 #include "api/params.h"
 #include "api/reply.h"
 #include "debate/view.h"
@@ -72,6 +73,7 @@ static void reply_stream(struct http_request *request, struct api *api,
                          const struct store_debate *row, uint64_t since) {
   struct frame_source source;
   enum status s = history_subscribe(api, api_identity(request), row->id, since, true, &source);
+  if (!s) s = live_callers_guard(api->live_callers, api_identity(request), &source);
   if (s)
     reply_failure(request, s, NULL, NULL);
   else

@@ -77,6 +77,7 @@ static enum status body_create(struct api *api, struct http_request *request,
   b->api = api;
   b->identity = *api_identity(request);
   b->who = identity_principal(&b->identity);
+  b->who.public_too = api_principal(request).public_too;
   b->format = options->query.format;
   snprintf(b->request_id, sizeof b->request_id, "%s", http_request_id(request));
   enum status s = export_open(api->parts.store, &b->who, options, &b->export, err);

@@ -1,8 +1,10 @@
 #include "api/gate.h"
 
 #include "api/audit_trail.h"
+#include "api/cookie.h"
 #include "api/reply.h"
 #include "api/state.h"
+#include "api/tickets.h"
 
 #include <sodium.h>
 #include <stdio.h>
@@ -30,13 +32,33 @@ static struct http_caller call_without(const struct api *api) {
   return (struct http_caller){.state = HTTP_CALLER_OPEN, .identity = &identity_local};
 }
 
+/* A ticket opens WebSockets alone. */
+static enum credential take_ticket(struct http_request *request, struct api *api,
+                                   struct identity *ret) {
+  const char *ticket = http_request_query(request, "ticket");
+  if (!ticket || !http_request_is_websocket(request)) return CREDENTIAL_NONE;
+  if (!tickets_take(api->tickets, ticket, clock_mono_us(&clock_system), ret)) return CREDENTIAL_BAD;
+  /* Drawn with a cookie, used with none. */
+  ret->from_cookie = false;
+  return auth_stands(api->parts.auth, ret) ? CREDENTIAL_GOOD : CREDENTIAL_BAD;
+}
+
+static enum credential find_credential(struct http_request *request, struct api *api,
+                                       bool may_block, struct identity *ret, struct error *err) {
+  char session[COOKIE_VALUE_SIZE];
+  const char *header = http_request_header(request, "Authorization");
+  const char *cookies = http_request_header(request, "Cookie");
+  const char *cookie = cookies && cookie_find(cookies, session) ? session : NULL;
+  enum credential credential = header ? CREDENTIAL_NONE : take_ticket(request, api, ret);
+  if (credential != CREDENTIAL_NONE) return credential;
+  return auth_identify(api->parts.auth, header, cookie, may_block, ret, err);
+}
+
 static struct http_caller gate_identify(struct http_request *request, void *app, bool may_block) {
   struct api *api = app;
   struct error err = {0};
   struct identity found;
-  const char *header = http_request_header(request, "Authorization");
-  enum credential credential =
-      auth_identify(api->parts.auth, header, NULL, may_block, &found, &err);
+  enum credential credential = find_credential(request, api, may_block, &found, &err);
   if (credential == CREDENTIAL_NONE) return call_without(api);
   if (credential == CREDENTIAL_LATER) return (struct http_caller){.state = HTTP_CALLER_LATER};
   struct caller *caller = malloc(sizeof *caller);
@@ -100,6 +122,7 @@ static bool gate_authorize(struct http_request *request, void *app, const char *
    * one. */
   if (strcmp(permission, "public") == 0) return true;
   if (!credential_serves(request, app, identity, permission)) return false;
+  if (identity->from_cookie && !cookie_serves(request, app)) return false;
   /* A row that names no permission is one that nobody has. */
   if (permission_find(bytes_of(permission), &wanted) && permission_in(identity->allowed, wanted))
     return true;

@@ -116,5 +116,6 @@ void handle_openapi_yaml(struct http_request *request, void *app);
 void handle_root_show(struct http_request *request, void *app);
 /* ws_stats.c */
 void handle_ws_stats(struct http_request *request, void *app);
+void handle_ws_ticket(struct http_request *request, void *app);
 
 #endif

@@ -120,6 +120,8 @@ const struct http_route api_routes[] = {
      "Limits on callers, and whom they turn away now"},
     {"GET", "/api/ws/stats", handle_ws_stats, false, false, "public",
      "Connections and messages of WebSockets"},
+    {"POST", "/api/ws/ticket", handle_ws_ticket, false, false, "debates:read",
+     "A ticket that opens one WebSocket"},
     {"GET", "/api/budgets", handle_budgets_show, false, false, "admin:system",
      "Caps on spending, and what is left"},
     {"GET", "/api/auth/api-keys", handle_keys_list, true, false, "apikeys:read",

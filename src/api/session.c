@@ -14,7 +14,7 @@ struct session *session_create(struct api *api, const struct identity *who) {
   if (!s) return NULL;
   s->api = api;
   s->identity = *who;
-  s->who = identity_principal(&s->identity);
+  s->who = identity_viewer(&s->identity);
   atomic_init(&s->refs, 1);
   id_generate(s->client_id);
   return s;
@@ -115,9 +115,29 @@ static int session_admit(struct http_request *request, void *app, void **ret_ctx
   return 101;
 }
 
+/* Loop thread, once what the connection was opened with has ended. */
+static void session_revoke(void *arg) {
+  struct session *s = arg;
+  if (s->ws) {
+    struct frame *notice = live_callers_notice();
+    if (notice && !http_ws_send(s->ws, (struct bytes){notice->json, notice->len})) {
+      /* It reads too slowly to be told: the close code says it too. */
+    }
+    frame_unref(notice);
+    http_ws_close(s->ws, 1008, "the credential was revoked or has expired");
+  }
+  session_unref(s);
+}
+
+static void session_ended(void *ctx) {
+  struct session *s = ctx;
+  loop_post(s->api->parts.loop, session_revoke, session_ref(s));
+}
+
 static void session_open(struct http_websocket *ws, void *ctx) {
   struct session *s = ctx;
   s->ws = ws;
+  live_callers_enter(s->api->live_callers, &s->live, &s->identity, session_ended, s);
   notice_greet(ws, s->client_id, s->identity.kind > IDENTITY_LOCAL);
   if (s->first.id) session_subscribe(s, &s->first, s->first_since);
   store_debate_done(&s->first);
@@ -130,6 +150,7 @@ static void session_message(struct http_websocket *ws, void *ctx, struct bytes t
 static void session_close(struct http_websocket *ws, void *ctx) {
   struct session *s = ctx;
   s->ws = NULL;
+  live_callers_leave(s->api->live_callers, &s->live);
   session_unref(s);
 }
 

@@ -6,6 +6,7 @@
 #ifndef ARAGORA_API_SESSION_H
 #define ARAGORA_API_SESSION_H
 
+#include "api/live_callers.h"
 #include "api/state.h"
 #include "base/id.h"
 
@@ -26,6 +27,7 @@ struct session {
   atomic_int refs;
   struct http_websocket *ws; /* NULL before it opened and once it is gone */
   struct identity identity;
+  struct live_caller live;
   struct principal who; /* the identity's */
   char client_id[ID_SIZE];
   struct store_debate first; /* what the URL named, read by admit; id NULL = nothing */

@@ -14,7 +14,9 @@ struct auth_limits;
 struct health_page;
 struct memory_profile;
 struct leaderboard_page;
+struct live_callers;
 struct start_keys;
+struct tickets;
 
 struct api {
   struct api_parts parts;
@@ -27,6 +29,8 @@ struct api {
   struct agent_checks *checks;
   struct start_keys *start_keys;
   struct auth_limits *auth_limits;
+  struct live_callers *live_callers;
+  struct tickets *tickets;
   struct memory_profile *memory_profile; /* with --profile-memory; else NULL */
   atomic_bool maintaining;               /* a task of maintenance is under way */
   atomic_int exports;                    /* of many debates, under way */
@@ -42,7 +46,10 @@ static inline const struct identity *api_identity(const struct http_request *req
 /* On whose behalf a request acts. Its texts live as long as the request: what goes on after the
  * answer keeps a copy of the identity. */
 static inline struct principal api_principal(const struct http_request *request) {
-  return identity_principal(api_identity(request));
+  const char *permission = http_request_permission(request);
+  bool views = permission && strcmp(permission, "debates:view") == 0;
+  const struct identity *identity = api_identity(request);
+  return views ? identity_viewer(identity) : identity_principal(identity);
 }
 
 /* The table as it is now. A handler takes it once. */

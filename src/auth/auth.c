@@ -131,10 +131,8 @@ enum credential auth_identify(struct auth *auth, const char *authorization, cons
 bool auth_stands(struct auth *auth, const struct identity *identity) {
   if (identity->expires_us && identity->expires_us <= clock_wall_ms(auth->clock) * 1000)
     return false;
-  /* A ticket's identity is that of the key or the session it was drawn with. */
   const struct auth_verifier *verifier = identity->key_id[0] ? &auth->keys : &auth->sessions;
-  bool users = identity->kind == IDENTITY_SESSION || identity->kind == IDENTITY_KEY ||
-               identity->kind == IDENTITY_TICKET;
+  bool users = identity->kind == IDENTITY_SESSION || identity->kind == IDENTITY_KEY;
   return !users || !verifier->stands || verifier->stands(verifier->ctx, identity);
 }
 

@@ -13,11 +13,13 @@ const struct identity identity_local = {
     .credential_id = "none",
 };
 
-/* Nobody's tenant: its id is not one that can be given. */
+/* No owner has an empty id: it owns nothing, and sees of the operator's tenant what belongs to
+ * nobody, the ratings of agents. */
 const struct identity identity_anonymous = {
     .kind = IDENTITY_ANONYMOUS,
     .role = ROLE_ANONYMOUS,
     .allowed = ANONYMOUS,
+    .tenant_id = "local",
     .credential_id = "none",
 };
 
@@ -28,6 +30,12 @@ struct principal identity_principal(const struct identity *identity) {
       .all_owners = identity->role == ROLE_OWNER || identity->role == ROLE_ADMIN,
       .key_id = identity->key_id[0] ? identity->key_id : NULL,
   };
+}
+
+struct principal identity_viewer(const struct identity *identity) {
+  struct principal who = identity_principal(identity);
+  who.public_too = true;
+  return who;
 }
 
 enum status identity_set(char text[IDENTITY_TEXT_SIZE], const char *value) {

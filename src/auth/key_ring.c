@@ -162,7 +162,7 @@ static enum credential read_key(struct key_ring *ring, const char *id, struct er
 
 enum status key_ring_refresh(struct key_ring *ring, const char *tenant_id, const char *owner_id,
                              struct error *err) {
-  const struct principal owner = {tenant_id, owner_id, false, false, NULL};
+  const struct principal owner = {.tenant_id = tenant_id, .owner_id = owner_id};
   struct reading reading = {ring, store_keys_generation(ring->store), false};
   enum status s = store_list_keys(ring->store, &owner, true, OWNER_KEYS_MAX, keep, &reading, err);
   return !s && reading.failed ? error_set(err, STATUS_NOMEM, NULL, "out of memory") : s;

@@ -423,6 +423,10 @@ const void *http_request_caller(const struct http_request *request) {
   return request->caller.identity;
 }
 
+bool http_request_is_websocket(const struct http_request *request) {
+  return request->ws_route != NULL;
+}
+
 const char *http_request_permission(const struct http_request *request) {
   if (request->ws_route) return request->ws_route->permission;
   return request->route ? request->route->permission : NULL;

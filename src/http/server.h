@@ -137,6 +137,8 @@ const char *http_request_peer(const struct http_request *request);
 bool http_request_on_ws_port(const struct http_request *request);
 /* The gate's identity of the caller; NULL = it was not asked. */
 const void *http_request_caller(const struct http_request *request);
+/* It asks for an upgrade to a path that WebSockets have. */
+bool http_request_is_websocket(const struct http_request *request);
 /* What its route asks for; NULL = no row has it. */
 const char *http_request_permission(const struct http_request *request);
 

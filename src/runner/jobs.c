@@ -123,8 +123,9 @@ static enum status read_spec(const struct jobs *j, const char *request,
 
 static enum status start_item(struct jobs *j, const struct job_copy *job,
                               const struct item_copy *item) {
-  const struct principal who = {job->tenant_id, job->owner_id, false, false,
-                                *job->key_id ? job->key_id : NULL};
+  const struct principal who = {.tenant_id = job->tenant_id,
+                                .owner_id = job->owner_id,
+                                .key_id = *job->key_id ? job->key_id : NULL};
   const struct store_origin origin = {
       .branch_point = -1, .batch_id = job->id, .batch_item = item->item};
   struct debate_spec spec;

@@ -59,8 +59,8 @@ void live_take_request_id(struct live *live, char *request_id) {
 /* Its own account begins with what its log has booked. */
 static enum status open_budget(struct live *live) {
   const struct debate *d = live->debate;
-  const struct principal who = {live->row.tenant_id, live->row.owner_id, false, false,
-                                live->row.key_id};
+  const struct principal who = {
+      .tenant_id = live->row.tenant_id, .owner_id = live->row.owner_id, .key_id = live->row.key_id};
   const struct ledger_caps caps = {d->config.budget_tokens, d->config.budget_usd_micro,
                                    d->config.allow_unknown_price};
   const struct ledger_amounts spent = {d->committed_tokens, d->committed_usd_micro};

@@ -21,7 +21,7 @@ struct spending_load {
 
 static void load_spending(void *ctx, const struct store_spending *spent) {
   struct spending_load *load = ctx;
-  const struct principal who = {spent->tenant_id, spent->owner_id, false, false, NULL};
+  const struct principal who = {spent->tenant_id, spent->owner_id, false, false, NULL, false};
   const struct ledger_amounts sum = {spent->tokens > 0 ? spent->tokens : 0,
                                      spent->usd_micro > 0 ? spent->usd_micro : 0};
   int64_t unpriced = spent->unpriced > 0 ? spent->unpriced : 0;
@@ -353,7 +353,8 @@ static enum status admission(const struct runner *r, struct error *err) {
 /* A debate whose first call no budget could pay for does not begin. */
 static enum status admit_by_budget(const struct start_request *q, const struct debate_config *c,
                                    struct error *err) {
-  const struct principal who = {q->tenant_id, q->owner_id, false, false, q->key_id};
+  const struct principal who = {
+      .tenant_id = q->tenant_id, .owner_id = q->owner_id, .key_id = q->key_id};
   struct ledger_amounts least = panel_least_call(q->runner->agents, c);
   return budgets_admit(provider_budgets(q->runner->provider), &who, least.tokens, least.usd_micro,
                        err);

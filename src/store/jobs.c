@@ -50,7 +50,8 @@ static int finish_one(sqlite3 *db, sqlite3_stmt *s) {
 }
 
 static int cancel_job(sqlite3 *db, const struct job_change *c) {
-  const struct principal who = {c->job.tenant_id, c->job.owner_id, c->all_owners, c->system, NULL};
+  const struct principal who = {
+      c->job.tenant_id, c->job.owner_id, c->all_owners, c->system, NULL, false};
   sqlite3_stmt *s;
   int rc = sqlite3_prepare_v2(db,
                               "UPDATE batches SET cancelled_ms = ?5 WHERE id = ?4"

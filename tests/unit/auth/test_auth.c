@@ -180,7 +180,6 @@ static void test_what_stands(void **state) {
   assert_false(auth_stands(f->auth, &session));
   f->sessions.stands = true;
   assert_true(auth_stands(f->auth, &session));
-  key.kind = IDENTITY_TICKET;
   f->keys.stands = false;
   assert_false(auth_stands(f->auth, &key));
   assert_true(auth_stands(f->auth, &identity_local));

@@ -30,8 +30,8 @@ static int64_t read_wall(void *ctx) {
   return wall_ms;
 }
 static const struct clock fake_clock = {read_wall, NULL, NULL};
-static const struct principal ann = {"local", "ann", false, false, NULL};
-static const struct principal bob = {"local", "bob", false, false, NULL};
+static const struct principal ann = {"local", "ann", false, false, NULL, false};
+static const struct principal bob = {"local", "bob", false, false, NULL, false};
 
 static void open_all(struct budgets_options options) {
   wall_ms = NOON;
@@ -387,7 +387,7 @@ static void test_names_too_long(void **state) {
   char name[LEDGER_KEY_SIZE + 1];
   memset(name, 'n', sizeof name);
   name[LEDGER_KEY_SIZE] = '\0';
-  const struct principal long_one = {"local", name, false, false, NULL};
+  const struct principal long_one = {"local", name, false, false, NULL, false};
   const struct ledger_caps caps = {-1, -1, false};
   const struct ledger_amounts nothing = {0, 0};
   struct budget d;

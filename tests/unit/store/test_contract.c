@@ -6,10 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static const struct principal alice = {"acme", "alice", false, false, NULL};
-static const struct principal bob = {"acme", "bob", false, false, NULL};
-static const struct principal acme = {"acme", "root", true, false, NULL};
-static const struct principal other = {"other", "alice", true, false, NULL};
+static const struct principal alice = {"acme", "alice", false, false, NULL, false};
+static const struct principal bob = {"acme", "bob", false, false, NULL, false};
+static const struct principal acme = {"acme", "root", true, false, NULL, false};
+static const struct principal other = {"other", "alice", true, false, NULL, false};
 
 static bool keep_event(void *ctx, const struct store_event *event) {
   struct store_event *events = ctx;
