@@ -1,6 +1,7 @@
 #include "base/log.h"
 
 #include "base/clock.h"
+#include "base/json_run.h"
 #include "base/log_file.h"
 #include "base/log_ring.h"
 #include "base/metrics.h"
@@ -25,9 +26,9 @@ static const char *const level_names[] = {"DEBUG", "INFO", "WARNING", "ERROR"};
 /* How the credentials we handle begin: vendors' keys, ours, and the header that carries them. */
 static const char *const secret_prefixes[] = {"sk-", "xai-", "gsk_", "AIza", "ara_", "Bearer "};
 
-/* What a character is to us, in the low bits of a letter: '@' nothing, 'A' plain in JSON, 'C' may
- * also stand in a credential, 'G' is also part of a word, 'O' may also be the first of a prefix. */
-enum { KIND_PLAIN = 1, KIND_TOKEN = 2, KIND_WORD = 4, KIND_START = 8 };
+/* What a character is to us, in the low bits of a letter: '@' and 'A' nothing, 'C' may stand in a
+ * credential, 'G' is also part of a word, 'O' may also be the first of a prefix. */
+enum { KIND_TOKEN = 2, KIND_WORD = 4, KIND_START = 8 };
 static const char kinds[129] =
     "@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@"
     "AA@AAAAAAAAGAGGCGGGGGGGGGGAAACAA" /* SPACE to ? */
@@ -102,9 +103,9 @@ enum escaping { ESCAPE_CONTROLS, ESCAPE_JSON };
 
 /* How many characters from here on are printing ASCII that needs no escape. */
 static size_t plain_run(const char *text, size_t len) {
-  size_t n = 0;
-  while (n < len && is_kind(text[n], KIND_PLAIN)) n++;
-  return n;
+  size_t run = json_run_of_ascii(text, text + len);
+  const char *del = memchr(text, 0x7f, run);
+  return del ? (size_t)(del - text) : run;
 }
 
 /* The code of a valid character that must not reach a terminal as it is, or 0: U+0080..009F, line
