@@ -124,7 +124,8 @@ static void answer_all(struct creation *c, const struct creation_end *o) {
   while (w) {
     struct creation *waited = (struct creation *)w;
     w = w->next;
-    answer_waiter(waited, o, memcmp(waited->key.digest, digest, sizeof digest) == 0);
+    bool same = memcmp(waited->key.digest, digest, sizeof digest) == 0; /* public */
+    answer_waiter(waited, o, same);
   }
 }
 

@@ -2,6 +2,7 @@
 #include "auth/accounts_state.h"
 #include "base/id.h"
 #include "base/log.h"
+#include "base/secret.h"
 
 #include <stdio.h>
 
@@ -133,7 +134,7 @@ static bool take_setup(struct accounts *a, struct bytes token) {
   uint8_t hash[SHA256_SIZE];
   sha256_of(token, hash);
   pthread_mutex_lock(&a->lock);
-  bool good = a->setup_open && sodium_memcmp(hash, a->setup_hash, sizeof hash) == 0;
+  bool good = a->setup_open && secret_equal(hash, a->setup_hash, sizeof hash);
   if (good) a->setup_open = false;
   pthread_mutex_unlock(&a->lock);
   return good;

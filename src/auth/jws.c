@@ -1,6 +1,7 @@
 #include "auth/jws.h"
 
 #include "base/json_scan.h"
+#include "base/secret.h"
 
 enum {
   MAC_SIZE = crypto_auth_hmacsha256_BYTES,
@@ -67,7 +68,7 @@ static bool is_signed(struct bytes text, const struct bytes parts[3], const stru
   if (parts[2].len != MAC_TEXT_LEN) return false;
   if (!decode(parts[2], given, sizeof given, &len) || len != MAC_SIZE) return false;
   mac_of(key, (struct bytes){text.ptr, text.len - MAC_TEXT_LEN - 1}, mac);
-  return sodium_memcmp(given, mac, MAC_SIZE) == 0;
+  return secret_equal(given, mac, MAC_SIZE);
 }
 
 bool jws_members_note(struct jws_members *members, const struct json_scan *scan) {

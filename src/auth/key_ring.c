@@ -1,6 +1,7 @@
 #include "auth/key_ring.h"
 
 #include "auth/api_key.h"
+#include "base/secret.h"
 
 #include <pthread.h>
 #include <sodium.h>
@@ -216,7 +217,7 @@ static enum credential refuse(struct error *err, const char *why) {
 static enum credential check(struct key_ring *ring, struct key_entry *entry,
                              const uint8_t hash[SHA256_SIZE], struct identity *ret,
                              struct error *err) {
-  if (sodium_memcmp(entry->hash, hash, SHA256_SIZE) != 0) return refuse(err, "no such API key");
+  if (!secret_equal(entry->hash, hash, SHA256_SIZE)) return refuse(err, "no such API key");
   if (!entry->works) return refuse(err, "the API key was revoked, or its owner disabled");
   if (expired(ring, &entry->identity)) return refuse(err, "the API key has expired");
   if (!take_request(ring, entry, err)) return CREDENTIAL_LIMITED;

@@ -1,5 +1,6 @@
 #include "auth/lockout.h"
 
+#include "base/secret.h"
 #include "base/sha256.h"
 
 #include <pthread.h>
@@ -56,7 +57,7 @@ static struct entry *set_of(struct lockout *l, const char *email, uint8_t key[KE
 
 static struct entry *find(struct entry *set, const uint8_t key[KEY_SIZE]) {
   for (int i = 0; i < WAYS; i++)
-    if (set[i].failures && sodium_memcmp(set[i].key, key, KEY_SIZE) == 0) return &set[i];
+    if (set[i].failures && secret_equal(set[i].key, key, KEY_SIZE)) return &set[i];
   return NULL;
 }
 

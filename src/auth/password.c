@@ -26,7 +26,7 @@ enum status password_check(const char *field, struct bytes password, const char 
   if (count < PASSWORD_MIN || count > PASSWORD_MAX)
     return error_set(err, STATUS_INVALID, field, "a password has %d to %d characters", PASSWORD_MIN,
                      PASSWORD_MAX);
-  if (bytes_equal_nocase(password, bytes_of(email)))
+  if (bytes_equal_nocase(password, bytes_of(email))) /* public */
     return error_set(err, STATUS_INVALID, field, "a password must not be the address");
   return STATUS_OK;
 }

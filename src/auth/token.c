@@ -28,7 +28,7 @@ bool api_token_is_raw(const struct api_token *t, struct bytes text) {
   uint8_t hash[SHA256_SIZE];
   if (!t->set) return false;
   sha256_of(text, hash);
-  return sodium_memcmp(hash, t->hash, sizeof hash) == 0;
+  return secret_equal(hash, t->hash, sizeof hash);
 }
 
 static void make_mac(const struct api_token *t, struct bytes text, uint8_t mac[MAC_BYTES]) {
@@ -68,7 +68,7 @@ bool api_token_is_signed(const struct api_token *t, struct bytes text, int64_t n
   if (loop.len > 0 && !id_valid(loop, API_TOKEN_LOOP_MAX)) return false;
   if (!read_expiry(digits, &expires_s)) return false;
   make_mac(t, signed_part, want);
-  if (sodium_memcmp(want, have, sizeof want) != 0 || expires_s <= now_s) return false;
+  if (!secret_equal(want, have, sizeof want) || expires_s <= now_s) return false;
   *ret_expires_s = expires_s;
   return true;
 }

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -129,4 +130,8 @@ enum status secret_read(const char *name, char **ret_secret, struct error *err) 
 void secret_free(char *secret) {
   if (secret) explicit_bzero(secret, strlen(secret));
   free(secret);
+}
+
+bool secret_equal(const void *a, const void *b, size_t len) {
+  return sodium_memcmp(a, b, len) == 0;
 }

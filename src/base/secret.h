@@ -25,4 +25,9 @@ MUST_CHECK enum status secret_read_file(const char *name, const char *path, char
                                         struct error *err);
 void secret_free(char *secret); /* overwrites it first; NULL is fine */
 
+/* Whether `len` bytes are the same, in a time that does not depend on them: the one way to compare
+ * a secret, or a digest of one that was brought (scripts/check-secrets). Both have that length;
+ * texts of any length are compared by their digests. */
+bool secret_equal(const void *a, const void *b, size_t len);
+
 #endif

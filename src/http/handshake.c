@@ -11,7 +11,7 @@ bool handshake_list_has(const char *list, const char *token) {
     size_t n = strcspn(list, ",");
     size_t bare = n;
     while (bare > 0 && (list[bare - 1] == ' ' || list[bare - 1] == '\t')) bare--;
-    if (bytes_equal_nocase((struct bytes){list, bare}, bytes_of(token))) return true;
+    if (bytes_equal_nocase((struct bytes){list, bare}, bytes_of(token))) return true; /* public */
     list += n;
   }
   return false;

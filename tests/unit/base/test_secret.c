@@ -192,6 +192,13 @@ static void test_a_credential(void **state) {
   rmdir(directory);
 }
 
+static void test_equal(void **state) {
+  assert_true(secret_equal("abcdefgh", "abcdefgh", 8));
+  assert_false(secret_equal("abcdefgh", "abcdefgx", 8));
+  assert_false(secret_equal("abcdefgh", "xbcdefgh", 8));
+  assert_true(secret_equal("a", "b", 0));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void) {
@@ -200,7 +207,7 @@ int main(void) {
       TEST(test_not_both),          TEST(test_a_mode_that_lets_others_in),
       TEST(test_a_stranger_s_file), TEST(test_what_is_no_secret),
       TEST(test_the_longest),       TEST(test_what_is_no_file),
-      TEST(test_a_credential),
+      TEST(test_a_credential),      cmocka_unit_test(test_equal),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
