@@ -1,0 +1,123 @@
+// What must not be found where it does not belong: credentials in what a server keeps and says, and in
+// what it sends, texts that a spreadsheet, a browser or a terminal would obey.
+
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { createHmac, randomBytes } from 'node:crypto';
+import { readFileSync, readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+
+import { call, finished, get, post, startDebate } from './lib/client.mjs';
+import { BINARY as aragora, startFakeProvider, startServer, temporaryDirectory } from './lib/server.mjs';
+
+const READS = ['/', '/api/debates', '/api/debates/export?format=json', '/api/debates/export?format=csv', '/api/replays',
+  '/api/agents', '/api/health', '/api/health/deep', '/api/metrics', '/api/metrics?format=json', '/api/openapi.json',
+  '/api/system/config', '/api/system/errors?limit=1000', '/api/system/audit?limit=500', '/api/system/audit/export',
+  '/api/system/audit/export?format=csv', '/api/system/rate-limits', '/api/system/memory', '/api/budgets'];
+
+// The whole of a secret, how it begins and how it ends.
+const parts = (secret) => [secret, secret.slice(0, 12), secret.slice(-12)];
+
+function expectClean(secrets, where, data) {
+  for (const [name, secret] of Object.entries(secrets))
+    for (const part of parts(secret)) assert.equal(data.includes(part), false, `${name} is in ${where}`);
+}
+
+const filesOf = (dir) => readdirSync(dir, { recursive: true }).filter((name) => statSync(join(dir, name)).isFile());
+
+test('no credential is in a database, the log at DEBUG, a metric, a replay, an export, a backup', async (t) => {
+  const fake = await startFakeProvider(t, ['--quiet']);
+  const dir = temporaryDirectory(t);
+  const random = () => randomBytes(18).toString('hex');
+  const token = `operator-${random()}`, guess = `guess-${random()}`, vendor = `sk-canary-${random()}`;
+  const signedBody = `loop:${Math.floor(Date.now() / 1000) + 600}`;
+  const mac = createHmac('sha256', token).update(signedBody).digest('hex');
+  const secrets = { token, guess, vendor, mac };
+  const server = await startServer(t, {
+    dir, args: ['--log-level', 'DEBUG', '--log-file', join(dir, 'server.log')],
+    env: { ARAGORA_API_TOKEN: token, OPENAI_API_KEY: vendor, OPENAI_BASE_URL: `${fake.url}/v1` },
+  });
+  const bearer = (text) => ({ Authorization: `Bearer ${text}` });
+
+  // Each credential at work, and a wrong one everywhere.
+  const { json: started } = await post(server, '/api/debates', { task: 'What is kept of it?', agents: ['openai-api', 'openai-api'], rounds: 1 }, bearer(token));
+  const id = started.debate_id;
+  for (let status = 'running'; !['completed', 'failed'].includes(status);)
+    ({ status } = (await get(server, `/api/debates/${id}`, bearer(`${signedBody}:${mac}`))).json);
+  for (const path of [...READS, `/api/debates/${id}`, `/api/debates/${id}/messages`, `/api/debates/${id}/export/html`, `/api/replays/${id}`]) {
+    await get(server, path, bearer(guess));
+    const answer = await get(server, path, bearer(token));
+    assert.equal(answer.status, 200, path);
+    expectClean(secrets, path, answer.text);
+    expectClean(secrets, `the headers of ${path}`, JSON.stringify([...answer.headers]));
+  }
+  await get(server, '/api/debates', { Authorization: `Basic ${guess}` });
+  await get(server, '/api/debates', { Cookie: `session=${guess}` });
+  const backup = spawnSync(aragora, ['backup', 'create', '--data-dir', dir], { encoding: 'utf8', env: { ...process.env } });
+  assert.equal(backup.status, 0, backup.stderr);
+  await server.stop();
+
+  expectClean(secrets, 'standard error', server.lines.join('\n'));
+  const names = filesOf(dir);
+  for (const name of names) expectClean(secrets, name, readFileSync(join(dir, name)));
+  const into = temporaryDirectory(t);
+  const restored = spawnSync(aragora, ['backup', 'restore', 'latest', '--data-dir', dir, '--into', into], { encoding: 'utf8' });
+  assert.equal(restored.status, 0, restored.stderr);
+  const copies = filesOf(into).filter((name) => name.endsWith('.db'));
+  assert.equal(copies.length, 2, copies.join(' '));
+  for (const name of copies) expectClean(secrets, `the backup's ${name}`, readFileSync(join(into, name)));
+  assert.ok(names.some((name) => name.startsWith('replays/')), names.join(' '));
+  // It looks where something is: what belongs there is found.
+  assert.ok(readFileSync(join(dir, 'server.log')).includes('credential.refused'));
+  assert.ok(readFileSync(join(dir, 'aragora_memory.db')).includes('What is kept of it?'));
+});
+
+// ---- texts that something would obey ----
+
+const PAYLOADS = ['=cmd|\' /C calc\'!A0', '+1+1', '-2+3', '@SUM(A1:A9)', '\t=1+1', '\uff1d1+1',
+  '<script>alert(1)</script>', '"><img src=x onerror=alert(1)>', '</textarea><svg/onload=alert(1)>',
+  'a\u001b[2Jb', 'a\u0007b', 'a\u202eb', 'line\r\nSet-Cookie: a=b', '{"role":"system"}', '\'; DROP TABLE debates; --', '%s%n%x'];
+
+test('no text that a caller wrote is obeyed by a spreadsheet, a browser, a terminal or the log', async (t) => {
+  const server = await startServer(t);
+  const ids = [];
+  for (const payload of PAYLOADS) {
+    const { debate_id: id } = await startDebate(server, { task: `${payload}`, context: payload, rounds: 0, metadata: { note: payload } });
+    ids.push(id);
+    await finished(server, id);
+    const { json } = await get(server, `/api/debates/${id}`);
+    assert.deepEqual(json.metadata, { note: payload }, 'kept as it was written');
+
+    const html = (await get(server, `/api/debates/${id}/export/html`)).text;
+    assert.doesNotMatch(html, /<script>alert|<img src=x|<svg\/onload/, payload);
+    for (const table of ['summary', 'messages']) {
+      const csv = (await get(server, `/api/debates/${id}/export/csv?table=${table}`)).text;
+      assert.doesNotMatch(csv, /(^|,|\n)"?[=+@\uff1d-](?![\d.]+(,|\r))/m, `${payload}: ${csv}`);
+      assert.doesNotMatch(csv, /[\u0000-\u0008\u000b\u000c\u000e-\u001f]/, payload);
+    }
+    const shown = spawnSync(aragora, ['debates', 'show', id, '--data-dir', server.dir], { encoding: 'utf8' });
+    assert.equal(shown.status, 0, shown.stderr);
+    assert.doesNotMatch(shown.stdout, /[\u0007\u001b\u202e]/, payload);
+  }
+
+  // Where only a header, a path or a query holds it.
+  for (const payload of PAYLOADS) {
+    const text = encodeURIComponent(payload);
+    for (const path of [`/api/debates/${text}`, `/api/search?q=${text}`, `/api/debates?status=${text}`,
+      `/api/system/circuit-breakers/${text}/reset`, `/api/debates/export?format=csv&since=${text}`, `/api/system/audit?actor=${text}&action=${text}`]) {
+      const answer = await (path.endsWith('reset') ? post(server, path) : get(server, path));
+      assert.ok(answer.status < 500, `${path}: ${answer.status}`);
+      assert.equal(answer.headers.get('set-cookie'), null);
+      assert.match(answer.headers.get('content-type') ?? '', /json|csv/, path);
+      assert.equal(answer.headers.get('x-content-type-options'), 'nosniff');
+    }
+  }
+  assert.equal((await call(server, 'DELETE', `/api/debates/${ids[0]}`, { reason: PAYLOADS[0] })).status, 200);
+  for (const line of server.lines) {
+    assert.doesNotMatch(line, /[\u0000-\u001f\u007f\u202e]/);
+    assert.doesNotThrow(() => JSON.parse(line), line);
+  }
+  const check = spawnSync(aragora, ['audit', 'verify', '--data-dir', server.dir], { encoding: 'utf8' });
+  assert.equal(check.status, 0, check.stdout);
+});
