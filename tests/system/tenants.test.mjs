@@ -1,0 +1,200 @@
+// Two users over the whole table of routes, as the server itself describes it, and every stream: nobody
+// reads or changes what is another's, and what is another's is answered as what there is not.
+
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+
+import { call, connect, get, post, rawRequest } from './lib/client.mjs';
+import { startServer } from './lib/server.mjs';
+
+const CANARY = 'canary-7391-question';
+const METHODS = ['get', 'post', 'put', 'patch', 'delete'];
+const UPGRADE = {
+  Upgrade: 'websocket',
+  Connection: 'Upgrade',
+  'Sec-WebSocket-Version': '13',
+  'Sec-WebSocket-Key': 'dGhlIHNhbXBsZSBub25jZQ==',
+};
+// These end whatever Bob is logged in with: asked last.
+const LAST = /^\/api\/auth\/(logout|logout-all|password)$/;
+
+const suite = { cleanups: [], after: (fn) => suite.cleanups.push(fn) };
+let server, amy, bob, routes;
+
+async function register(name) {
+  const { status, json, text } = await post(server, '/api/auth/register',
+    { email: `${name}@example.org`, password: `${name} has a long password`, name });
+  assert.equal(status, 201, text);
+  return { name, headers: { Authorization: `Bearer ${json.access_token}` } };
+}
+
+// What Amy has: a debate that has ended, one in a batch, a key.
+async function fill(user) {
+  const debate = await post(server, '/api/debates', { task: `${CANARY} of a debate`, agents: 'demo,demo' }, user.headers);
+  assert.equal(debate.status, 200, debate.text);
+  const batch = await post(server, '/api/debates/batch', { items: [{ question: `${CANARY} of a batch`, agents: 'demo,demo' }] }, user.headers);
+  assert.ok(batch.status < 300, batch.text);
+  const key = await post(server, '/api/auth/api-keys', { name: `${CANARY} of a key` }, user.headers);
+  assert.ok(key.status < 300, key.text);
+  user.debate = debate.json.id;
+  user.slug = (await get(server, `/api/debates/${debate.json.id}`, user.headers)).json.slug;
+  user.batch = batch.json.batch_id;
+  user.key = key.json.key_id;
+  user.secret = key.json.api_key;
+  user.ids = [user.debate, user.slug, user.batch, user.key];
+  for (let status; status !== 'completed'; await new Promise((next) => setTimeout(next, 20)))
+    ({ status } = (await get(server, `/api/debates/${user.debate}`, user.headers)).json);
+}
+
+before(async () => {
+  server = await startServer(suite, {
+    env: { ARAGORA_JWT_SECRET: 'a-secret-for-tests-that-is-long-enough', ARAGORA_REGISTER_RATE: '1000',
+      ARAGORA_LOGIN_RATE: '1000' },
+  });
+  amy = await register('amy');
+  bob = await register('bob');
+  await fill(amy);
+  const { json } = await get(server, '/api/openapi.json');
+  routes = Object.entries(json.paths).flatMap(([path, item]) =>
+    METHODS.filter((method) => item[method]).map((method) => ({ method: method.toUpperCase(), path,
+      open: item[method].security?.length === 0 })));
+});
+after(async () => {
+  for (const fn of suite.cleanups.reverse()) await fn();
+});
+
+// Every way to ask for a route with the ids of what is Amy's.
+function* requests(route) {
+  const named = { '{format}': 'json', '{agent}': 'demo', '{opponent}': 'demo', '{token}': amy.debate };
+  for (const id of /\{id\}/.test(route.path) ? amy.ids : ['']) {
+    let path = route.path.replace('{id}', id);
+    for (const [name, value] of Object.entries(named)) path = path.replace(name, value);
+    assert.doesNotMatch(path, /[{}]/, `${route.path}: what stands for it?`);
+    const body = route.method === 'GET' || route.method === 'DELETE' ? undefined
+      : { task: 'mine', question: 'mine', branch_point: 0, crux: 'mine', name: 'mine', items: [{ question: 'mine' }], dry_run: true };
+    yield { ...route, id, path, body };
+    if (route.method === 'GET')
+      for (const query of [`?q=${CANARY}`, `?debate_id=${amy.debate}`, `?user_id=${amy.name}&tenant_id=local&owner_id=${amy.name}&key_id=${amy.key}&all=true`])
+        yield { ...route, id, path: path + query };
+  }
+}
+
+const json = (text) => { try { return JSON.parse(text); } catch { return undefined; } };
+
+// What shows that an answer holds something of Amy's; an error may repeat the id that was asked for.
+function leaks({ id, path }, answer) {
+  const marks = [CANARY, amy.debate, amy.slug, amy.batch, amy.key].filter((mark) => mark !== id && !path.includes(mark));
+  return answer.text.includes(`${CANARY} of`) || marks.some((mark) => answer.text.includes(mark))
+    || (id !== '' && answer.status < 300);
+}
+
+async function walk(headers, { last = true, only = () => true } = {}) {
+  const seen = [];
+  const order = [...routes.filter(({ path }) => !LAST.test(path)), ...(last ? routes.filter(({ path }) => LAST.test(path)) : [])];
+  for (const route of order.filter(only))
+    for (const request of requests(route)) {
+      const answer = await call(server, request.method, request.path, request.body, { Accept: 'application/json', ...headers });
+      seen.push({ ...request, status: answer.status, leaks: leaks(request, answer), text: answer.text });
+    }
+  return seen;
+}
+
+const told = (seen) => seen.map(({ method, path, status, text }) => `${method} ${path} ${status} ${text.slice(0, 120)}`);
+
+async function whole(user) {
+  const debate = (await get(server, `/api/debates/${user.debate}`, user.headers)).json;
+  const batch = (await get(server, `/api/debates/batch/${user.batch}`, user.headers)).json;
+  const key = (await get(server, `/api/auth/api-keys/${user.key}`, user.headers)).json;
+  delete key?.last_used_at;
+  return { debate, batch: batch.items?.map(({ status, debate_id }) => [status === 'cancelled', debate_id !== undefined]), key,
+    total: (await get(server, '/api/debates', user.headers)).json.total };
+}
+
+describe('two users', () => {
+  test('whoever owns something does see it', async () => {
+    const seen = (await walk(amy.headers, { last: false, only: ({ method }) => method === 'GET' })).filter((one) => one.leaks);
+    const paths = new Set(seen.map(({ path }) => path.split('?')[0]));
+    assert.ok(paths.size >= 20, `only ${[...paths].join(' ')}`);
+  });
+
+  test('nothing of another\'s is read or changed, on any route', async (t) => {
+    const before = await whole(amy);
+    const seen = await walk(bob.headers);
+    t.diagnostic(`${seen.length} requests of ${routes.length} routes`);
+    assert.deepEqual(told(seen.filter((one) => one.leaks)), []);
+    assert.deepEqual(told(seen.filter((one) => one.status >= 500 && one.status !== 501)), []);
+    // What is another's is what there is not: never 403, which would say that it is there.
+    const plain = seen.filter(({ id, path, open }) => id === amy.debate && !open && path.startsWith('/api/debates/'));
+    assert.ok(plain.length > 10);
+    assert.deepEqual(told(plain.filter(({ status }) => ![404, 400].includes(status))), []);
+    assert.deepEqual(await whole(amy), before);
+    assert.equal((await get(server, '/api/debates', { Authorization: `Bearer ${amy.secret}` })).status, 200);
+  });
+
+  test('nor without a credential', async () => {
+    const seen = await walk({});
+    assert.deepEqual(told(seen.filter((one) => one.leaks)), []);
+    assert.deepEqual(told(seen.filter(({ open, status }) => !open && status !== 401)), []);
+  });
+
+  test('no stream shows it', async (t) => {
+    bob = { ...bob, headers: { Authorization: `Bearer ${(await post(server, '/api/auth/login',
+      { email: 'bob@example.org', password: 'bob has a long password' })).json.access_token}` } };
+    for (const id of [amy.debate, amy.slug])
+      for (const path of [`/ws/debates/${id}`, `/ws?debate=${id}`, `/?debate=${id}`]) {
+        assert.equal((await rawRequest(server, { path, headers: { ...UPGRADE, ...bob.headers } })).status, 404, path);
+        assert.equal((await rawRequest(server, { path, headers: UPGRADE })).status, 401, path);
+      }
+    for (const headers of [bob.headers, {}]) {
+      const socket = await connect(t, server, '/ws', headers);
+      for (const message of [{ type: 'subscribe', debate_id: amy.debate }, { type: 'subscribe', loop_id: amy.slug },
+        { type: 'subscribe', data: { debate_id: amy.debate } }, { type: 'unsubscribe', debate_id: amy.debate },
+        { type: 'user_vote', loop_id: amy.debate, payload: { choice: 'a' } }, { type: 'get_loops' }])
+        socket.send(message);
+      await socket.ofType('loop_list');
+      assert.equal(socket.frames.filter(({ type, data }) => type === 'warning' && data.code === 'DEBATE_NOT_FOUND').length, 3);
+      assert.ok(!JSON.stringify(socket.frames).includes(`${CANARY} of`)); // a warning repeats the slug
+      await socket.close();
+    }
+  });
+
+  test('a ticket opens one stream of one\'s own', async (t) => {
+    const { json: { ticket } } = await post(server, '/api/ws/ticket', {}, amy.headers);
+    const socket = await connect(t, server, `/ws/debates/${amy.debate}?ticket=${ticket}`);
+    await socket.ofType('debate_end');
+    await socket.close();
+    const again = { path: `/ws/debates/${amy.debate}?ticket=${ticket}`, headers: UPGRADE };
+    assert.equal((await rawRequest(server, again)).status, 401);
+    const theirs = (await post(server, '/api/ws/ticket', {}, bob.headers)).json.ticket;
+    const foreign = { path: `/ws/debates/${amy.debate}?ticket=${theirs}`, headers: UPGRADE };
+    assert.equal((await rawRequest(server, foreign)).status, 404);
+  });
+
+  test('a stream ends with the session that it was opened with', async (t) => {
+    const { json: { access_token: token } } = await post(server, '/api/auth/login',
+      { email: 'amy@example.org', password: 'amy has a long password' });
+    const headers = { Authorization: `Bearer ${token}` };
+    const socket = await connect(t, server, '/ws', headers);
+    await socket.ofType('connection_info');
+    assert.equal((await post(server, '/api/auth/logout', {}, headers)).status, 200);
+    assert.equal((await socket.ofType('auth_revoked')).data.code, 401);
+    while (socket.closeCode === undefined) await new Promise((next) => socket.waiters.push(next));
+    assert.equal(socket.closeCode, 1008);
+  });
+
+  test('a cookie serves pages of this server alone, with JSON', async () => {
+    const cookie = { Cookie: `aragora_session=${amy.headers.Authorization.slice(7)}` };
+    const page = { ...cookie, Origin: server.url, 'Content-Type': 'application/json' };
+    const ask = (headers) => rawRequest(server, { method: 'POST', path: '/api/ws/ticket', headers: { 'Content-Length': 0, ...headers } });
+    assert.equal((await get(server, '/api/debates', cookie)).json.total > 0, true);
+    assert.equal((await ask(page)).status, 200);
+    for (const origin of ['https://evil.example', 'null', '*', `${server.url}.evil.example`])
+      assert.equal((await ask({ ...page, Origin: origin })).status, 403, origin);
+    assert.equal((await ask(cookie)).status, 403);
+    assert.equal((await ask({ ...cookie, 'Sec-Fetch-Site': 'cross-site', 'Content-Type': 'application/json' })).status, 403);
+    assert.equal((await ask({ ...cookie, 'Sec-Fetch-Site': 'same-origin', 'Content-Type': 'application/json' })).status, 200);
+    assert.equal((await ask({ ...page, 'Content-Type': 'text/plain' })).status, 415);
+    const upgrade = { path: `/ws/debates/${amy.debate}`, headers: { ...UPGRADE, ...cookie, Origin: 'https://evil.example' } };
+    assert.equal((await rawRequest(server, upgrade)).status, 403);
+  });
+});
