@@ -2,6 +2,7 @@
 #include "api/account_body.h"
 #include "api/auth_work.h"
 #include "api/handlers.h"
+#include "api/key_body.h"
 #include "api/reply.h"
 
 /* False, having answered, for a caller behind whom there is no user: the API token's holder, or
@@ -22,10 +23,14 @@ static bool require_user(struct auth_work *w) {
 
 static void answer_account(struct auth_work *w, enum account_answer answer,
                            const struct account *account, struct error *err) {
+  struct key_default key;
+  struct principal who = identity_principal(&w->who);
+  if (!answer && key_find_default(w->api, &who, &key, err)) answer = ACCOUNT_FAILED;
   if (answer)
     auth_work_refuse(w, answer, err);
   else
-    reply_json(w->request, 200, account_body(account, NULL), NULL);
+    reply_json(w->request, 200, account_body(account, key.account.prefix ? &key.account : NULL),
+               NULL);
 }
 
 static void show(struct auth_work *w) {

@@ -164,30 +164,22 @@ json_t *key_object(const struct store_key *key, int64_t now_ms) {
 
 /* ---- of a user ---- */
 
-struct of_user {
-  json_t *user;
+struct finding {
+  struct key_default *found;
   int64_t now_ms;
-  bool any;
 };
 
-static void add_default(void *ctx, const struct store_key *key) {
-  struct of_user *of = ctx;
-  if (!store_key_works(key, of->now_ms)) return;
-  of->any = true;
-  if (!key->is_default) return;
-  json_object_set_new(of->user, "api_key_prefix", json_string(key->id));
-  json_object_set_new(of->user, "api_key_created_at", time_or_null(key->created_ms));
-  json_object_set_new(of->user, "api_key_expires_at", time_or_null(key->expires_ms));
+static void take_default(void *ctx, const struct store_key *key) {
+  struct finding *finding = ctx;
+  struct key_default *found = finding->found;
+  if (!key->is_default || !store_key_works(key, finding->now_ms)) return;
+  snprintf(found->id, sizeof found->id, "%s", key->id);
+  found->account = (struct account_key){found->id, key->created_ms, key->expires_ms};
 }
 
-enum status key_add_to_user(struct api *api, const struct principal *who, json_t *user,
-                            struct error *err) {
-  struct of_user of = {user, clock_wall_ms(&clock_system), false};
-  json_object_set_new(user, "api_key_prefix", json_null());
-  json_object_set_new(user, "api_key_created_at", json_null());
-  json_object_set_new(user, "api_key_expires_at", json_null());
-  enum status s =
-      store_list_keys(api->parts.store, who, true, KEY_LISTED_MAX, add_default, &of, err);
-  json_object_set_new(user, "has_api_key", json_boolean(of.any));
-  return s;
+enum status key_find_default(struct api *api, const struct principal *who,
+                             struct key_default *ret_key, struct error *err) {
+  struct finding finding = {ret_key, clock_wall_ms(&clock_system)};
+  *ret_key = (struct key_default){0};
+  return store_list_keys(api->parts.store, who, true, KEY_LISTED_MAX, take_default, &finding, err);
 }

@@ -2,7 +2,9 @@
 #ifndef ARAGORA_API_KEY_BODY_H
 #define ARAGORA_API_KEY_BODY_H
 
+#include "api/account_body.h"
 #include "api/state.h"
+#include "auth/api_key.h"
 #include "base/json.h"
 #include "store/keys.h"
 
@@ -25,9 +27,14 @@ MUST_CHECK enum status key_form_read(const json_t *body, int64_t now_ms, struct 
 /* {key_id, prefix, name, ..., status: active, expired or revoked}; NULL when memory is short. */
 json_t *key_object(const struct store_key *key, int64_t now_ms);
 
-/* Puts into a user's object what pages show of its default key: has_api_key (of any key that
- * works), api_key_prefix, api_key_created_at and api_key_expires_at, null without one. Blocks. */
-MUST_CHECK enum status key_add_to_user(struct api *api, const struct principal *who, json_t *user,
-                                       struct error *err);
+/* What a user's page shows of its default key; `account.prefix` is `id`, NULL = it has none that
+ * works. */
+struct key_default {
+  struct account_key account;
+  char id[API_KEY_PREFIX_SIZE];
+};
+/* Blocks. */
+MUST_CHECK enum status key_find_default(struct api *api, const struct principal *who,
+                                        struct key_default *ret_key, struct error *err);
 
 #endif

@@ -3,6 +3,8 @@
 #include <string.h>
 #include <time.h>
 
+enum { FREE = 0, ENTERPRISE = 3 };
+
 const struct plan plan_table[] = {
     {"free", "Free", 10, 1, 0},
     {"starter", "Starter", 50, 2, 9900},
@@ -18,7 +20,7 @@ const struct plan *plan_find(const char *id) {
 }
 
 const struct plan *plan_of_new_tenant(const char *tenant_id) {
-  return plan_find(strcmp(tenant_id, "local") == 0 ? "enterprise" : "free");
+  return &plan_table[strcmp(tenant_id, "local") == 0 ? ENTERPRISE : FREE];
 }
 
 int64_t plan_month(int64_t wall_ms) {

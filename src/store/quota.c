@@ -35,7 +35,7 @@ static int find_plan(struct quota *quota, const char *tenant_id, const struct pl
 }
 
 int quota_take(struct quota *quota, const char *tenant_id, int64_t now_ms, bool *ret_taken) {
-  const struct plan *plan = NULL;
+  const struct plan *plan = plan_table;
   int rc = find_plan(quota, tenant_id, &plan);
   if (rc != SQLITE_OK) return rc;
   sqlite3_stmt *s = quota->statements[QUOTA_TAKE];

@@ -257,6 +257,35 @@ async function finishedAs(server, id, headers) {
   }
 }
 
+describe('an account', () => {
+  test('shows its default key, and its plan counts', async (t) => {
+    const server = await startServer(undefined, { env: { ARAGORA_API_TOKEN: TOKEN } });
+    t.after(() => server.stop('SIGKILL'));
+    const form = { email: 'ann@example.org', password: 'a long enough password 7' };
+    const registered = await post(server, '/api/auth/register', form);
+    assert.equal(registered.status, 201, JSON.stringify(registered.json));
+    const session = bearer(registered.json.access_token);
+    assert.equal((await get(server, '/api/auth/me', session)).json.user.api_key_prefix, null);
+    const made = (await post(server, '/api/auth/api-key', undefined, session)).json;
+    for (const headers of [session, bearer(made.api_key)]) {
+      const { user } = (await get(server, '/api/auth/me', headers)).json;
+      assert.equal(user.has_api_key, true);
+      assert.equal(user.api_key_prefix, made.prefix);
+      assert.equal(user.api_key_created_at, made.created_at);
+      assert.equal(user.api_key_expires_at, made.expires_at);
+    }
+    const started = await post(server, '/api/debates', { task: 'Whose is this?' }, bearer(made.api_key));
+    assert.equal((await get(server, `/api/debates/${started.json.id}`, session)).status, 200);
+    const { usage } = (await get(server, '/api/billing/usage', session)).json;
+    assert.deepEqual([usage.debates_used, usage.debates_limit, usage.debates_remaining], [1, 10, 9]);
+    assert.equal((await get(server, '/api/auth/api-keys', admin)).json.count, 0);
+    assert.equal((await get(server, `/api/auth/api-keys/${made.key_id}`, admin)).status, 404);
+    assert.equal((await call(server, 'DELETE', `/api/auth/api-keys/${made.key_id}`, undefined, admin)).status, 404);
+    await call(server, 'DELETE', '/api/auth/api-key', undefined, session);
+    assert.equal((await get(server, '/api/auth/me', session)).json.user.api_key_prefix, null);
+  });
+});
+
 describe('aragora key', () => {
   test('makes, lists, rotates and revokes keys of a server', async (t) => {
     const server = await startServer(undefined, { env: { ARAGORA_API_TOKEN: TOKEN } });
