@@ -2,6 +2,7 @@
  * tenant or a plan cannot be brought along. */
 #include "api/account_body.h"
 #include "api/auth_work.h"
+#include "api/cookie.h"
 #include "api/handlers.h"
 #include "api/reply.h"
 #include "auth/account_rules.h"
@@ -9,11 +10,15 @@
 static void answer_entry(struct auth_work *w, enum account_answer answer, int status_code,
                          const struct account *account, struct account_tokens *tokens,
                          const char *message, const struct error *err) {
-  static const char *const headers[] = {"Cache-Control: no-store", NULL};
-  if (answer)
+  struct cookie_headers headers;
+  if (answer) {
     auth_work_refuse(w, answer, err);
-  else
-    reply_json(w->request, status_code, account_login_body(account, tokens, message), headers);
+  } else {
+    cookie_fill_headers(w->request, tokens->access, tokens->expires_s, &headers);
+    reply_json(w->request, status_code, account_login_body(account, tokens, message),
+               headers.lines);
+    explicit_bzero(&headers, sizeof headers);
+  }
   explicit_bzero(tokens, sizeof *tokens);
 }
 

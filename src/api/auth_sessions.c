@@ -1,10 +1,9 @@
 /* POST /api/auth/refresh, /logout, /logout-all and /revoke. */
 #include "api/account_body.h"
 #include "api/auth_work.h"
+#include "api/cookie.h"
 #include "api/handlers.h"
 #include "api/reply.h"
-
-static const char *const no_store[] = {"Cache-Control: no-store", NULL};
 
 static void refresh(struct auth_work *w) {
   struct error err = {0};
@@ -15,10 +14,14 @@ static void refresh(struct auth_work *w) {
     answer = accounts_refresh(w->accounts, token, &w->from, &tokens, &err);
   json_t *body = answer ? NULL : account_tokens_body(&tokens);
   if (body) json_object_set_new(body, "tokens", account_tokens_body(&tokens));
-  if (answer)
+  struct cookie_headers headers;
+  if (answer) {
     auth_work_refuse(w, answer, &err);
-  else
-    reply_json(w->request, 200, body, no_store);
+  } else {
+    cookie_fill_headers(w->request, tokens.access, tokens.expires_s, &headers);
+    reply_json(w->request, 200, body, headers.lines);
+    explicit_bzero(&headers, sizeof headers);
+  }
   explicit_bzero(&tokens, sizeof tokens);
 }
 
@@ -29,10 +32,14 @@ void handle_auth_refresh(struct http_request *request, void *app) {
 static void log_out(struct auth_work *w) {
   struct error err = {0};
   enum account_answer answer = accounts_logout(w->accounts, &w->who, &w->from, &err);
-  if (answer)
+  struct cookie_headers headers;
+  if (answer) {
     auth_work_refuse(w, answer, &err);
-  else
-    reply_json(w->request, 200, json_pack("{s:s}", "message", "Logged out successfully"), NULL);
+    return;
+  }
+  cookie_fill_headers(w->request, "", 0, &headers);
+  reply_json(w->request, 200, json_pack("{s:s}", "message", "Logged out successfully"),
+             headers.lines);
 }
 
 void handle_auth_logout(struct http_request *request, void *app) {

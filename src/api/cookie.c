@@ -43,6 +43,14 @@ bool cookie_make_header(const struct http_request *request, const char *value, i
   return true;
 }
 
+void cookie_fill_headers(const struct http_request *request, const char *value, int64_t max_age_s,
+                         struct cookie_headers *ret_headers) {
+  bool page = cookie_make_header(request, value, max_age_s, ret_headers->cookie);
+  ret_headers->lines[0] = "Cache-Control: no-store";
+  ret_headers->lines[1] = page ? ret_headers->cookie : NULL;
+  ret_headers->lines[2] = NULL;
+}
+
 /* ---- requests that come with it ---- */
 
 static bool is_listed(const char *list, const char *origin) {

@@ -19,6 +19,15 @@ bool cookie_find(const char *cookies, char ret_value[COOKIE_VALUE_SIZE]);
 bool cookie_make_header(const struct http_request *request, const char *value, int64_t max_age_s,
                         char ret_header[COOKIE_HEADER_SIZE]);
 
+/* The headers of an answer that brings an access token, or takes it away ("", 0): a page's cookie,
+ * where the request came from one, and that nobody stores it. For http_respond. */
+struct cookie_headers {
+  char cookie[COOKIE_HEADER_SIZE];
+  const char *lines[3];
+};
+void cookie_fill_headers(const struct http_request *request, const char *value, int64_t max_age_s,
+                         struct cookie_headers *ret_headers);
+
 /* Whether a request whose credential is the cookie may be served: one that changes something, or
  * opens a WebSocket, must come from a page of this server or of an origin that is listed by name,
  * and what changes something must say that it is JSON. Else it has answered, 403 or 415. */

@@ -197,4 +197,17 @@ describe('two users', () => {
     const upgrade = { path: `/ws/debates/${amy.debate}`, headers: { ...UPGRADE, ...cookie, Origin: 'https://evil.example' } };
     assert.equal((await rawRequest(server, upgrade)).status, 403);
   });
+
+  test('a page that logs in gets the cookie, and loses it when it logs out', async () => {
+    const login = (headers) => post(server, '/api/auth/login', { email: 'amy@example.org', password: 'amy has a long password' }, headers);
+    assert.equal((await login({})).headers.get('set-cookie'), null);
+    assert.equal((await login({ 'Sec-Fetch-Site': 'cross-site' })).headers.get('set-cookie'), null);
+    const set = (await login({ 'Sec-Fetch-Site': 'same-origin', 'X-Forwarded-Proto': 'https' })).headers.get('set-cookie');
+    assert.match(set, /^aragora_session=[\w.-]+; Path=\/; Max-Age=\d+; HttpOnly; SameSite=Strict; Secure$/);
+    const page = { Cookie: set.split(';')[0], 'Sec-Fetch-Site': 'same-origin' };
+    assert.equal((await get(server, '/api/auth/me', page)).status, 200);
+    const out = await post(server, '/api/auth/logout', {}, page);
+    assert.match(out.headers.get('set-cookie'), /^aragora_session=; Path=\/; Max-Age=0; /);
+    assert.equal((await get(server, '/api/auth/me', page)).status, 401);
+  });
 });
