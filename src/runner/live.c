@@ -208,7 +208,12 @@ void live_give_up(struct live *live, enum status status, const char *why) {
   live->broken = true;
   live->state = LIVE_ENDED;
   struct log_context context = live_log_context(live);
-  log_error("runner", &context, "debate=stopped status=%s error=\"%s\"", status_name(status), why);
+  /* A plan that is used up is its owner's affair, and he has been told. */
+  if (status == STATUS_QUOTA)
+    log_info("runner", &context, "debate=refused status=%s", status_name(status));
+  else
+    log_error("runner", &context, "debate=stopped status=%s error=\"%s\"", status_name(status),
+              why);
   live_cut_askings(live);
   loop_timer_cancel(live->deadline);
   live->deadline = NULL;

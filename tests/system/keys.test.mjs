@@ -7,7 +7,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 
-import { call, get, post } from './lib/client.mjs';
+import { call, connect, get, post } from './lib/client.mjs';
 import { BINARY, startServer, temporaryDirectory } from './lib/server.mjs';
 
 const TOKEN = 'open-sesame-0123456789';
@@ -93,14 +93,19 @@ describe('an API key', () => {
     assert.ok(!sql(server.dir, 'SELECT * FROM api_keys').includes(made.api_key.slice(12)));
   });
 
-  test('is refused on the call after its revocation', async () => {
+  test('is refused on the call after its revocation, and its streams end', async (t) => {
     const made = await create({});
     const key = bearer(made.api_key);
+    const socket = await connect(t, server, '/ws', key);
+    await socket.ofType('connection_info');
     for (let i = 0; i < 3; i++) assert.equal((await get(server, '/api/debates', key)).status, 200);
     const gone = await remove(`/api/auth/api-keys/${made.key_id}`);
     assert.equal(gone.status, 200);
     assert.equal(gone.json.message, 'API key revoked');
     assert.equal((await get(server, '/api/debates', key)).status, 401);
+    assert.equal((await socket.ofType('auth_revoked')).data.code, 401);
+    while (socket.closeCode === undefined) await new Promise((next) => socket.waiters.push(next));
+    assert.equal(socket.closeCode, 1008);
     assert.equal((await remove(`/api/auth/api-keys/${made.key_id}`)).status, 409);
     assert.equal((await get(server, `/api/auth/api-keys/${made.key_id}`, admin)).json.status, 'revoked');
   });
