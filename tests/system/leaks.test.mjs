@@ -73,6 +73,73 @@ test('no credential is in a database, the log at DEBUG, a metric, a replay, an e
   assert.ok(readFileSync(join(dir, 'aragora_memory.db')).includes('What is kept of it?'));
 });
 
+test('nor is a password, a token of a session or an API key', async (t) => {
+  const dir = temporaryDirectory(t);
+  const server = await startServer(t, {
+    dir, args: ['--log-level', 'DEBUG', '--log-file', join(dir, 'server.log')],
+    env: { ARAGORA_JWT_SECRET: `jwt-${randomBytes(30).toString('hex')}`, ARAGORA_LOGIN_RATE: '0', ARAGORA_REGISTER_RATE: '0',
+      ARAGORA_PASSWORD_RATE: '0', ARAGORA_REFRESH_RATE: '0', ARAGORA_ADMIN_EMAILS: 'ann@example.org' },
+  });
+  const random = () => randomBytes(15).toString('hex');
+  const secrets = { password: `first-${random()}`, second: `second-${random()}`, wrong: `wrong-${random()}` };
+  // Of a token what is secret is the signature, of a key what follows its public id.
+  const keep = (name, token) => (secrets[name] = token.split('.').at(-1).slice(token.startsWith('ara_') ? 12 : 0));
+  const bearer = (token) => ({ Authorization: `Bearer ${token}` });
+  const email = 'ann@example.org';
+
+  let answer = await post(server, '/api/auth/register', { email, password: secrets.password, name: 'Ann' });
+  assert.equal(answer.status, 201, answer.text);
+  keep('access', answer.json.access_token);
+  keep('refresh', answer.json.refresh_token);
+  assert.equal((await post(server, '/api/auth/login', { email, password: secrets.wrong })).status, 401);
+  assert.equal((await post(server, '/api/auth/login', { email: secrets.wrong, password: email })).status >= 400, true);
+  answer = await post(server, '/api/auth/refresh', { refresh_token: answer.json.refresh_token });
+  assert.equal(answer.status, 200, answer.text);
+  keep('access2', answer.json.access_token);
+  keep('refresh2', answer.json.refresh_token);
+  answer = await post(server, '/api/auth/password', { current_password: secrets.password, new_password: secrets.second }, bearer(answer.json.access_token));
+  assert.equal(answer.status, 200, answer.text);
+  answer = await post(server, '/api/auth/login', { email, password: secrets.second });
+  assert.equal(answer.status, 200, answer.text);
+  const access = answer.json.access_token;
+  keep('access3', access);
+  answer = await post(server, '/api/auth/api-keys', { name: 'a key' }, bearer(access));
+  assert.equal(answer.status, 201, answer.text);
+  const key = Object.values(answer.json).find((value) => typeof value === 'string' && /^ara_.{43}$/.test(value));
+  keep('key', key);
+  answer = await post(server, `/api/auth/api-keys/${key.slice(0, 12)}/rotate`, {}, bearer(access));
+  assert.ok(answer.status < 300, answer.text);
+  keep('rotated', Object.values(answer.json).find((value) => typeof value === 'string' && /^ara_.{43}$/.test(value)));
+
+  // A debate by the key, so that there are a log, replays and usage; then all that can be read.
+  const { json: started } = await post(server, '/api/debates', { task: 'Who asks?', rounds: 0 }, bearer(key));
+  for (let status = 'running'; !['completed', 'failed'].includes(status);)
+    ({ status } = (await get(server, `/api/debates/${started.debate_id}`, bearer(key))).json);
+  for (const path of [...READS, '/api/auth/me', '/api/auth/stats', '/api/auth/api-keys', `/api/auth/api-keys/${key.slice(0, 12)}`,
+    '/api/billing/usage', '/api/billing/usage/export', '/api/billing/plans']) {
+    const { status, text, headers } = await get(server, path, bearer(access));
+    assert.equal(status, 200, `${path}: ${text}`);
+    expectClean(secrets, path, text);
+    expectClean(secrets, `the headers of ${path}`, JSON.stringify([...headers]));
+  }
+  const audit = (await get(server, '/api/system/audit?limit=500', bearer(access))).json.entries;
+  for (const action of ['user.register', 'user.login', 'user.password', 'key.create', 'key.rotate'])
+    assert.ok(audit.some((row) => row.action === action), `${action}: ${audit.map((row) => row.action)}`);
+  assert.equal((await post(server, '/api/auth/logout', {}, bearer(access))).status, 200);
+  const backup = spawnSync(aragora, ['backup', 'create', '--data-dir', dir], { encoding: 'utf8' });
+  assert.equal(backup.status, 0, backup.stderr);
+  await server.stop();
+
+  expectClean(secrets, 'standard error', server.lines.join('\n'));
+  for (const name of filesOf(dir)) expectClean(secrets, name, readFileSync(join(dir, name)));
+  const into = temporaryDirectory(t);
+  const restored = spawnSync(aragora, ['backup', 'restore', 'latest', '--data-dir', dir, '--into', into], { encoding: 'utf8' });
+  assert.equal(restored.status, 0, restored.stderr);
+  for (const name of filesOf(into)) expectClean(secrets, `the backup's ${name}`, readFileSync(join(into, name)));
+  const check = spawnSync(aragora, ['audit', 'verify', '--data-dir', dir, '--log', join(dir, 'server.log')], { encoding: 'utf8' });
+  assert.equal(check.status, 0, check.stdout);
+});
+
 // ---- texts that something would obey ----
 
 const PAYLOADS = ['=cmd|\' /C calc\'!A0', '+1+1', '-2+3', '@SUM(A1:A9)', '\t=1+1', '\uff1d1+1',
