@@ -156,11 +156,11 @@ void handle_audit_export(struct http_request *request, void *app) {
   bool done = false;
   buffer_init(&piece, PIECE_MAX);
   enum status s = body_make(api, request, &body, &err);
-  if (!s) {
+  if (!s && body) {
     s = audit_export_step(&body->export, &piece, &done, &err);
     if (s) body_free(body);
   }
-  if (s) {
+  if (s || !body) {
     buffer_done(&piece);
     reply_failure(request, s, &err, NULL);
     return;

@@ -163,9 +163,8 @@ static bool differs_from_anchor(struct audit_walk *w, const struct audit_row *ro
 static void read_trim(struct audit_walk *w, const struct audit_row *row) {
   struct json_scan s;
   struct audit_mark mark = {0};
-  char text[HASH_DIGITS + 1] = "";
   struct buffer hash;
-  buffer_init(&hash, sizeof text);
+  buffer_init(&hash, HASH_DIGITS + 1);
   json_scan_begin(&s, row->entry.detail);
   bool object = json_scan_object(&s);
   while (object && json_scan_member(&s)) {

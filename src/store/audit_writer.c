@@ -276,7 +276,7 @@ static int trim(struct audit_writer *w, struct audit_mark *trimmed, int64_t at_m
 }
 
 int audit_writer_write(struct audit_writer *w, struct audit_pending *pending) {
-  struct standing at;
+  struct standing at = {0};
   int rc = prepare(w);
   if (rc == SQLITE_OK) rc = read_standing(w, &at);
   if (rc != SQLITE_OK) return rc;
