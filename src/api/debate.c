@@ -1,4 +1,5 @@
 /* One debate: the whole object, its messages, cancelling it. */
+#include "api/audit_trail.h"
 #include "api/deleted.h"
 #include "api/handlers.h"
 #include "api/params.h"
@@ -76,12 +77,15 @@ void handle_debate_followups(struct http_request *request, void *app) {
 struct cancelling {
   struct http_request *request;
   char *debate_id;
+  struct api *noted; /* whose audit log is told: an operator does it; else NULL */
 };
 
 static void on_cancelled(void *ctx, enum status status) {
   struct cancelling *c = ctx;
   struct error err = {0};
   if (status == STATUS_OK) {
+    if (c->noted)
+      audit_trail_note(c->request, c->noted, AUDIT_DEBATE_CANCEL, AUDIT_OK, c->debate_id, NULL);
     reply_json(c->request, 200,
                json_pack("{s:b, s:s, s:s, s:s}", "success", 1, "id", c->debate_id, "debate_id",
                          c->debate_id, "status", "cancelled"),
@@ -97,18 +101,15 @@ static void on_cancelled(void *ctx, enum status status) {
   free(c);
 }
 
-/* POST /api/debates/{id}/cancel */
-void handle_debate_cancel(struct http_request *request, void *app) {
-  struct api *api = app;
+static void cancel(struct http_request *request, struct api *api, const struct principal *who) {
   struct error err = {0};
   struct store_debate row = {0};
   JSON_LATER json_t *body = NULL;
-  struct principal who = api_principal(request);
   const char *id;
   const char *reason;
   enum status s = params_debate_id(request, &id, &err);
   if (!s) s = params_reason(request, REASON_BYTES_MAX, &body, &reason, &err);
-  if (!s) s = store_get_debate(api->parts.store, &who, id, &row, &err);
+  if (!s) s = store_get_debate(api->parts.store, who, id, &row, &err);
   struct cancelling *c = s ? NULL : calloc(1, sizeof *c);
   if (!s && !c) s = STATUS_NOMEM;
   if (s) {
@@ -117,8 +118,21 @@ void handle_debate_cancel(struct http_request *request, void *app) {
     return;
   }
   c->request = request;
+  if (who->system) c->noted = api;
   c->debate_id = row.id;
   row.id = NULL;
   store_debate_done(&row);
-  runner_cancel(api->parts.runner, &who, c->debate_id, reason, on_cancelled, c);
+  runner_cancel(api->parts.runner, who, c->debate_id, reason, on_cancelled, c);
+}
+
+/* POST /api/debates/{id}/cancel */
+void handle_debate_cancel(struct http_request *request, void *app) {
+  struct principal who = api_principal(request);
+  cancel(request, app, &who);
+}
+
+/* POST /api/system/debates/{id}/cancel: anybody's, by the operator. */
+void handle_system_cancel(struct http_request *request, void *app) {
+  const struct principal who = PRINCIPAL_SYSTEM;
+  cancel(request, app, &who);
 }

@@ -117,5 +117,7 @@ void handle_root_show(struct http_request *request, void *app);
 /* ws_stats.c */
 void handle_ws_stats(struct http_request *request, void *app);
 void handle_ws_ticket(struct http_request *request, void *app);
+void handle_system_debates(struct http_request *request, void *app);
+void handle_system_cancel(struct http_request *request, void *app);
 
 #endif

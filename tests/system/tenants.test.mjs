@@ -210,4 +210,23 @@ describe('two users', () => {
     assert.match(out.headers.get('set-cookie'), /^aragora_session=; Path=\/; Max-Age=0; /);
     assert.equal((await get(server, '/api/auth/me', page)).status, 401);
   });
+
+  test('the operator sees whose debates run, not what they are about, and stops one', async (t) => {
+    const TOKEN = 'the-operator-has-a-token';
+    const own = await startServer(t, { env: { ARAGORA_API_TOKEN: TOKEN, ARAGORA_DEMO_TOKEN_RATE: '2' } });
+    const operator = { Authorization: `Bearer ${TOKEN}` };
+    const { json: { access_token: token } } = await post(own, '/api/auth/register',
+      { email: 'carl@example.org', password: 'carl has a long password' });
+    const carl = { Authorization: `Bearer ${token}` };
+    const { json: { id } } = await post(own, '/api/debates', { task: `${CANARY} of a debate`, agents: 'demo,demo' }, carl);
+    assert.equal((await get(own, '/api/system/debates', carl)).status, 403);
+    assert.equal((await post(own, `/api/system/debates/${id}/cancel`, {}, carl)).status, 403);
+    assert.equal((await get(own, `/api/debates/${id}`, operator)).status, 404);
+    const { json, text } = await get(own, '/api/system/debates', operator);
+    assert.deepEqual(json.debates.map((one) => one.debate_id), [id]);
+    assert.ok(!text.includes(CANARY));
+    assert.equal((await post(own, `/api/system/debates/${id}/cancel`, {}, operator)).status, 200);
+    assert.ok((await get(own, '/api/system/audit', operator)).text.includes('debate.cancel'));
+    assert.match((await get(own, `/api/debates/${id}`, carl)).json.status, /cancelled|running/);
+  });
 });
