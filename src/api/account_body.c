@@ -59,12 +59,12 @@ json_t *account_body(const struct account *account, const struct account_key *ke
   return body;
 }
 
-json_t *account_login_body(const struct account *account, const struct account_tokens *tokens,
-                           const char *message) {
+json_t *account_login_body(const struct account *account, const struct account_key *key,
+                           const struct account_tokens *tokens, const char *message) {
   json_t *body = account_tokens_body(tokens);
   if (!body) return NULL;
   json_object_set_new(body, "tokens", account_tokens_body(tokens));
-  json_object_set_new(body, "user", account_user_body(account, NULL));
+  json_object_set_new(body, "user", account_user_body(account, key));
   json_object_set_new(body, "organization", account_organization_body(account));
   json_object_set_new(body, "user_id", json_string(account->user.id));
   json_object_set_new(body, "email", json_string(account->user.email));

@@ -19,7 +19,7 @@ json_t *account_tokens_body(const struct account_tokens *tokens);
 /* The user's fields at the top level, `user` and `organization`. */
 json_t *account_body(const struct account *account, const struct account_key *key);
 /* The tokens' fields at the top level, `tokens`, `user`, `user_id`, `email` and `message`. */
-json_t *account_login_body(const struct account *account, const struct account_tokens *tokens,
-                           const char *message);
+json_t *account_login_body(const struct account *account, const struct account_key *key,
+                           const struct account_tokens *tokens, const char *message);
 
 #endif

@@ -4,8 +4,21 @@
 #include "api/auth_work.h"
 #include "api/cookie.h"
 #include "api/handlers.h"
+#include "api/key_body.h"
 #include "api/reply.h"
 #include "auth/account_rules.h"
+#include "base/log.h"
+
+/* The session is there by now: what cannot be read of the keys is no reason to keep it back. */
+static json_t *entry_body(struct auth_work *w, const struct account *account,
+                          const struct account_tokens *tokens, const char *message) {
+  const struct principal who = {.tenant_id = account->user.tenant_id, .owner_id = account->user.id};
+  struct key_default key = {0};
+  struct error err = {0};
+  if (key_find_default(w->api, &who, &key, &err))
+    log_warning("auth", NULL, "event=default_key_unknown error=\"%s\"", err.message);
+  return account_login_body(account, key.account.prefix ? &key.account : NULL, tokens, message);
+}
 
 static void answer_entry(struct auth_work *w, enum account_answer answer, int status_code,
                          const struct account *account, struct account_tokens *tokens,
@@ -15,8 +28,7 @@ static void answer_entry(struct auth_work *w, enum account_answer answer, int st
     auth_work_refuse(w, answer, err);
   } else {
     cookie_fill_headers(w->request, tokens->access, tokens->expires_s, &headers);
-    reply_json(w->request, status_code, account_login_body(account, tokens, message),
-               headers.lines);
+    reply_json(w->request, status_code, entry_body(w, account, tokens, message), headers.lines);
     explicit_bzero(&headers, sizeof headers);
   }
   explicit_bzero(tokens, sizeof *tokens);

@@ -98,15 +98,16 @@ static void show_stats(struct auth_work *w) {
     reply_failure(w->request, s, &err, NULL);
     return;
   }
+  int64_t ttl_s = o->jwt_expiry_hours * 3600;
   int64_t per_minute = o->rate_limit_requests * 60 / o->rate_limit_window_s;
-  reply_json(w->request, 200,
-             json_pack("{s:b, s:I, s:I, s:I, s:{s:I, s:I, s:I}}", "enabled",
-                       auth_enabled(w->api->parts.auth), "rate_limit_per_minute",
-                       (json_int_t)per_minute, "ip_rate_limit_per_minute", (json_int_t)per_minute,
-                       "token_ttl_seconds", (json_int_t)(o->jwt_expiry_hours * 3600), "stats",
-                       "users", (json_int_t)counts.users, "admins", (json_int_t)counts.admins,
-                       "sessions", (json_int_t)counts.sessions),
-             NULL);
+  reply_json(
+      w->request, 200,
+      json_pack("{s:b, s:I, s:I, s:I, s:{s:I, s:I, s:I}}", "enabled",
+                auth_enabled(w->api->parts.auth), "rate_limit_per_minute", (json_int_t)per_minute,
+                "ip_rate_limit_per_minute", (json_int_t)per_minute, "token_ttl_seconds",
+                (json_int_t)ttl_s, "stats", "users", (json_int_t)counts.users, "admins",
+                (json_int_t)counts.admins, "sessions", (json_int_t)counts.sessions),
+      NULL);
 }
 
 void handle_auth_stats(struct http_request *request, void *app) {

@@ -48,7 +48,7 @@ enum status jwt_sign(const struct jwt_keys *keys, const struct jwt_claims *claim
   BUFFER_LATER struct buffer payload;
   size_t before = out->len;
   buffer_init(&payload, JWS_TEXT_MAX);
-  buffer_printf(&payload, "{\"iss\":\"%s\",\"aud\":\"%s\"", JWT_ISSUER, JWT_AUDIENCE);
+  buffer_printf(&payload, "{\"iss\":\"%s\",\"aud\":\"%s\"", JWT_PARTY, JWT_PARTY);
   append_text(&payload, "type", type_names[claims->type]);
   append_text(&payload, "sub", claims->user_id);
   append_text(&payload, "sid", claims->session_id);
@@ -133,8 +133,8 @@ static bool read_number(struct json_scan *scan, int64_t *ret_value) {
 
 static bool read_claim(struct json_scan *scan, enum claim claim, struct jwt_claims *c) {
   switch (claim) {
-    case CLAIM_ISSUER: return read_word(scan, JWT_ISSUER);
-    case CLAIM_AUDIENCE: return read_word(scan, JWT_AUDIENCE);
+    case CLAIM_ISSUER:
+    case CLAIM_AUDIENCE: return read_word(scan, JWT_PARTY);
     case CLAIM_TYPE: return read_word(scan, type_names[c->type]);
     case CLAIM_SUBJECT: return read_id(scan, c->user_id);
     case CLAIM_SESSION: return read_id(scan, c->session_id);

@@ -18,8 +18,7 @@ enum {
   JWT_SECRET_MIN = 32, /* bytes; RFC 7518, section 3.2: no shorter than the hash */
 };
 
-#define JWT_ISSUER   "aragora"
-#define JWT_AUDIENCE "aragora"
+#define JWT_PARTY "aragora" /* iss and aud: we make tokens for ourselves */
 
 enum jwt_type { JWT_ACCESS, JWT_REFRESH };
 

@@ -62,6 +62,13 @@ describe('an account', () => {
       assert.ok(one.last_login_at >= one.created_at);
     }
     assert.ok(!/password|argon/.test(shown.text));
+    const key = await post(server, '/api/auth/api-key', {}, bearer(in_.access_token));
+    assert.ok([200, 201].includes(key.status), key.text);
+    const keyed = await me(server, in_.access_token);
+    assert.equal(keyed.json.user.api_key_prefix, key.json.prefix);
+    assert.equal(keyed.json.has_api_key, true);
+    assert.ok(keyed.json.user.api_key_created_at);
+    assert.equal((await me(server, key.json.api_key)).json.user_id, made.user_id, 'a key is its user');
     const renamed = await call(server, 'PUT', '/api/auth/me', { name: 'Ann B.', role: 'admin' }, bearer(in_.access_token));
     assert.equal(renamed.json.user.name, 'Ann B.');
     assert.equal(renamed.json.role, 'member');
