@@ -413,8 +413,8 @@ static void test_a_keys_cap_is_refused_before_the_call(void **state) {
   struct budget one, two, other, free_one;
   char words[BUDGET_WORDS_SIZE] = "";
   struct error err = {0};
-  const struct principal keyed = {"local", "ann", false, false, "ara_aaaaaaaa", false, false};
-  const struct principal uncapped = {"local", "ann", false, false, "ara_bbbbbbbb", false, false};
+  const struct principal keyed = {"local", "ann", false, false, "ara_aaaaaaaa", false};
+  const struct principal uncapped = {"local", "ann", false, false, "ara_bbbbbbbb", false};
   open_all((struct budgets_options){.day = {0, 0}});
   assert_int_equal(budgets_cap_key(budgets, "ara_aaaaaaaa", 100), STATUS_OK);
   open_debate(&one, "one", &keyed, -1);
@@ -459,7 +459,7 @@ static void test_a_keys_spending_is_restored(void **state) {
   (void)state;
   struct budget one;
   char words[BUDGET_WORDS_SIZE] = "";
-  const struct principal keyed = {"local", "ann", false, false, "ara_aaaaaaaa", false, false};
+  const struct principal keyed = {"local", "ann", false, false, "ara_aaaaaaaa", false};
   const struct ledger_amounts spent = {1, 70};
   open_all((struct budgets_options){.day = {0, 0}});
   assert_int_equal(budgets_cap_key(budgets, "ara_aaaaaaaa", 100), STATUS_OK);
