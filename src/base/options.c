@@ -525,6 +525,8 @@ void options_done(struct options *o) {
       free(*field);
     *field = NULL; /* an alias comes by here again */
   }
+  free(o->config_unread);
+  o->config_unread = NULL;
   free(o->sources);
   o->sources = NULL;
 }

@@ -14,6 +14,7 @@
 struct options {
   /* where all this comes from */
   char *config;                  /* the file that was read; NULL = none is there */
+  char *config_unread;           /* was passed over: see options_load_readable; or NULL */
   char *env_file;                /* --env-file, ARAGORA_ENV_FILE */
   struct option_source *sources; /* of each row of the table; options_source reads it */
   /* where it listens */

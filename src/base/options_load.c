@@ -23,6 +23,8 @@ struct loading {
   struct env_vars vars; /* of the environment file */
   const char *path;     /* of the file that is being read */
   mode_t mode;          /* its rights */
+  bool passes_over;     /* what this user may not read and nobody named */
+  bool denied;          /* the file that was read last */
 };
 
 /* ---- complaints ---- */
@@ -65,12 +67,19 @@ static enum status read_opened(struct loading *l, int fd, struct buffer *text, s
   return STATUS_OK;
 }
 
+/* A token's file counts too: whoever may not read it can still ask a server that wants none. */
+static enum status pass_over(struct loading *l, const char *path, struct error *err) {
+  if (l->o->config_unread || !bytes_replace(&l->o->config_unread, bytes_of(path))) return STATUS_OK;
+  return error_set(err, STATUS_NOMEM, NULL, "out of memory");
+}
+
 /* STATUS_NOT_FOUND when there is none of that name. */
 static enum status read_file(struct loading *l, const char *path, struct buffer *text,
                              struct error *err) {
   int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe nobody writes to is empty */
   bool none = fd < 0 && (errno == ENOENT || errno == ENOTDIR);
   l->path = path;
+  l->denied = fd < 0 && errno == EACCES;
   buffer_init(text, OPTIONS_FILE_MAX);
   if (fd < 0)
     return error_set(err, none ? STATUS_NOT_FOUND : STATUS_IO, NULL, "cannot read %s: %s", path,
@@ -165,6 +174,7 @@ static enum status set_from_config(struct loading *l, const struct option *row,
   char *secret = NULL;
   if (!row->secret) return options_set(l->o, row, source, text, err);
   if (!of_file) return set_secret(l->o, row, source, text, err);
+  if (l->passes_over && euidaccess(text, R_OK) && errno == EACCES) return pass_over(l, text, err);
   enum status s = secret_read_file(source->name, text, &secret, err);
   if (!s) s = set_secret(l->o, row, source, secret, err);
   secret_free(secret);
@@ -222,9 +232,12 @@ static enum status read_config(struct loading *l, const char *path, bool *ret_fo
   struct buffer text;
   struct error why = {0};
   enum status s = read_file(l, path, &text, &why);
-  *ret_found = s != STATUS_NOT_FOUND;
+  bool passes = l->denied && l->passes_over && !l->o->config;
+  *ret_found = s != STATUS_NOT_FOUND && !passes;
   if (!s)
     s = use_config(l, path, buffer_bytes(&text));
+  else if (passes)
+    s = pass_over(l, path, &why) ? complain(l, NULL, &why) : STATUS_OK;
   else if (*ret_found || l->o->config)
     s = complain(l, NULL, &why);
   else
@@ -286,9 +299,7 @@ static enum status read_environment(struct loading *l, enum option_origin origin
 
 /* ---- all of it ---- */
 
-/* The value of the flag, up to "--"; NULL when it is not there, or has none, which the reader of
- * the arguments says. */
-static const char *flag_value(const char *flag, int argc, char **argv) {
+const char *options_flag_value(const char *flag, int argc, char **argv) {
   size_t len = strlen(flag);
   const char *value = NULL;
   for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
@@ -305,7 +316,7 @@ static const char *flag_value(const char *flag, int argc, char **argv) {
 static enum status choose_file(struct loading *l, char **field, const char *flag,
                                const char *variable, int argc, char **argv) {
   struct error why = {0};
-  const char *path = flag_value(flag, argc, argv);
+  const char *path = options_flag_value(flag, argc, argv);
   if (!path) path = getenv(variable);
   if (!path || !*path || !bytes_replace(field, bytes_of(path))) return STATUS_OK;
   error_set(&why, STATUS_NOMEM, NULL, "out of memory");
@@ -341,8 +352,13 @@ enum status options_load(struct options *o, int argc, char **argv, struct error 
   return load(&l, true, argc, argv);
 }
 
+enum status options_load_readable(struct options *o, int argc, char **argv, struct error *err) {
+  struct loading l = {.o = o, .err = err, .passes_over = true};
+  return load(&l, true, argc, argv);
+}
+
 enum status options_load_leniently(struct options *o, int argc, char **argv, options_bad_fn *bad,
                                    void *ctx, struct error *err) {
-  struct loading l = {.o = o, .bad = bad, .ctx = ctx, .err = err};
+  struct loading l = {.o = o, .bad = bad, .ctx = ctx, .err = err, .passes_over = true};
   return load(&l, true, argc, argv);
 }

@@ -23,10 +23,20 @@ MUST_CHECK enum status options_init(struct options *o, struct error *err);
  * "/etc/aragora/aragora.conf:3: "; STATUS_IO for a file that cannot be read. */
 MUST_CHECK enum status options_load(struct options *o, int argc, char **argv, struct error *err);
 
-/* The same, but what is wrong is told to `bad`, and does not count; `row` is NULL where it is not
- * about one option. */
+/* The same for who only asks a server: a file that nobody named and that this user may not read
+ * (the other names are tried then), and a token's file that one names, are passed over. The first
+ * of them is o->config_unread. */
+MUST_CHECK enum status options_load_readable(struct options *o, int argc, char **argv,
+                                             struct error *err);
+
+/* The same again, but what is wrong is told to `bad`, and does not count; `row` is NULL where it is
+ * not about one option. */
 typedef void options_bad_fn(void *ctx, const struct option *row, const struct error *err);
 MUST_CHECK enum status options_load_leniently(struct options *o, int argc, char **argv,
                                               options_bad_fn *bad, void *ctx, struct error *err);
+
+/* The value of the flag, up to "--"; NULL when it is not there, or has none, which the reader of
+ * the arguments says. */
+const char *options_flag_value(const char *flag, int argc, char **argv);
 
 #endif

@@ -1,6 +1,5 @@
 /* `aragora agents`: which agents there are, and which of them can be asked. */
 #include "provider/agents.h"
-#include "base/options_load.h"
 
 #include "base/figure.h"
 #include "cli/agents_check.h"
@@ -185,11 +184,11 @@ static int print(const struct agents_values *v, const json_t *list) {
 
 /* ---- the command ---- */
 
-static int list_there(const struct agents_values *v, const char *url) {
+static int list_there(const struct agents_values *v, const struct options *o, const char *url) {
   struct error err = {0};
   struct remote remote;
   JSON_LATER json_t *list = NULL;
-  if (remote_open(url, &remote, &err)) return remote_error(&err);
+  if (remote_open(url, o, &remote, &err)) return remote_error(&err);
   int code = remote_call(&remote, "/api/agents", NULL, CALL_MS, &list, &err) ? remote_error(&err)
                                                                              : print(v, list);
   remote_close(&remote);
@@ -210,7 +209,7 @@ int cli_agents(int argc, char **argv) {
   struct arguments arguments;
   struct options options;
   struct error err = {0};
-  if (options_load(&options, argc, argv, &err)) return output_error(&err);
+  if (remote_load_options(&options, REMOTE_IF_NAMED, argc, argv, &err)) return output_error(&err);
   int code = CLI_USAGE;
   if (!arguments_read(self(), argc, argv, &v, &options, &arguments)) {
     /* said already */
@@ -223,7 +222,7 @@ int cli_agents(int argc, char **argv) {
     arguments_wrong(self(), "it takes no \"%.64s\"; only check", arguments.positional[0]);
   } else {
     const char *url = remote_url(v.server);
-    code = url ? list_there(&v, url) : list_here(&v, &options);
+    code = url ? list_there(&v, &options, url) : list_here(&v, &options);
   }
   options_done(&options);
   return code;

@@ -1,7 +1,6 @@
 /* `aragora ask`: a debate from a question to its verdict, in this process or on a server. */
 #include "base/id.h"
 #include "base/log.h"
-#include "base/options_load.h"
 #include "cli/archive.h"
 #include "cli/arguments.h"
 #include "cli/dry_run.h"
@@ -181,12 +180,13 @@ static int undo_start(struct remote *remote, const json_t *started) {
   return output_error(&err);
 }
 
-static int dry_run_remote(const struct ask_values *v, const char *url, json_t *body) {
+static int dry_run_remote(const struct ask_values *v, const struct options *o, const char *url,
+                          json_t *body) {
   struct error err = {0};
   struct remote remote;
   JSON_LATER json_t *estimate = NULL;
   if (json_object_set_new(body, "dry_run", json_true())) return CLI_ERROR;
-  if (remote_open(url, &remote, &err)) return remote_error(&err);
+  if (remote_open(url, o, &remote, &err)) return remote_error(&err);
   int code;
   if (remote_call(&remote, "/api/debates", body, CALL_MS, &estimate, &err))
     code = refused(&err);
@@ -198,11 +198,12 @@ static int dry_run_remote(const struct ask_values *v, const char *url, json_t *b
   return code;
 }
 
-static int ask_remote(const struct ask_values *v, const char *url, const json_t *body) {
+static int ask_remote(const struct ask_values *v, const struct options *o, const char *url,
+                      const json_t *body) {
   struct error err = {0};
   struct remote remote;
   JSON_LATER json_t *answer = NULL;
-  if (remote_open(url, &remote, &err)) return remote_error(&err);
+  if (remote_open(url, o, &remote, &err)) return remote_error(&err);
   int code;
   if (remote_start(&remote, body, CALL_MS, &answer, &err)) {
     code = refused(&err);
@@ -368,7 +369,7 @@ int cli_ask(int argc, char **argv) {
   struct options options;
   struct error err = {0};
   JSON_LATER json_t *body = NULL;
-  if (options_load(&options, argc, argv, &err)) return output_error(&err);
+  if (remote_load_options(&options, REMOTE_IF_NAMED, argc, argv, &err)) return output_error(&err);
   int code = CLI_USAGE;
   if (!arguments_read(self(), argc, argv, &v, &options, &arguments)) {
     /* said already */
@@ -387,9 +388,9 @@ int cli_ask(int argc, char **argv) {
     if (question_body(&v.question, &body, &err))
       code = refused(&err);
     else if (v.dry_run)
-      code = url ? dry_run_remote(&v, url, body) : dry_run_here(&v, &options, body);
+      code = url ? dry_run_remote(&v, &options, url, body) : dry_run_here(&v, &options, body);
     else
-      code = url ? ask_remote(&v, url, body) : ask_here(&v, &options, body);
+      code = url ? ask_remote(&v, &options, url, body) : ask_here(&v, &options, body);
   }
   options_done(&options);
   return code;

@@ -1,5 +1,4 @@
 /* `aragora batch`: a file of questions to a server, as one batch. */
-#include "base/options_load.h"
 #include "cli/arguments.h"
 #include "cli/interrupt.h"
 #include "cli/output.h"
@@ -145,7 +144,7 @@ static int check_and_run(const struct batch_values *v, const struct arguments *a
   JSON_LATER json_t *body = NULL;
   const char *url = remote_url(v->server);
   if (read_body(v, a->positional[0], &body, &err)) return output_error(&err);
-  if (remote_open(url ? url : own.ptr, &remote, &err)) return remote_error(&err);
+  if (remote_open(url ? url : own.ptr, options, &remote, &err)) return remote_error(&err);
   int code = send_batch(v, &remote, body);
   remote_close(&remote);
   return code;
@@ -156,7 +155,7 @@ int cli_batch(int argc, char **argv) {
   struct arguments arguments;
   struct options options;
   struct error err = {0};
-  if (options_load(&options, argc, argv, &err)) return output_error(&err);
+  if (remote_load_options(&options, REMOTE_ALWAYS, argc, argv, &err)) return output_error(&err);
   int code = CLI_USAGE;
   if (arguments_read(self(), argc, argv, &v, &options, &arguments))
     code = check_and_run(&v, &arguments, &options);

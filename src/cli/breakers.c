@@ -1,5 +1,4 @@
 /* `aragora breakers`: the circuit breakers of a running server, and closing one. */
-#include "base/options_load.h"
 #include "cli/arguments.h"
 #include "cli/breaker_words.h"
 #include "cli/output.h"
@@ -131,10 +130,11 @@ static int reset(const struct breakers_values *v, const struct remote *remote, c
   return output_buffer(STDOUT_FILENO, &line) ? CLI_OK : CLI_ERROR;
 }
 
-static int run(const struct breakers_values *v, const char *url, const char *name) {
+static int run(const struct breakers_values *v, const struct options *options, const char *url,
+               const char *name) {
   struct error err = {0};
   struct remote remote;
-  if (remote_open(url, &remote, &err)) return remote_error(&err);
+  if (remote_open(url, options, &remote, &err)) return remote_error(&err);
   int code = name ? reset(v, &remote, name) : list(v, &remote);
   remote_close(&remote);
   return code;
@@ -152,7 +152,7 @@ static int check_and_run(const struct breakers_values *v, const struct arguments
   buffer_init(&own, 4096);
   remote_append_own_url(&own, options);
   const char *url = remote_url(v->server);
-  return run(v, url ? url : own.ptr, resets ? a->positional[1] : NULL);
+  return run(v, options, url ? url : own.ptr, resets ? a->positional[1] : NULL);
 }
 
 int cli_breakers(int argc, char **argv) {
@@ -160,7 +160,7 @@ int cli_breakers(int argc, char **argv) {
   struct arguments arguments;
   struct options options;
   struct error err = {0};
-  if (options_load(&options, argc, argv, &err)) return output_error(&err);
+  if (remote_load_options(&options, REMOTE_ALWAYS, argc, argv, &err)) return output_error(&err);
   int code = CLI_USAGE;
   if (arguments_read(self(), argc, argv, &v, &options, &arguments))
     code = check_and_run(&v, &arguments, &options);

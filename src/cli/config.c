@@ -151,6 +151,7 @@ static int run(const struct config_values *v, const struct arguments *a, struct 
     return arguments_wrong(self(), gets ? "get needs one name" : "%.32s takes nothing more", what);
   if (validates) return validate(o, mistakes);
   if (mistakes->count) return output_error(&mistakes->list[0].why);
+  config_tell_unread(o);
   if (options_name_files(o, &err)) return output_error(&err);
   if (gets) return get(o, a->positional[1]);
   if (strcmp(what, "show") == 0) return show(v, o);

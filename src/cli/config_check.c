@@ -27,6 +27,12 @@ static void tell_mistake(const struct option *row, const struct error *why,
   finding_tell(to, FINDING_FAIL, "configuration", fix, "%s", why->message);
 }
 
+void config_tell_unread(const struct options *o) {
+  if (o->config_unread)
+    fprintf(stderr, "aragora: going on without %s, which this user may not read\n",
+            o->config_unread);
+}
+
 /* Keys of providers stand in it, most of all. */
 static void check_rights(const char *env_file, const struct findings *to) {
   struct stat st;
@@ -48,10 +54,13 @@ void config_check(const struct options *o, const struct config_mistakes *m,
   if (m->count > CONFIG_MISTAKES_MAX)
     finding_tell(to, FINDING_FAIL, "configuration", NULL, "and %zu more",
                  m->count - CONFIG_MISTAKES_MAX);
+  if (o->config_unread)
+    finding_tell(to, FINDING_FAIL, "configuration", "ask again as a user who may read it",
+                 "this user may not read %s", o->config_unread);
   check_rights(o->env_file, to);
   if (exposure_check(o, &err))
     finding_tell(to, FINDING_FAIL, "configuration", NULL, "%s", err.message);
-  else if (!m->count)
+  else if (!m->count && !o->config_unread)
     finding_tell(to, FINDING_OK, "configuration", NULL,
                  "every option has a value that it can have%s%s", o->config ? ", with " : "",
                  o->config ? o->config : "");

@@ -19,6 +19,9 @@ struct config_mistakes {
 /* An options_bad_fn; `ctx` is a struct config_mistakes. */
 void config_take_mistake(void *ctx, const struct option *row, const struct error *err);
 
+/* Says on standard error which file was passed over since this user may not read it, if one was. */
+void config_tell_unread(const struct options *o);
+
 /* "configuration": the mistakes, whether the server may listen where it is told to, and who may
  * read the files that hold secrets. Says that all is well, where it is. */
 void config_check(const struct options *o, const struct config_mistakes *mistakes,

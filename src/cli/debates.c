@@ -3,7 +3,6 @@
 #include "base/figure.h"
 #include "base/id.h"
 #include "base/log.h"
-#include "base/options_load.h"
 #include "cli/archive.h"
 #include "cli/arguments.h"
 #include "cli/engine.h"
@@ -260,10 +259,10 @@ static enum action action_of(const struct arguments *a) {
 }
 
 static int run_there(const struct debates_values *v, enum action action, const char *id,
-                     const char *url) {
+                     const struct options *options, const char *url) {
   struct error err = {0};
   struct remote remote;
-  if (remote_open(url, &remote, &err)) return remote_error(&err);
+  if (remote_open(url, options, &remote, &err)) return remote_error(&err);
   int code = action == ACTION_LIST     ? list_there(v, &remote)
              : action == ACTION_DELETE ? delete_there(v, &remote, id)
                                        : one_there(v, &remote, id, action == ACTION_WATCH);
@@ -304,7 +303,7 @@ static int run(const struct debates_values *v, const struct arguments *a, struct
   if (action == ACTION_DELETE && !url)
     return arguments_wrong(self(), "delete needs --server: the server that has the database");
   if (action == ACTION_WATCH) interrupt_catch(2);
-  return url ? run_there(v, action, id, url) : run_here(v, action, id, options);
+  return url ? run_there(v, action, id, options, url) : run_here(v, action, id, options);
 }
 
 int cli_debates(int argc, char **argv) {
@@ -312,7 +311,7 @@ int cli_debates(int argc, char **argv) {
   struct arguments arguments;
   struct options options;
   struct error err = {0};
-  if (options_load(&options, argc, argv, &err)) return output_error(&err);
+  if (remote_load_options(&options, REMOTE_IF_NAMED, argc, argv, &err)) return output_error(&err);
   int code = CLI_USAGE;
   if (arguments_read(self(), argc, argv, &v, &options, &arguments))
     code = run(&v, &arguments, &options);

@@ -39,8 +39,9 @@ static bool is_ours(const struct options *options, int64_t port, char *version, 
   JSON_LATER json_t *health = NULL;
   buffer_init(&url, URL_BYTES_MAX);
   at.port = port;
+  at.api_token = NULL; /* both are public, and it may be anybody who listens there */
   remote_append_own_url(&url, &at);
-  if (url.overflow || remote_open(url.ptr, &remote, &err)) return false;
+  if (url.overflow || remote_open(url.ptr, &at, &remote, &err)) return false;
   bool ours = !remote_call(&remote, "/healthz", NULL, CALL_MS, &alive, &err) &&
               strcmp(json_get_text(alive, "status", ""), "ok") == 0;
   if (ours && !remote_call(&remote, "/api/health", NULL, CALL_MS, &health, &err))

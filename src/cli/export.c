@@ -197,7 +197,8 @@ static bool take_piece(void *ctx, struct bytes piece) {
 }
 
 static enum status run_there(const struct export_values *v, const struct export_query *q,
-                             const char *id, const char *url, struct target *t, struct error *err) {
+                             const struct options *o, const char *id, const char *url,
+                             struct target *t, struct error *err) {
   struct remote remote;
   struct error own = {0};
   struct fetching fetching = {t, &own};
@@ -205,7 +206,7 @@ static enum status run_there(const struct export_values *v, const struct export_
   buffer_init(&path, 8192);
   make_path(v, q, id, &path);
   if (path.overflow) return error_set(err, STATUS_INVALID, NULL, "an argument is too long");
-  enum status s = remote_open(url, &remote, err);
+  enum status s = remote_open(url, o, &remote, err);
   if (s) return s;
   s = remote_fetch(&remote, path.ptr, take_piece, &fetching, err);
   remote_close(&remote);
@@ -236,7 +237,7 @@ static int run(const struct export_values *v, const char *id, struct options *o)
   interrupt_catch(2);
   enum status s = target_open(&target, v, &err);
   if (!s)
-    s = url ? run_there(v, &options.query, id, url, &target, &err)
+    s = url ? run_there(v, &options.query, o, id, url, &target, &err)
             : run_here(&options, o, &target, &err);
   struct error late = {0};
   enum status closed = target_close(&target, s == STATUS_OK, &late);
@@ -248,7 +249,7 @@ int cli_export(int argc, char **argv) {
   struct arguments arguments;
   struct options options;
   struct error err = {0};
-  if (options_load(&options, argc, argv, &err)) return output_error(&err);
+  if (remote_load_options(&options, REMOTE_IF_NAMED, argc, argv, &err)) return output_error(&err);
   int code = CLI_USAGE;
   if (arguments_read(self(), argc, argv, &v, &options, &arguments)) {
     const char *id = arguments.count ? arguments.positional[0] : NULL;

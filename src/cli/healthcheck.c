@@ -1,5 +1,4 @@
 /* `aragora healthcheck`: for containers and scripts; says nothing while all is well. */
-#include "base/options_load.h"
 #include "cli/arguments.h"
 #include "cli/output.h"
 #include "cli/remote.h"
@@ -19,11 +18,11 @@ const struct flag healthcheck_flags[] = {
     {0},
 };
 
-static int ask_health(const char *url) {
+static int ask_health(const struct options *options, const char *url) {
   struct error err = {0};
   struct remote remote;
   JSON_LATER json_t *health = NULL;
-  if (remote_open(url, &remote, &err)) return output_error(&err);
+  if (remote_open(url, options, &remote, &err)) return output_error(&err);
   enum status s = remote_call(&remote, "/api/health", NULL, CALL_MS, &health, &err);
   remote_close(&remote);
   if (!s) return CLI_OK;
@@ -37,7 +36,7 @@ int cli_healthcheck(int argc, char **argv) {
   struct options options;
   struct error err = {0};
   const struct command *self = command_find("healthcheck");
-  if (options_load(&options, argc, argv, &err)) return output_error(&err);
+  if (remote_load_options(&options, REMOTE_ALWAYS, argc, argv, &err)) return output_error(&err);
   BUFFER_LATER struct buffer own;
   buffer_init(&own, 4096);
   remote_append_own_url(&own, &options);
@@ -48,7 +47,7 @@ int cli_healthcheck(int argc, char **argv) {
     arguments_wrong(self, "it takes no \"%.64s\"", arguments.positional[0]);
   } else {
     const char *url = remote_url(v.server);
-    code = ask_health(url ? url : own.ptr);
+    code = ask_health(&options, url ? url : own.ptr);
   }
   options_done(&options);
   return code;

@@ -3,7 +3,6 @@
 #include "cli/incident.h"
 
 #include "base/clock.h"
-#include "base/options_load.h"
 #include "cli/arguments.h"
 #include "cli/output.h"
 
@@ -151,7 +150,7 @@ static int run(const struct incident_values *v, const struct options *options, c
   buffer_init(&own, 4096);
   remote_append_own_url(&own, options);
   const char *url = remote_url(v->server);
-  if (remote_open(url ? url : own.ptr, &remote, &err)) return output_error(&err);
+  if (remote_open(url ? url : own.ptr, options, &remote, &err)) return output_error(&err);
   i.remote = &remote;
   buffer_init(&i.unread, REPORT_MAX);
   int code = keep(&i, title, v->severity ? v->severity : "P1");
@@ -178,7 +177,7 @@ int cli_incident(int argc, char **argv) {
   struct arguments arguments;
   struct options options;
   struct error err = {0};
-  if (options_load(&options, argc, argv, &err)) return output_error(&err);
+  if (remote_load_options(&options, REMOTE_ALWAYS, argc, argv, &err)) return output_error(&err);
   int code = CLI_USAGE;
   if (arguments_read(self(), argc, argv, &v, &options, &arguments))
     code = check_and_run(&v, &arguments, &options);

@@ -143,7 +143,8 @@ static int leaderboard_here(const struct leaderboard_values *v, struct options *
   return code;
 }
 
-static int leaderboard_there(const struct leaderboard_values *v, const char *server) {
+static int leaderboard_there(const struct leaderboard_values *v, const struct options *o,
+                             const char *server) {
   struct remote remote;
   struct error err = {0};
   JSON_LATER json_t *body = NULL;
@@ -156,7 +157,7 @@ static int leaderboard_there(const struct leaderboard_values *v, const char *ser
       buffer_printf(&path, "%%%02X", (unsigned)(unsigned char)*c);
   }
   enum status s = path.overflow ? error_set(&err, STATUS_INVALID, "--domain", "is too long")
-                                : remote_open(server, &remote, &err);
+                                : remote_open(server, o, &remote, &err);
   if (s) return remote_error(&err);
   s = remote_call(&remote, path.ptr, NULL, CALL_MS, &body, &err);
   remote_close(&remote);
@@ -169,14 +170,14 @@ int cli_leaderboard(int argc, char **argv) {
   struct options options;
   struct error err = {0};
   const struct command *self = command_find("leaderboard");
-  if (options_load(&options, argc, argv, &err)) return output_error(&err);
+  if (remote_load_options(&options, REMOTE_IF_NAMED, argc, argv, &err)) return output_error(&err);
   int code = CLI_USAGE;
   if (arguments_read(self, argc, argv, &v, &options, &arguments)) {
     const char *server = remote_url(v.server);
     if (arguments.count)
       arguments_wrong(self, "it takes no \"%.64s\"", arguments.positional[0]);
     else
-      code = server ? leaderboard_there(&v, server) : leaderboard_here(&v, &options);
+      code = server ? leaderboard_there(&v, &options, server) : leaderboard_here(&v, &options);
   }
   options_done(&options);
   return code;

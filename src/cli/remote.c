@@ -1,8 +1,9 @@
 #include "cli/remote.h"
 
 #include "base/id.h"
-#include "base/secret.h"
+#include "base/options_load.h"
 #include "cli/command.h"
+#include "cli/config_check.h"
 #include "cli/interrupt.h"
 #include "cli/output.h"
 #include "cli/text.h"
@@ -27,6 +28,15 @@ const char *remote_url(const char *flag) {
   return variable && *variable ? variable : NULL;
 }
 
+enum status remote_load_options(struct options *o, enum remote_use use, int argc, char **argv,
+                                struct error *err) {
+  bool asks = use == REMOTE_ALWAYS || remote_url(options_flag_value("--server", argc, argv));
+  if (!asks) return options_load(o, argc, argv, err);
+  enum status s = options_load_readable(o, argc, argv, err);
+  if (!s) config_tell_unread(o);
+  return s;
+}
+
 void remote_append_own_url(struct buffer *url, const struct options *options) {
   const char *host = options->host;
   bool any = !host || strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0;
@@ -41,18 +51,15 @@ static bool add_header(struct remote *r, const char *line) {
   return more != NULL;
 }
 
-enum status remote_open(const char *url, struct remote *ret_remote, struct error *err) {
+enum status remote_open(const char *url, const struct options *options, struct remote *ret_remote,
+                        struct error *err) {
   struct remote r = {0};
   if (strncasecmp(url, "http://", 7) != 0 && strncasecmp(url, "https://", 8) != 0)
     return error_set(err, STATUS_INVALID, "--server",
                      "--server must begin with http:// or https://, not \"%.128s\"", url);
-  char *token = NULL;
-  enum status status = secret_read("ARAGORA_API_TOKEN", &token, err);
-  if (status) return status;
   BUFFER_LATER struct buffer bearer;
   buffer_init(&bearer, 16384);
-  if (token) buffer_printf(&bearer, "Authorization: Bearer %s", token);
-  secret_free(token);
+  if (options->api_token) buffer_printf(&bearer, "Authorization: Bearer %s", options->api_token);
   r.base = strdup(url);
   bool ok = r.base && !bearer.overflow && add_header(&r, "Content-Type: application/json") &&
             (!bearer.len || add_header(&r, bearer.ptr));

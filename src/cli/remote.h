@@ -1,5 +1,5 @@
 /* An Aragora server as the command line sees it: JSON requests over HTTP, blocking. The token of
- * ARAGORA_API_TOKEN goes along. Main thread.
+ * ARAGORA_API_TOKEN, or API_TOKEN in the configuration file, goes along. Main thread.
  */
 #ifndef ARAGORA_CLI_REMOTE_H
 #define ARAGORA_CLI_REMOTE_H
@@ -17,12 +17,23 @@ struct remote {
 /* The server that the flag, else ARAGORA_API_URL, names; NULL when neither does. */
 const char *remote_url(const char *flag);
 
+enum remote_use {
+  REMOTE_ALWAYS,   /* the command can do nothing but ask a server */
+  REMOTE_IF_NAMED, /* --server or ARAGORA_API_URL makes it do so */
+};
+
+/* The settings of a command that may ask a server. One that does goes on without a configuration
+ * file that this user may not read, and says so; any other stops. As options_load. */
+MUST_CHECK enum status remote_load_options(struct options *o, enum remote_use use, int argc,
+                                           char **argv, struct error *err);
+
 /* Appends the address of this machine's own server, where it listens by its environment. */
 void remote_append_own_url(struct buffer *url, const struct options *options);
 
-/* With the token that ARAGORA_API_TOKEN or its _FILE holds. STATUS_INVALID for what is no http or
- * https address; else as secret_read. */
-MUST_CHECK enum status remote_open(const char *url, struct remote *ret_remote, struct error *err);
+/* With the token of the options, whatever set it. STATUS_INVALID for what is no http or https
+ * address. */
+MUST_CHECK enum status remote_open(const char *url, const struct options *options,
+                                   struct remote *ret_remote, struct error *err);
 void remote_close(struct remote *remote);
 
 /* The JSON body of a 2xx answer; body NULL = GET. STATUS_UNAVAILABLE when the server cannot be

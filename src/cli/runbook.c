@@ -1,7 +1,6 @@
 /* `aragora runbook check`: what of the runbook holds on a live server, a line each. */
 #include "cli/runbook.h"
 
-#include "base/options_load.h"
 #include "cli/arguments.h"
 #include "cli/output.h"
 #include "cli/page.h"
@@ -175,7 +174,7 @@ static int run(const struct runbook_values *v, const struct options *options, co
   struct error err = {0};
   struct remote remote;
   enum status s;
-  if (remote_open(url, &remote, &err)) return output_error(&err);
+  if (remote_open(url, options, &remote, &err)) return output_error(&err);
   struct runbook book = {.options = options, .remote = &remote, .local = is_local(url)};
   book.metrics = read_metrics(&remote, &err, &s);
   int code = s ? remote_error(&err) : check_all(v, &book);
@@ -202,7 +201,7 @@ int cli_runbook(int argc, char **argv) {
   struct arguments arguments;
   struct options options;
   struct error err = {0};
-  if (options_load(&options, argc, argv, &err)) return output_error(&err);
+  if (remote_load_options(&options, REMOTE_ALWAYS, argc, argv, &err)) return output_error(&err);
   int code = CLI_USAGE;
   if (arguments_read(self(), argc, argv, &v, &options, &arguments))
     code = check_and_run(&v, &arguments, &options);

@@ -4,7 +4,7 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readFileSync, readdirSync, readlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, readdirSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 
@@ -206,7 +206,75 @@ describe('aragora config', () => {
   });
 });
 
+describe('a configuration file that the user may not read', () => {
+  // Of root nothing is hidden: another user, then.
+  const under = process.getuid() === 0 ? ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'] : [];
+
+  function hiding(t) {
+    const dir = temporaryDirectory(t);
+    chmodSync(dir, 0o777);
+    mkdirSync(join(dir, '.config/aragora'), { recursive: true });
+    return { dir, path: fileOf(dir, '.config/aragora/config', 'API_TOKEN = hidden-0123456789\nWORKERS = 7\n', 0o000) };
+  }
+
+  async function runAs(dir, args, env = {}) {
+    const process = new Process(args, { dir, env, under });
+    const { code } = await process.end();
+    process.checkSanitizers();
+    return { code, lines: process.lines, text: process.lines.join('\n') };
+  }
+
+  test('who only asks a server goes on without it, and says so once', async (t) => {
+    const server = await startServer(t);
+    const { dir, path } = hiding(t);
+    const note = `aragora: going on without ${path}, which this user may not read`;
+    const there = ['--server', server.url];
+    for (const args of [['breakers', ...there], ['healthcheck', ...there], ['incident', 'asked', ...there], ['runbook', 'check', ...there],
+      ['debates', 'list', ...there], ['agents', ...there], ['leaderboard', ...there], ['export', ...there, '-o', 'all.json'],
+      ['ask', ...there, '--dry-run', '--demo', 'Who?'], ['config', 'show'], ['config', 'get', 'WORKERS']]) {
+      const { code, lines, text } = await runAs(dir, args);
+      assert.ok(code === 0 || (args[0] === 'runbook' && code === 8), `${args.join(' ')}: ${code}\n${text}`);
+      assert.deepEqual(lines.filter((line) => line.includes(path)), [note], args.join(' '));
+    }
+    assert.ok((await runAs(dir, ['breakers'], { ARAGORA_API_URL: server.url })).lines.includes(note));
+    const path404 = await runAs(dir, ['config', 'path']);
+    assert.equal(path404.code, 5);
+    const validated = await runAs(dir, ['config', 'validate']);
+    assert.equal(validated.code, 8);
+    assert.ok(validated.text.includes(`this user may not read ${path}`), validated.text);
+  });
+
+  test('the server, and who reads the databases, refuse', async (t) => {
+    const { dir, path } = hiding(t);
+    const refusal = `aragora: cannot read ${path}: Permission denied`;
+    const server = await runAs(dir, ['server', '--port', '0', '--ws-port', '0']);
+    assert.deepEqual([server.code, server.text], [2, refusal]);
+    for (const args of [['debates', 'list'], ['leaderboard'], ['ask', '--demo', 'Who?'], ['doctor', '--offline', '--config', path]]) {
+      const { code, text } = await runAs(dir, args);
+      assert.equal(code, 1, args.join(' '));
+      assert.ok(text.includes(`cannot read ${path}`), text);
+    }
+    // One that was named is wanted.
+    assert.equal((await runAs(dir, ['breakers', '--config', path, '--server', 'http://127.0.0.1:1'])).text, refusal);
+  });
+});
+
 describe('secrets', () => {
+  test('the command line takes the token of the file to the server', async (t) => {
+    const dir = temporaryDirectory(t);
+    const conf = fileOf(dir, 'a.conf', 'API_TOKEN = of-the-file-0123456789\n');
+    const server = await startServer(t, { dir, args: ['--config', conf] });
+    for (const command of [['breakers', 'reset', 'demo'], ['debates', 'list'], ['export', '-o', join(dir, 'all.json')],
+      ['ask', '--dry-run', '--demo', 'Who?']]) {
+      const args = [...command, '--server', server.url];
+      const with_ = await run(dir, [...args, '--config', conf]);
+      assert.equal(with_.code, 0, `${command}: ${with_.text}`);
+      assert.equal((await run(dir, args)).code, 6, `${command}`);
+      assert.equal((await run(dir, [...args, '--config', conf], { ARAGORA_API_TOKEN: 'another-0123456789' })).code, 6, 'the environment wins');
+    }
+    assert.equal((await run(dir, ['debates', 'list', '--server', server.url], { ARAGORA_API_TOKEN: 'of-the-file-0123456789' })).code, 0);
+  });
+
   test('are in no answer: show, get, GET /api/system/config', async (t) => {
     const dir = temporaryDirectory(t);
     const canary = 'canary-0123456789';

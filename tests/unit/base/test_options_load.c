@@ -36,6 +36,7 @@ static int setup(void **state) {
   assert_non_null(f);
   strcpy(f->directory, "/tmp/aragora_load_XXXXXX");
   assert_non_null(mkdtemp(f->directory));
+  assert_int_equal(chmod(f->directory, 0777), 0); /* a test may go on as another user */
   f->before = getcwd(NULL, 0);
   assert_int_equal(chdir(f->directory), 0);
   clear_environment();
@@ -45,6 +46,7 @@ static int setup(void **state) {
 
 static int teardown(void **state) {
   struct fixture *f = *state;
+  if (!getuid()) assert_int_equal(seteuid(0), 0);
   options_done(&f->o);
   clear_environment();
   static const char *const files[] = {"a.conf", "a.env", "token", "aragora/config"};
@@ -207,6 +209,37 @@ static void test_the_file_of_the_user(void **state) {
   assert_null(f->o.config);
 }
 
+/* Of root nothing is hidden. */
+static bool hides_files(void) {
+  write_file("token", 0, "x");
+  bool hidden = euidaccess("token", R_OK) != 0;
+  unlink("token");
+  return hidden;
+}
+
+static void test_who_only_asks_goes_on_without_a_file_it_may_not_read(void **state) {
+  struct fixture *f = *state;
+  char *argv[] = {"breakers", "--config", "aragora/config"};
+  if (access("/etc/aragora/aragora.conf", F_OK) == 0 || (!geteuid() && seteuid(65534))) skip();
+  assert_true(hides_files());
+  assert_int_equal(mkdir("aragora", 0700), 0);
+  write_file("aragora/config", 0, "WORKERS = 7\n");
+  setenv("XDG_CONFIG_HOME", f->directory, 1);
+  assert_int_equal(options_load(&f->o, 0, NULL, &f->err), STATUS_IO);
+  assert_int_equal(options_load_readable(&f->o, 0, NULL, &f->err), STATUS_OK);
+  assert_non_null(strstr(f->o.config_unread, "aragora/config"));
+  assert_null(f->o.config);
+  options_done(&f->o);
+  assert_int_equal(options_load_readable(&f->o, 3, argv, &f->err), STATUS_IO); /* named */
+  write_file("token", 0, "secret-of-the-server\n");
+  assert_int_equal(unlink("aragora/config"), 0);
+  write_file("aragora/config", 0600, "WORKERS = 7\nAPI_TOKEN_FILE = token\n");
+  assert_int_equal(options_load(&f->o, 0, NULL, &f->err), STATUS_IO);
+  assert_int_equal(options_load_readable(&f->o, 0, NULL, &f->err), STATUS_OK);
+  assert_string_equal(f->o.config_unread, "token");
+  assert_int_equal(f->o.workers, 7);
+}
+
 static void count_mistake(void *ctx, const struct option *row, const struct error *err) {
   (void)row;
   assert_true(*err->message);
@@ -238,6 +271,7 @@ int main(void) {
       TEST(test_keys_of_an_environment_file),
       TEST(test_a_bad_line_of_the_environment_file),
       TEST(test_the_file_of_the_user),
+      TEST(test_who_only_asks_goes_on_without_a_file_it_may_not_read),
       TEST(test_leniently_all_is_told_and_the_rest_counts),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
