@@ -26,16 +26,15 @@ void options_view_name(const struct option *row, char out[OPTION_NAME_SIZE]) {
   for (char *p = out; *p; p++) *p = *p == '-' ? '_' : (char)toupper((unsigned char)*p);
 }
 
-/* An address may carry a name and a password: https://NAME:PASSWORD@host (RFC 3986, 3.2.1). */
+/* An address may carry a name and a password: https://NAME:PASSWORD@host (RFC 3986, 3.2.1). A value
+ * may list several, whatever stands between them. */
 static void append_text(struct buffer *out, const char *text) {
-  const char *scheme = strstr(text, "://");
-  const char *host = scheme ? scheme + 3 : text;
-  size_t authority = strcspn(host, "/?#");
-  const char *at = scheme ? memrchr(host, '@', authority) : NULL;
-  if (at) {
+  for (const char *scheme; (scheme = strstr(text, "://"));) {
+    const char *host = scheme + 3;
+    const char *at = memrchr(host, '@', strcspn(host, "/?# \t"));
     buffer_append(out, text, (size_t)(host - text));
-    buffer_append_text(out, "...");
-    text = at;
+    if (at) buffer_append_text(out, "...");
+    text = at ? at : host;
   }
   buffer_append_text(out, text);
 }

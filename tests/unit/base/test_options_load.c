@@ -240,6 +240,27 @@ static void test_who_only_asks_goes_on_without_a_file_it_may_not_read(void **sta
   assert_int_equal(f->o.workers, 7);
 }
 
+static void test_no_password_of_an_address_is_shown(void **state) {
+  static const char *const pairs[][2] = {
+      {"https://a.example", "https://a.example"},
+      {"http://u:p@h/x@y", "http://...@h/x@y"},
+      {"http://u:p@q@h:1", "http://...@h:1"},
+      {"https://u:one@a, https://b https://v:two@c/,s3://w:three@d",
+       "https://...@a, https://b https://...@c/,s3://...@d"},
+      {"a@b", "a@b"},
+  };
+  struct fixture *f = *state;
+  for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+    BUFFER_LATER struct buffer out;
+    buffer_init(&out, 4096);
+    setenv("ARAGORA_ALLOWED_ORIGINS", pairs[i][0], 1);
+    options_done(&f->o);
+    assert_int_equal(options_init(&f->o, &f->err), STATUS_OK);
+    options_view_append(&f->o, row_of("ALLOWED_ORIGINS"), &out);
+    assert_string_equal(out.ptr, pairs[i][1]);
+  }
+}
+
 static void count_mistake(void *ctx, const struct option *row, const struct error *err) {
   (void)row;
   assert_true(*err->message);
@@ -272,6 +293,7 @@ int main(void) {
       TEST(test_a_bad_line_of_the_environment_file),
       TEST(test_the_file_of_the_user),
       TEST(test_who_only_asks_goes_on_without_a_file_it_may_not_read),
+      TEST(test_no_password_of_an_address_is_shown),
       TEST(test_leniently_all_is_told_and_the_rest_counts),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
