@@ -13,7 +13,6 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <utlist.h>
 
 enum {
@@ -21,12 +20,6 @@ enum {
   SERVER_FLUSH_MS = 1000, /* at a stop, for answers that are written already */
   SERVER_WS_WAIT_MS = 1000,
 };
-
-int server_now_s(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
-  return (int)t.tv_sec;
-}
 
 int64_t server_now_ms(void) {
   return clock_mono_us(&clock_system) / 1000;
@@ -48,24 +41,16 @@ void server_start_ticking(struct http_server *server) {
   loop_post(server->loop, server_tick_again, server);
 }
 
-/* Ends connections whose head or body did not come whole in time. libmicrohttpd's own timeout is
- * for silence; a byte now and then resets it. */
-static void server_cut_slow(struct http_server *s, int now_s) {
-  struct http_connection *c;
-  DL_FOREACH(s->connections, c) {
-    int deadline = atomic_load_explicit(&c->deadline_s, memory_order_relaxed);
-    if (deadline != 0 && now_s >= deadline) shutdown(c->fd, SHUT_RDWR);
-  }
-}
-
 static void server_tick(void *arg) {
   struct http_server *s = arg;
   s->tick = NULL;
   int64_t now_ms = server_now_ms();
+  int now_s = connection_now_s();
+  struct http_connection *c;
   sse_tick(s, now_ms);
   ws_tick(s, now_ms);
   pthread_mutex_lock(&s->lock);
-  server_cut_slow(s, server_now_s());
+  DL_FOREACH(s->connections, c) connection_look(c, now_s, s->options.head_timeout_s);
   s->ticking = s->connections || s->ws.count > 0;
   bool again = s->ticking;
   pthread_mutex_unlock(&s->lock);
@@ -100,7 +85,7 @@ static struct http_connection *connection_create(struct http_server *s,
   if (s->options.ws_port != 0 && getsockname(c->fd, (struct sockaddr *)&own, &len) == 0) {
     c->on_ws_port = ntohs(own.sin6_port) == http_server_ws_port(s);
   }
-  atomic_init(&c->deadline_s, server_now_s() + s->options.head_timeout_s);
+  connection_set_deadline(c, s->options.head_timeout_s);
   return c;
 }
 
@@ -131,19 +116,13 @@ static struct http_connection *server_connection(struct MHD_Connection *mhd) {
   return info ? info->socket_context : NULL;
 }
 
-static void connection_set_deadline(struct MHD_Connection *mhd, int seconds) {
-  struct http_connection *c = server_connection(mhd);
-  if (!c) return;
-  atomic_store_explicit(&c->deadline_s, seconds > 0 ? server_now_s() + seconds : 0,
-                        memory_order_relaxed);
-}
-
 /* --- requests --- */
 
 static void *server_on_target(void *cls, const char *target, struct MHD_Connection *mhd) {
   struct http_server *s = cls;
   struct http_connection *c = server_connection(mhd);
   struct http_request *r = c ? request_create(s, c, mhd, target) : NULL;
+  if (c) connection_begin_head(c, s->options.head_timeout_s);
   if (r) atomic_fetch_add(&s->in_flight, 1);
   return r;
 }
@@ -247,7 +226,8 @@ static bool request_take_body(struct http_request *r, const char *data, size_t l
 
 static enum MHD_Result request_dispatch(struct http_request *r) {
   r->phase = REQUEST_DISPATCHED;
-  connection_set_deadline(r->mhd, 0);
+  struct http_connection *c = server_connection(r->mhd);
+  if (c) connection_end_request(c);
   dispatch(r);
   if (atomic_load(&r->state) == REQUEST_ANSWERED) return request_queue(r);
   request_park(r);
@@ -259,11 +239,12 @@ static enum MHD_Result server_on_request(void *cls, struct MHD_Connection *mhd, 
                                          const char *upload_data, size_t *upload_data_size,
                                          void **request_cls) {
   struct http_request *r = *request_cls;
+  struct http_connection *c = server_connection(mhd);
   if (!r) return MHD_NO;
   switch (r->phase) {
     case REQUEST_HEAD:
       r->phase = REQUEST_BODY;
-      connection_set_deadline(mhd, r->server->options.body_timeout_s);
+      if (c) connection_set_deadline(c, r->server->options.body_timeout_s);
       request_read_head(r, method, version);
       /* An answer before the body ends the connection, so only a body that is far too long, or
        * whose end cannot be trusted, is not read first. */
@@ -285,7 +266,8 @@ static void server_on_completed(void *cls, struct MHD_Connection *mhd, void **re
   struct http_request *r = *request_cls;
   if (!r) return;
   *request_cls = NULL;
-  connection_set_deadline(mhd, SERVER_IDLE_TIMEOUT_S + s->options.head_timeout_s);
+  struct http_connection *c = server_connection(mhd);
+  if (c) connection_await_head(c, s->options.head_timeout_s);
   server_unpark(r);
   if (atomic_load(&r->state) == REQUEST_ANSWERED) respond_drop(r);
   request_unref(r);
@@ -402,7 +384,7 @@ static bool server_start_daemon(struct http_server *s) {
       flags, 0, NULL, NULL, server_on_request, s, MHD_OPTION_CONNECTION_LIMIT,
       most < workers ? workers : most, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
       (size_t)SERVER_CONNECTION_MEMORY_BYTES, MHD_OPTION_CONNECTION_TIMEOUT,
-      (unsigned)SERVER_IDLE_TIMEOUT_S, MHD_OPTION_NOTIFY_CONNECTION, server_on_connection, s,
+      (unsigned)CONNECTION_IDLE_TIMEOUT_S, MHD_OPTION_NOTIFY_CONNECTION, server_on_connection, s,
       MHD_OPTION_NOTIFY_COMPLETED, server_on_completed, s, MHD_OPTION_URI_LOG_CALLBACK,
       server_on_target, s, workers > 1 ? MHD_OPTION_THREAD_POOL_SIZE : MHD_OPTION_END, workers,
       MHD_OPTION_END);

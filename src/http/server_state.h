@@ -3,6 +3,7 @@
 #define ARAGORA_HTTP_SERVER_STATE_H
 
 #include "http/caller_limits.h"
+#include "http/connection.h"
 #include "http/guard.h"
 #include "http/listener.h"
 #include "http/proxies.h"
@@ -15,21 +16,10 @@
 
 enum {
   SERVER_CONNECTION_MEMORY_BYTES = 16 << 10, /* a request's head must fit */
-  SERVER_IDLE_TIMEOUT_S = 60,                /* a connection on which nothing happens */
   SERVER_HEAD_TIMEOUT_S = 30,                /* a head that drips */
   SERVER_BODY_TIMEOUT_S = 120,               /* a body that drips */
   SERVER_LISTENERS_MAX = 4,
   THROTTLE_CALLERS = 16384, /* remembered where the options name no number */
-};
-
-/* A TCP connection while libmicrohttpd has it. Guarded by server->lock, but `deadline_s`. */
-struct http_connection {
-  struct http_connection *next, *prev;
-  int fd;
-  atomic_int deadline_s; /* monotonic; when the head or body under way must be whole; 0 = none */
-  bool on_ws_port;
-  struct address address;
-  char peer[ADDRESS_SIZE]; /* the same as text */
 };
 
 struct sse_sink;
@@ -79,8 +69,7 @@ void server_start_ticking(struct http_server *server);
  * alone: both are cut, so that one more is needed for FRAME_ALONE_DELAY_MS to have passed. */
 enum { SERVER_ALONE_WAIT_MS = FRAME_ALONE_DELAY_MS + 1 };
 
-/* The monotonic clock: seconds, a few ms late but cheap, and milliseconds. */
-int server_now_s(void);
+/* The monotonic clock. */
 int64_t server_now_ms(void);
 
 #endif

@@ -2,6 +2,7 @@
 // refused is refused once and the connection ends, so that nothing behind it is taken for a request.
 
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { connect } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 
@@ -138,6 +139,34 @@ describe('slow clients', () => {
     }
     // Each is cut when its time is over, however it drips.
     await Promise.all(sockets.map((socket) => socket.destroyed || new Promise((resolve) => socket.once('close', resolve))));
+  });
+  // Where the next head begins libmicrohttpd does not say, nor does it end what drips.
+  for (const [what, begins] of [['after the answer', ''], ['sent along', 'GET /he'], ['sent along with its line', 'GET /healthz HTTP/1.1\r\nX-A: ']]) {
+    test(`a head on a connection that was kept has as long as on a new one: ${what}`, async (t) => {
+      const socket = connect(server.port, '127.0.0.1');
+      t.after(() => socket.destroy());
+      socket.on('error', () => {});
+      const closed = once(socket, 'close');
+      socket.write(`GET /healthz HTTP/1.1\r\n${HOST}\r\n${begins}`);
+      await once(socket, 'data');
+      const began = Date.now();
+      const drip = setInterval(() => socket.writable && socket.write(begins ? 'x' : 'G'), 100);
+      t.after(() => clearInterval(drip));
+      await closed;
+      const took = Date.now() - began;
+      assert.ok(took >= 900 && took < 8000, `${took} ms`); // --head-timeout 2, looked at once a second
+    });
+  }
+  test('a kept connection on which nothing comes stays open for longer than a head may take', async (t) => {
+    const socket = connect(server.port, '127.0.0.1');
+    t.after(() => socket.destroy());
+    const ask = `GET /healthz HTTP/1.1\r\n${HOST}\r\n`;
+    socket.write(ask);
+    await once(socket, 'data');
+    // Another one is cut meanwhile: that much time has passed.
+    for (let i = 0; i < 2; i++) await exchange(server.port, `GET /healthz HTTP/1.1\r\n${HOST}`);
+    socket.write(ask);
+    assert.match(`${(await once(socket, 'data'))[0]}`, /^HTTP\/1\.1 200 /);
   });
   test('a body that never ends is cut', async () => {
     const { responses } = await exchange(server.port, post('Content-Length: 100\r\n', '{'));
