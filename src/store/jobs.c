@@ -64,6 +64,20 @@ static int cancel_job(sqlite3 *db, const struct job_change *c) {
   return finish_one(db, s);
 }
 
+/* What was asked for and will never be started is nobody's business any more. */
+static int forget_requests(sqlite3 *db, const char *id) {
+  sqlite3_stmt *s;
+  int rc = sqlite3_prepare_v2(db,
+                              "UPDATE batch_items SET request = '' WHERE batch_id = ?1"
+                              " AND debate_id IS NULL AND error IS NULL",
+                              -1, &s, NULL);
+  if (rc != SQLITE_OK) return rc;
+  sqlite3_bind_text(s, 1, id, -1, SQLITE_STATIC);
+  rc = sqlite3_step(s);
+  sqlite3_finalize(s);
+  return rc == SQLITE_DONE ? SQLITE_OK : rc;
+}
+
 static int fail_item(sqlite3 *db, const struct job_change *c) {
   sqlite3_stmt *s;
   int rc = sqlite3_prepare_v2(db,
@@ -81,7 +95,9 @@ int job_change_write(sqlite3 *db, const struct job_change *c) {
   int rc;
   switch (c->kind) {
     case JOB_PUT: rc = put_job(db, &c->job); return rc == SQLITE_OK ? put_items(db, c) : rc;
-    case JOB_CANCEL: return cancel_job(db, c);
+    case JOB_CANCEL:
+      rc = cancel_job(db, c);
+      return rc == SQLITE_OK ? forget_requests(db, c->job.id) : rc;
     case JOB_FAIL_ITEM:
     default: return fail_item(db, c);
   }

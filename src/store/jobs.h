@@ -21,8 +21,8 @@ struct store_job {
  * any thread; answers as store_append. */
 MUST_CHECK enum status store_put_job(struct store *store, const struct store_job *job,
                                      const char *const *requests, store_done_fn *done, void *ctx);
-/* No item of it is started from here on. `done` gets STATUS_CONFLICT when there is no such job of
- * the principal, or it was cancelled. */
+/* No item of it is started from here on, and the requests of those that were not are gone. `done`
+ * gets STATUS_CONFLICT when there is no such job of the principal, or it was cancelled. */
 MUST_CHECK enum status store_cancel_job(struct store *store, const struct principal *who,
                                         const char *id, int64_t now_ms, store_done_fn *done,
                                         void *ctx);
@@ -51,7 +51,7 @@ MUST_CHECK enum status store_list_jobs(struct store *store, const struct princip
 
 struct store_item {
   int64_t item;
-  const char *request;   /* "" once it was started */
+  const char *request;   /* "" once it was started, or the job was cancelled before */
   const char *debate_id; /* NULL = it was not */
   const char *status;    /* of the debate; NULL = there is none */
   const char *task;      /* likewise */

@@ -61,6 +61,20 @@ static int64_t next_item(struct fixture *f, const char *id) {
   return item;
 }
 
+static void note_request(void *ctx, const struct store_item *item) {
+  char *out = ctx;
+  size_t len = strlen(out);
+  snprintf(out + len, 128 - len, "%s;", item->request);
+}
+
+static const char *requests_of(struct fixture *f, const char *id) {
+  static char out[128];
+  struct error err;
+  *out = '\0';
+  assert_int_equal(store_read_items(f->store, id, false, note_request, out, &err), STATUS_OK);
+  return out;
+}
+
 static void the_newest_are_listed(void **state) {
   struct fixture *f = *state;
   assert_int_equal(put_job(f, "one", 1), STATUS_OK);
@@ -73,9 +87,15 @@ static void the_newest_are_listed(void **state) {
 static void a_cancelled_one_has_nothing_to_start(void **state) {
   struct fixture *f = *state;
   assert_int_equal(put_job(f, "one", 1), STATUS_OK);
+  assert_int_equal(put_job(f, "two", 2), STATUS_OK);
   assert_int_equal(next_item(f, "one"), 0);
+  assert_int_equal(cancel(f, &stranger, "one"), STATUS_CONFLICT);
+  assert_string_equal(requests_of(f, "one"), "{\"question\":\"a\"};{\"question\":\"b\"};");
   assert_int_equal(cancel(f, &local, "one"), STATUS_OK);
   assert_int_equal(next_item(f, "one"), -1);
+  assert_string_equal(requests_of(f, "one"), ";;");
+  assert_string_equal(requests_of(f, "two"), "{\"question\":\"a\"};{\"question\":\"b\"};");
+  assert_int_equal(cancel(f, &local, "two"), STATUS_OK);
   assert_string_equal(listed(f, &local, true, 9), "");
   assert_int_equal(cancel(f, &local, "one"), STATUS_CONFLICT);
 }
