@@ -1,12 +1,9 @@
 #include "api/gauges.h"
 
 #include "api/breaker_list.h"
+#include "api/disk_watch.h"
 #include "api/memory.h"
 #include "base/metrics.h"
-
-#include <stdio.h>
-#include <sys/stat.h>
-#include <sys/statvfs.h>
 
 /* The breakers are looked at when somebody asks: an opening whose cooldown has passed is half-open
  * without anything having happened. */
@@ -53,34 +50,28 @@ static void look_at_budgets(const struct api *api) {
 
 /* ---- files and disks ---- */
 
-/* 0 for one that is not there, as a write-ahead log is not before the first write. */
-static int64_t file_bytes(const char *path) {
-  struct stat st;
-  return stat(path, &st) == 0 ? st.st_size : 0;
-}
-
-static void look_at_database(const char *name, const char *path) {
-  char log[4096];
+static void show_file(const char *name, const struct disk_file *file) {
   const char *const labels[] = {name};
-  metric_set(METRIC_DATABASE_BYTES, labels, file_bytes(path));
-  snprintf(log, sizeof log, "%s-wal", path);
-  metric_set(METRIC_DATABASE_WAL, labels, file_bytes(log));
+  metric_set(METRIC_DATABASE_BYTES, labels, file->bytes);
+  metric_set(METRIC_DATABASE_WAL, labels, file->wal_bytes);
 }
 
-static void look_at_disk(const char *place, const char *path) {
-  struct statvfs fs;
-  const char *const labels[] = {place};
-  if (!path || statvfs(path, &fs) != 0) return; /* not there yet */
-  metric_set(METRIC_DISK_FREE, labels, (int64_t)(fs.f_bavail * fs.f_frsize));
-  metric_set(METRIC_DISK_SIZE, labels, (int64_t)(fs.f_blocks * fs.f_frsize));
+static void show_place(const char *name, const struct disk_place *place) {
+  const char *const labels[] = {name};
+  if (place->size_bytes < 0) return;
+  metric_set(METRIC_DISK_FREE, labels, place->free_bytes);
+  metric_set(METRIC_DISK_SIZE, labels, place->size_bytes);
 }
 
-static void look_at_files(const struct options *o) {
-  look_at_database("memory", o->db_path);
-  look_at_database("elo", o->elo_path);
-  look_at_disk("data", o->db_path);
-  if (o->archive) look_at_disk("archive", o->archive_dir);
-  look_at_disk("log", o->log_file);
+static void look_at_disks(const struct api *api) {
+  struct disk_figures now;
+  disk_watch_get(api->disks, &now);
+  show_file("memory", &now.memory);
+  show_file("elo", &now.elo);
+  show_place("data", &now.data);
+  show_place("archive", &now.archive);
+  show_place("log", &now.log);
+  metric_set(METRIC_DISK_AGE, NULL, (clock_mono_us(&clock_system) - now.taken_us) / 1000000);
 }
 
 /* ---- queues ---- */
@@ -99,7 +90,7 @@ static void look_at_queues(const struct api *api) {
 void gauges_look(const struct api *api) {
   look_at_breakers(api);
   look_at_budgets(api);
-  look_at_files(api->parts.options);
+  look_at_disks(api);
   look_at_queues(api);
   struct memory_reading memory;
   memory_read(api, &memory);

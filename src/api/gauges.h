@@ -1,5 +1,6 @@
 /* The metrics that are looked at when somebody asks, as nothing happens when they change: breakers,
- * budgets, files, disks, queues. Cheap: some memory and a few stat(2). Any thread. */
+ * budgets, files, disks, queues. Cheap: some memory, and disks wait on no thread of the caller's
+ * for more than a moment. Any thread. */
 #ifndef ARAGORA_API_GAUGES_H
 #define ARAGORA_API_GAUGES_H
 

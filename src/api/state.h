@@ -11,6 +11,7 @@
 
 struct agent_checks;
 struct auth_limits;
+struct disk_watch;
 struct health_page;
 struct memory_profile;
 struct leaderboard_page;
@@ -27,6 +28,7 @@ struct api {
   struct health_page *health;
   struct leaderboard_page *leaderboard;
   struct agent_checks *checks;
+  struct disk_watch *disks;
   struct start_keys *start_keys;
   struct auth_limits *auth_limits;
   struct live_callers *live_callers;

@@ -1,23 +1,27 @@
 /* A disk that refuses, for one process: preloaded, it fails SQLite's writes and syncs with the
  * errno whose name stands in the file FAILING_DISK names, while that is there and not empty. "EIO"
  * and "EROFS" fail both, "sync" only the syncs, with EIO. With "hang" they do not return while it
- * stands there. */
+ * stands there; with "silent" the questions after the file system do not, statvfs(3). */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
-static int refusal(int syncs) {
-  char name[16] = "";
+static void read_mode(char mode[16]) {
   const char *path = getenv("FAILING_DISK");
   int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-  if (fd < 0) return 0;
-  ssize_t n = read(fd, name, sizeof name - 1);
-  close(fd);
-  if (n <= 0) return 0;
+  ssize_t n = fd < 0 ? 0 : read(fd, mode, 15);
+  mode[n > 0 ? n : 0] = 0;
+  if (fd >= 0) close(fd);
+}
+
+static int refusal(int syncs) {
+  char name[16];
+  read_mode(name);
   if (strcmp(name, "hang") == 0) return -1;
   if (strcmp(name, "EROFS") == 0) return EROFS;
   if (strcmp(name, "EIO") == 0) return EIO;
@@ -47,4 +51,16 @@ int ftruncate64(int fd, off64_t size) {
   static int (*real)(int, off64_t);
   if (!real) real = (int (*)(int, off64_t))dlsym(RTLD_NEXT, "ftruncate64");
   return refused(0) ? -1 : real(fd, size);
+}
+
+int statvfs64(const char *path, struct statvfs64 *out) {
+  static int (*real)(const char *, struct statvfs64 *);
+  char mode[16];
+  if (!real) real = (int (*)(const char *, struct statvfs64 *))dlsym(RTLD_NEXT, "statvfs64");
+  for (read_mode(mode); strcmp(mode, "silent") == 0; read_mode(mode)) usleep(20000);
+  return real(path, out);
+}
+
+int statvfs(const char *path, struct statvfs *out) {
+  return statvfs64(path, (struct statvfs64 *)out); /* the same on 64 bits */
 }
