@@ -1,6 +1,7 @@
 #include "api/health_body.h"
 
 #include "api/breaker_list.h"
+#include "api/health_words.h"
 #include "base/clock.h"
 
 #include <stdio.h>
@@ -11,8 +12,7 @@ struct findings {
   bool usable;         /* both databases answer */
   enum status refuses; /* STATUS_OK, or why the truth of the two takes no writes */
   bool accepting;      /* new debates are admitted */
-  int64_t memory_us, elo_us;
-  char problem[320]; /* of the databases, "" = none */
+  struct store_pulse memory, elo;
   size_t agents, available;
   bool only_demo; /* no agent but the demo ones can be asked */
   int64_t websockets;
@@ -42,9 +42,8 @@ static void count_breakers(struct provider *provider, struct findings *f) {
 
 static struct findings look(struct api *api) {
   struct findings f = {.started_us = clock_mono_us(&clock_system)};
-  struct error err = {0};
-  f.usable = store_ping(api->parts.store, &f.memory_us, &f.elo_us, &err) == STATUS_OK;
-  if (!f.usable) snprintf(f.problem, sizeof f.problem, "%s", err.message);
+  store_ping(api->parts.store, &f.memory, &f.elo);
+  f.usable = !f.memory.problem.status && !f.elo.problem.status;
   f.refuses = store_check_writable(api->parts.store, NULL);
   f.accepting = runner_stats(api->parts.runner).accepting;
   if (api->server) f.websockets = http_ws_stats(api->server).active;
@@ -73,10 +72,11 @@ static json_t *milliseconds(int64_t us) {
   return json_real((double)hundredths / 1e2);
 }
 
-static json_t *database_check(const struct findings *f, int64_t us) {
-  if (!f->usable)
-    return json_pack("{s:b, s:o}", "healthy", 0, "error", json_text(bytes_of(f->problem)));
-  return json_pack("{s:b, s:o}", "healthy", 1, "latency_ms", milliseconds(us));
+static json_t *database_check(const struct store_pulse *pulse) {
+  if (pulse->problem.status)
+    return json_pack("{s:b, s:o}", "healthy", 0, "error",
+                     health_words_json(pulse->problem.message));
+  return json_pack("{s:b, s:o}", "healthy", 1, "latency_ms", milliseconds(pulse->us));
 }
 
 /* One boolean a provider: whether any of its agents can be asked. */
@@ -117,7 +117,7 @@ static json_t *backup_check(const struct findings *f) {
                 "last_backup", json_text_or_null(b->last_name[0] ? b->last_name : NULL),
                 "duration_ms", json_int_or_null(b->last_duration_ms), "next_at",
                 time_or_null(b->next_ms), "failures", (json_int_t)b->failures);
-  if (out && b->problem[0]) json_object_set_new(out, "error", json_text(bytes_of(b->problem)));
+  if (out && b->problem[0]) json_object_set_new(out, "error", health_words_json(b->problem));
   return out;
 }
 
@@ -135,18 +135,19 @@ static json_t *checks_of(const struct api *api, const struct findings *f) {
                                 available > 0, "available_count", available, "providers", each);
   if (providers && f->only_demo) json_object_set_new(providers, "warning", json_string(no_keys));
   return json_pack("{s:o, s:o, s:{s:b}, s:o, s:{s:b, s:I}, s:o, s:o}", "database",
-                   database_check(f, f->memory_us), "elo_system", database_check(f, f->elo_us),
-                   "filesystem", "healthy", !f->refuses, "ai_providers", providers, "websocket",
-                   "healthy", 1, "active_clients", (json_int_t)f->websockets, "circuit_breakers",
+                   database_check(&f->memory), "elo_system", database_check(&f->elo), "filesystem",
+                   "healthy", !f->refuses, "ai_providers", providers, "websocket", "healthy", 1,
+                   "active_clients", (json_int_t)f->websockets, "circuit_breakers",
                    breakers_check(f), "backup", backup_check(f));
 }
 
 static json_t *components_of(const struct findings *f) {
   double mb = resident_mb();
-  const char *database = f->usable ? f->refuses ? "degraded" : "healthy" : "unhealthy";
+  bool answers = !f->memory.problem.status;
+  const char *database = answers ? f->refuses ? "degraded" : "healthy" : "unhealthy";
   return json_pack("{s:{s:s, s:o}, s:{s:s, s:I, s:I}, s:{s:s, s:o}, s:{s:s, s:I}}", "database",
                    "status", database, "latency_ms",
-                   f->usable ? milliseconds(f->memory_us) : json_null(), "agents", "status",
+                   answers ? milliseconds(f->memory.us) : json_null(), "agents", "status",
                    f->only_demo ? "degraded" : "healthy", "available", (json_int_t)f->available,
                    "total", (json_int_t)f->agents, "memory", "status", "healthy", "usage_mb",
                    mb < 0 ? json_null() : json_real((double)(int64_t)(mb * 10) / 10), "websocket",
@@ -194,8 +195,8 @@ static json_t *body_of(const struct api *api, const struct findings *f) {
       "response_time_ms", milliseconds(clock_mono_us(&clock_system) - f->started_us),
       "active_debates", (json_int_t)stats.running, "queued_debates", (json_int_t)stats.queued,
       "warnings", warnings_of(f), "checks", checks_of(api, f), "components", components_of(f),
-      "services", "database", f->usable, "elo_system", f->usable, "ai_providers", !f->only_demo,
-      "websocket", 1);
+      "services", "database", !f->memory.problem.status, "elo_system", !f->elo.problem.status,
+      "ai_providers", !f->only_demo, "websocket", 1);
   if (body && f->only_demo) json_object_set_new(body, "warning", json_string(no_keys));
   return body;
 }

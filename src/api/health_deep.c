@@ -3,6 +3,7 @@
  * does not exist here (redis, accounts) is absent. Pool; blocks for some milliseconds. */
 #include "api/breaker_list.h"
 #include "api/handlers.h"
+#include "api/health_words.h"
 #include "api/memory.h"
 #include "api/reply.h"
 #include "base/json.h"
@@ -41,24 +42,25 @@ static void add(struct deep *d, const char *name, json_t *check, const char *war
 
 /* ---- the parts ---- */
 
-static json_t *database(bool healthy, int64_t us, const char *error) {
-  if (healthy) return json_pack("{s:b, s:o}", "healthy", 1, "latency_ms", milliseconds(us));
-  return json_pack("{s:b, s:o}", "healthy", 0, "error", json_text(bytes_of(error)));
+static json_t *database(const struct store_pulse *pulse) {
+  if (!pulse->problem.status)
+    return json_pack("{s:b, s:o}", "healthy", 1, "latency_ms", milliseconds(pulse->us));
+  return json_pack("{s:b, s:o}", "healthy", 0, "error", health_words_json(pulse->problem.message));
 }
 
 static void look_at_databases(struct deep *d) {
-  struct error err = {0};
-  int64_t memory_us = 0, elo_us = 0;
-  d->usable = store_ping(d->api->parts.store, &memory_us, &elo_us, &err) == STATUS_OK;
-  add(d, "storage", database(d->usable, memory_us, err.message), NULL);
-  add(d, "elo_system", database(d->usable, elo_us, err.message), NULL);
+  struct store_pulse memory, elo;
+  store_ping(d->api->parts.store, &memory, &elo);
+  d->usable = !memory.problem.status && !elo.problem.status;
+  add(d, "storage", database(&memory), NULL);
+  add(d, "elo_system", database(&elo), NULL);
 }
 
 static void look_at_files(struct deep *d) {
   struct error err = {0};
   bool writable = store_check_writable(d->api->parts.store, &err) == STATUS_OK;
   json_t *check = json_pack("{s:b}", "healthy", writable);
-  if (check && !writable) json_object_set_new(check, "error", json_text(bytes_of(err.message)));
+  if (check && !writable) json_object_set_new(check, "error", health_words_json(err.message));
   add(d, "filesystem", check,
       writable ? NULL : "the databases cannot be written: new debates are refused");
 }
@@ -144,13 +146,15 @@ static void look_at_providers(struct deep *d) {
 static void look_at_backups(struct deep *d) {
   struct janitor_state b;
   janitor_get_state(d->api->parts.janitor, &b);
+  char words[HEALTH_WORDS_SIZE];
   if (!b.scheduled) return;
+  health_words(b.problem, words);
   int64_t age_s = (clock_wall_ms(&clock_system) - b.last_success_ms) / 1000;
   add(d, "backups",
       json_pack("{s:b, s:o, s:I}", "healthy", !b.problem[0] && !b.overdue, "age_seconds",
                 b.last_success_ms < 0 ? json_null() : json_integer((json_int_t)age_s), "failures",
                 (json_int_t)b.failures),
-      b.problem[0] ? b.problem
+      b.problem[0] ? words
       : b.overdue  ? "the last one is older than two of its periods"
                    : NULL);
 }

@@ -8,13 +8,15 @@
 #include "store/writer.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 struct store {
   struct writer *writer;
-  struct reader_pool *readers;     /* of the debate database */
-  struct reader_pool *elo_readers; /* of the ratings' */
-  struct elo elo;                  /* and who writes them */
-  pthread_mutex_t elo_lock;        /* guards it */
+  struct reader_pool *readers;        /* of the debate database */
+  struct reader_pool *elo_readers;    /* of the ratings' */
+  struct elo elo;                     /* and who writes them */
+  pthread_mutex_t elo_lock;           /* guards it */
+  atomic_int memory_pulse, elo_pulse; /* what the last store_ping found: enum status */
 };
 
 /* Whose debates a principal sees. */

@@ -1,6 +1,7 @@
 #include "store/store.h"
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "store/database.h"
 #include "store/fresh.h"
 #include "store/handle.h"
@@ -211,15 +212,23 @@ static enum status ping(struct reader_pool *pool, struct error *err) {
   return status;
 }
 
-enum status store_ping(struct store *store, int64_t *ret_memory_us, int64_t *ret_elo_us,
-                       struct error *err) {
-  int64_t start = clock_mono_us(&clock_system);
-  enum status status = ping(store->readers, err);
-  if (status) return status;
-  int64_t middle = clock_mono_us(&clock_system);
-  status = ping(store->elo_readers, err);
-  if (status) return status;
-  *ret_memory_us = middle - start;
-  *ret_elo_us = clock_mono_us(&clock_system) - middle;
-  return STATUS_OK;
+/* Logged when it changes: health is asked for ever. */
+static struct store_pulse pulse_of(struct reader_pool *pool, const char *name, atomic_int *last) {
+  struct store_pulse pulse = {.us = clock_mono_us(&clock_system)};
+  struct log_quoted reason;
+  pulse.problem.status = ping(pool, &pulse.problem);
+  pulse.us = clock_mono_us(&clock_system) - pulse.us;
+  int before = atomic_exchange(last, (int)pulse.problem.status);
+  if (before == (int)pulse.problem.status) return pulse;
+  if (pulse.problem.status)
+    log_error("store", NULL, "event=database_unreadable database=%s reason=%s", name,
+              log_quote(&reason, pulse.problem.message));
+  else
+    log_info("store", NULL, "event=database_readable database=%s", name);
+  return pulse;
+}
+
+void store_ping(struct store *store, struct store_pulse *ret_memory, struct store_pulse *ret_elo) {
+  *ret_memory = pulse_of(store->readers, "memory", &store->memory_pulse);
+  *ret_elo = pulse_of(store->elo_readers, "elo", &store->elo_pulse);
 }

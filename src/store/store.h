@@ -392,9 +392,12 @@ MUST_CHECK enum status store_read_traces(struct store *store, const char *after_
  * counted: what hangs. Any thread. */
 int64_t store_writer_busy_us(const struct store *store);
 
-/* Round trip to both databases in microseconds, for health. */
-MUST_CHECK enum status store_ping(struct store *store, int64_t *ret_memory_us, int64_t *ret_elo_us,
-                                  struct error *err);
+/* A round trip to each database, for health. */
+struct store_pulse {
+  struct error problem; /* its status is STATUS_OK when the database answers */
+  int64_t us;           /* how long that took */
+};
+void store_ping(struct store *store, struct store_pulse *ret_memory, struct store_pulse *ret_elo);
 
 /* "short-words-of-the-task-2026-11-23", made unique with a part of the id. */
 void store_make_slug(struct bytes task, int64_t created_ms, const char *id, char *out, size_t size);

@@ -180,6 +180,28 @@ describe('a failing disk', () => {
       assert.equal((await finished(server, (await startDebate(server, body)).id)).status, 'completed');
       assert.equal(execFileSync('sqlite3', [join(server.dir, 'aragora_memory.db'), 'PRAGMA integrity_check'], { encoding: 'utf8' }).trim(), 'ok');
     });
+
+  test('it does not answer: a scrape gives what was seen last, and how long ago', async (t) => {
+    const disk = buildFailingDisk(t);
+    const server = await startServer(t, { env: disk.env });
+    t.after(() => disk.set(''));
+    const scrape = async () => {
+      const began = performance.now();
+      const { text } = await get(server, '/api/metrics');
+      assert.ok(performance.now() - began < 1000);
+      const value = (name) => Number(new RegExp(`^${name} (\\d+)$`, 'm').exec(text)[1]);
+      return { free: value('aragora_disk_free_bytes{place="data"}'), bytes: value('aragora_database_bytes{database="memory"}'),
+        age: value('aragora_disk_figures_age_seconds') };
+    };
+    assert.equal((await scrape()).age, 0);
+    disk.set('silent');
+    for (let i = 0; i < 3; i++) await Promise.all(Array.from({ length: 8 }, scrape)); // more than there are HTTP threads
+    const seen = await until(scrape, ({ age }) => age >= 2);
+    assert.ok(seen.free > 0 && seen.bytes > 0);
+    assert.ok((await get(server, '/api/metrics?format=json')).json.databases['aragora_memory.db'].bytes > 0);
+    disk.set('');
+    await until(scrape, ({ age }) => age === 0);
+  });
 });
 
 // ---- files that are damaged ----
@@ -191,6 +213,24 @@ function digests(dir) {
     return [entry.name, createHash('sha256').update(readFileSync(path)).digest('hex')];
   }));
 }
+
+test('of two databases health marks the one that cannot be read, and names no path', async (t) => {
+  const server = await startServer(t);
+  await health(server);
+  // More at once than have been opened: the next one has to open the file anew.
+  writeFileSync(join(server.dir, 'aragora_elo.db'), 'no database any more'.repeat(1000));
+  const body = await until(() => health(server), ({ checks }) => !checks.elo_system.healthy);
+  assert.equal(body.checks.database.healthy, true);
+  assert.equal(body.components.database.status, 'healthy');
+  assert.deepEqual([body.services.database, body.services.elo_system, body.status], [true, false, 'unhealthy']);
+  const deep = await get(server, '/api/health/deep');
+  assert.equal(deep.status, 503);
+  assert.deepEqual([deep.json.checks.storage.healthy, deep.json.checks.elo_system.healthy], [true, false]);
+  for (const text of [JSON.stringify(body), deep.text]) assert.ok(!text.includes(server.dir), text);
+  await server.line(/event=database_unreadable database=elo reason=.*aragora_elo\.db/);
+  server.expectedToDie = true;
+  await server.stop('SIGKILL');
+});
 
 describe('a damaged database is refused with its name and not written to', () => {
   async function damaged(t, damage) {

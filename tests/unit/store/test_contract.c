@@ -444,9 +444,11 @@ static void what_has_not_ended_is_found_oldest_first(void **state) {
 
 static void both_files_answer_a_ping(void **state) {
   struct fixture *f = *state;
-  int64_t memory_us = -1, elo_us = -1;
-  assert_int_equal(store_ping(f->store, &memory_us, &elo_us, NULL), STATUS_OK);
-  assert_true(memory_us >= 0 && elo_us >= 0);
+  struct store_pulse memory, elo;
+  store_ping(f->store, &memory, &elo);
+  assert_int_equal(memory.problem.status, STATUS_OK);
+  assert_int_equal(elo.problem.status, STATUS_OK);
+  assert_true(memory.us >= 0 && elo.us >= 0);
 }
 
 static void a_taken_slug_gets_the_id(void **state) {
