@@ -28,8 +28,9 @@ struct watched {
 struct dev_watch {
   int fd;
   int64_t due_us; /* 0 = nothing is pending */
-  int argc;
+  int argc;       /* as the operator gave them, without what a restart appended */
   char **argv;
+  long long port, ws_port;         /* as the operator's settings name them; 0 = any */
   struct watched files[FILES_MAX]; /* the program first */
   size_t count;
 };
@@ -68,6 +69,19 @@ static void watch_file(struct dev_watch *w, const char *path) {
   w->count++;
 }
 
+/* What the process before this one, by a restart, left: how many arguments it appended, and what
+ * was set without them. */
+static const char note_name[] = "ARAGORA_DEV_PORTS";
+
+static void take_note(struct dev_watch *w) {
+  const char *text = getenv(note_name);
+  char *rest = NULL;
+  if (!text) return;
+  w->argc -= (int)strtol(text, &rest, 10);
+  w->port = strtoll(rest, &rest, 10);
+  w->ws_port = strtoll(rest, &rest, 10);
+}
+
 enum status dev_watch_open(const struct options *o, int argc, char **argv,
                            struct dev_watch **ret_watch, struct error *err) {
   char program[PATH_MAX];
@@ -82,6 +96,9 @@ enum status dev_watch_open(const struct options *o, int argc, char **argv,
   program[len] = '\0';
   w->argc = argc;
   w->argv = argv;
+  w->port = o->port;
+  w->ws_port = o->ws_port;
+  take_note(w);
   watch_file(w, program);
   watch_file(w, o->config);
   watch_file(w, o->env_file);
@@ -201,13 +218,48 @@ bool dev_watch_is_due(struct dev_watch *w) {
 
 /* ---- becoming it ---- */
 
+/* A port as the new program finds it set; as it was where it does not say. */
+static long long configured(const struct dev_watch *w, const char *name, long long before) {
+  const char *const get[] = {"aragora", "config", "get", name};
+  char words[WORDS_SIZE], *rest = words;
+  FREE_LATER char **ask = arguments_after(w, get, 4, NULL, 0);
+  if (!run_program(w->files[0].path, ask, words)) return before;
+  long long value = strtoll(words, &rest, 10);
+  return rest == words ? before : value;
+}
+
+/* The environment with the note; NULL-terminated, for free(). */
+static char **environment_with(char *note) {
+  char *const *before = env_vars_before();
+  size_t count = 0, len = strlen(note_name), n = 0;
+  while (before[count]) count++;
+  char **out = calloc(count + 2, sizeof *out);
+  for (size_t i = 0; out && i < count; i++)
+    if (strncmp(before[i], note_name, len) != 0 || before[i][len] != '=') out[n++] = before[i];
+  if (out) out[n] = note;
+  return out;
+}
+
+/* Where the port was any, or is set as before, the new process listens where the old one did. */
+static bool is_kept(const char *name, long long before, long long now) {
+  if (before == now) return true;
+  log_info("server", NULL, "dev=port %s was %lld and is %lld now", name, before, now);
+  return false;
+}
+
 void dev_watch_restart(const struct dev_watch *w, int port, int ws_port) {
   static const char *const server[] = {"aragora", "server"};
-  char port_flag[32], ws_port_flag[32];
+  char port_flag[32], ws_port_flag[32], note[96];
+  const char *kept[2];
+  size_t count = 0;
+  long long now = configured(w, "PORT", w->port), ws_now = configured(w, "WS_PORT", w->ws_port);
   snprintf(port_flag, sizeof port_flag, "--port=%d", port);
   snprintf(ws_port_flag, sizeof ws_port_flag, "--ws-port=%d", ws_port);
-  const char *const ports[] = {port_flag, ws_port_flag};
-  FREE_LATER char **arguments = arguments_after(w, server, 2, ports, 2);
-  if (arguments) execve(w->files[0].path, arguments, env_vars_before());
+  if (is_kept("PORT", w->port, now)) kept[count++] = port_flag;
+  if (is_kept("WS_PORT", w->ws_port, ws_now)) kept[count++] = ws_port_flag;
+  snprintf(note, sizeof note, "%s=%zu %lld %lld", note_name, count, now, ws_now);
+  FREE_LATER char **arguments = arguments_after(w, server, 2, kept, count);
+  FREE_LATER char **environment = environment_with(note);
+  if (arguments && environment) execve(w->files[0].path, arguments, environment);
   log_error("server", NULL, "dev=failed cannot start %s: %s", w->files[0].path, strerror(errno));
 }

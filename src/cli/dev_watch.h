@@ -22,8 +22,9 @@ int dev_watch_timeout_ms(const struct dev_watch *watch);
 /* True when something changed, has been quiet for a moment, and passed the checks, which take up to
  * some seconds. False for NULL. */
 bool dev_watch_is_due(struct dev_watch *watch);
-/* Becomes the new program, on these ports; what the old one held must be closed. Comes back when
- * that is not possible, with the reason in the log. */
+/* Becomes the new program, on these ports, or on those that the settings name now where they have
+ * changed; what the old one held must be closed. Comes back when that is not possible, with the
+ * reason in the log. */
 void dev_watch_restart(const struct dev_watch *watch, int port, int ws_port);
 void dev_watch_close(struct dev_watch *watch);
 

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 
 import { collectEvents, get, startDebate } from './lib/client.mjs';
-import { BINARY, startServer, temporaryDirectory } from './lib/server.mjs';
+import { BINARY, Process, freePort, startServer, temporaryDirectory } from './lib/server.mjs';
 
 // A server whose program is a copy of its own.
 async function startDev(t, options = {}) {
@@ -68,6 +68,28 @@ describe('--dev', () => {
     const from = server.lines.length;
     replace(program, (next) => copyFileSync(BINARY, next));
     await readyAgain(server, from);
+    assert.equal((await server.stop()).code, 0);
+  });
+
+  test('a changed port is taken up, each time; one that was not changed stays', async (t) => {
+    const dir = temporaryDirectory(t);
+    const conf = join(dir, 'a.conf');
+    const set = async (workers) => {
+      const port = await freePort();
+      writeFileSync(conf, `PORT = ${port}\nWORKERS = ${workers}\n`);
+      return port;
+    };
+    const first = await set(2);
+    const server = new Process(['server', '--dev', '--config', conf, '--ws-port', '0'], { dir });
+    t.after(() => server.stop('SIGKILL'));
+    await server.line(new RegExp(`ready version=\\S+ url=http://127.0.0.1:${first} `));
+    for (const workers of [3, 4]) {
+      const port = await set(workers);
+      await server.line(new RegExp(`ready version=\\S+ url=http://127.0.0.1:${port} .*pid=${server.pid}\\b`));
+      const settings = (await get({ url: `http://127.0.0.1:${port}` }, '/api/system/config')).json.settings;
+      assert.deepEqual([settings.workers.value, settings.port.value], [workers, port]);
+    }
+    assert.equal(server.lines.filter((line) => /dev=port PORT was/.test(line)).length, 2);
     assert.equal((await server.stop()).code, 0);
   });
 
