@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/options_load.h"
 #include "cli/arguments.h"
+#include "cli/extension.h"
 #include "cli/output.h"
 #include "cli/process.h"
 #include "cli/text.h"
@@ -333,8 +334,11 @@ enum status migrate_at_start(struct options *options, struct error *err) {
   struct migrate_request request = request_of(&all, ACTION_APPLY, options);
   status = migrate_plan_make(&request, &plan, err);
   if (status) return status;
+  struct extension *extension = NULL;
   status = claim(&plan, err);
+  if (!status) status = extension_start("Migrating the databases", &extension, err);
   if (!status) status = migrate_run(&plan, err);
+  extension_stop(extension);
   for (int i = 0; i < DATABASES; i++) log_part(&plan.parts[i], databases_name((enum database)i));
   migrate_plan_done(&plan);
   return status;

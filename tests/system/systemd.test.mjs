@@ -55,6 +55,16 @@ describe('Type=notify', { skip: withoutLibsystemd }, () => {
     assert.equal((await server.end()).code, 0);
   });
 
+  test('a start that migrates asks for more time before it is ready', async (t) => {
+    const heard = await listener(t);
+    const server = await startServer(t, { args: ['--migrate'], env: heard.env });
+    await heard.after(0, /^READY=1$/);
+    const asked = heard.lines.indexOf('EXTEND_TIMEOUT_USEC=30000000');
+    assert.ok(asked >= 0 && asked < heard.lines.indexOf('READY=1'), heard.lines.join('\n'));
+    assert.ok(heard.lines.includes('STATUS=Migrating the databases'));
+    assert.equal((await get(server, '/healthz')).status, 200);
+  });
+
   test('a drain asks for more time until its debates have ended', async (t) => {
     const heard = await listener(t);
     const server = await startServer(undefined, {
