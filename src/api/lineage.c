@@ -86,20 +86,9 @@ static enum status read_body(const struct http_request *request, json_t **ret_bo
 
 /* ---- forks ---- */
 
-struct reading {
-  struct branch *branch;
-  enum status status;
-  struct error *err;
-};
-
-static bool feed(void *ctx, const struct store_event *stored) {
-  struct reading *r = ctx;
-  struct event event;
-  r->status = stored_event_read(stored, &event, r->err);
-  if (r->status) return false;
-  r->status = branch_feed(r->branch, &event, stored->hash, r->err);
-  json_decref(event.data);
-  return r->status == STATUS_OK;
+static enum status feed(void *ctx, const struct event *event, const struct store_event *stored,
+                        struct error *err) {
+  return branch_feed(ctx, event, stored->hash, err);
 }
 
 struct fork_request {
@@ -129,12 +118,11 @@ static enum status read_fork(const struct api *api, const json_t *body,
 static enum status read_branch(struct api *api, const struct principal *who, const char *id,
                                int round, struct debate_config *ret_config,
                                struct drafts *ret_inherited, struct error *err) {
-  struct reading r = {.branch = branch_create(round), .err = err};
-  if (!r.branch) return STATUS_NOMEM;
-  enum status s = store_read_events(api->parts.store, who, id, 0, 0, feed, &r, err);
-  if (!s) s = r.status;
-  if (!s) s = branch_take(r.branch, id, ret_config, ret_inherited, err);
-  branch_destroy(r.branch);
+  struct branch *branch = branch_create(round);
+  if (!branch) return STATUS_NOMEM;
+  enum status s = stored_event_each(api->parts.store, who, id, feed, branch, err);
+  if (!s) s = branch_take(branch, id, ret_config, ret_inherited, err);
+  branch_destroy(branch);
   return s;
 }
 

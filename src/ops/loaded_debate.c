@@ -5,26 +5,19 @@
 struct folding {
   struct debate *debate;
   uint8_t head[32];
-  enum status status;
-  struct error *err;
 };
 
-static bool fold(void *ctx, const struct store_event *stored) {
+static enum status fold(void *ctx, const struct event *event, const struct store_event *stored,
+                        struct error *err) {
   struct folding *f = ctx;
-  struct event event;
-  f->status = stored_event_read(stored, &event, f->err);
-  if (f->status) return false;
-  f->status = debate_apply(f->debate, &event, f->err);
-  json_decref(event.data);
   memcpy(f->head, stored->hash, sizeof f->head);
-  return f->status == STATUS_OK;
+  return debate_apply(f->debate, event, err);
 }
 
 static enum status fold_log(struct store *store, const struct principal *who,
                             struct loaded_debate *loaded, struct error *err) {
-  struct folding f = {.debate = loaded->debate, .err = err};
-  enum status s = store_read_events(store, who, loaded->row.id, 0, 0, fold, &f, err);
-  if (!s) s = f.status;
+  struct folding f = {.debate = loaded->debate};
+  enum status s = stored_event_each(store, who, loaded->row.id, fold, &f, err);
   if (s) return s;
   bytes_to_hex(f.head, sizeof f.head, loaded->head_hash);
   return STATUS_OK;

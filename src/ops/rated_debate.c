@@ -108,29 +108,20 @@ void rated_debate_domain(const char *metadata, char out[RATED_DOMAIN_MAX + 1]) {
 
 /* ---- from the store ---- */
 
-struct folding {
-  struct debate *debate;
-  enum status status;
-  struct error *err;
-};
-
-/* As far as it matters: of most logs that rate nobody the first event is enough. */
-static bool fold(void *ctx, const struct store_event *stored) {
-  struct folding *f = ctx;
-  struct event event;
-  f->status = stored_event_read(stored, &event, f->err);
-  if (f->status) return false;
-  f->status = debate_apply(f->debate, &event, f->err);
-  json_decref(event.data);
-  return f->status == STATUS_OK && has_rivals(f->debate); /* the first event names the panel */
+/* As far as it matters: of most logs that rate nobody the first event, which names the panel, is
+ * enough. */
+static enum status fold(void *ctx, const struct event *event, const struct store_event *stored,
+                        struct error *err) {
+  struct debate *debate = ctx;
+  (void)stored;
+  enum status s = debate_apply(debate, event, err);
+  return s || has_rivals(debate) ? s : STATUS_CANCELLED;
 }
 
 static enum status fold_log(struct store *store, struct rated_debate *r, struct error *err) {
   r->debate = debate_create(false);
   if (!r->debate) return error_set(err, STATUS_NOMEM, NULL, "out of memory");
-  struct folding f = {.debate = r->debate, .err = err};
-  enum status s = store_read_events(store, &PRINCIPAL_SYSTEM, r->id, 0, 0, fold, &f, err);
-  return s ? s : f.status;
+  return stored_event_each(store, &PRINCIPAL_SYSTEM, r->id, fold, r->debate, err);
 }
 
 /* What the row says already, so that the log need not be read; RATING_DONE = it has to be. */

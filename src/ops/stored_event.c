@@ -19,6 +19,32 @@ enum status stored_event_read(const struct store_event *stored, struct event *re
   return STATUS_OK;
 }
 
+struct reading {
+  stored_event_fn *each;
+  void *ctx;
+  enum status status;
+  struct error *err;
+};
+
+static bool read_one(void *ctx, const struct store_event *stored) {
+  struct reading *r = ctx;
+  struct event event;
+  r->status = stored_event_read(stored, &event, r->err);
+  if (r->status) return false;
+  r->status = r->each(r->ctx, &event, stored, r->err);
+  json_decref(event.data);
+  return r->status == STATUS_OK;
+}
+
+enum status stored_event_each(struct store *store, const struct principal *who,
+                              const char *debate_id, stored_event_fn *each, void *ctx,
+                              struct error *err) {
+  struct reading r = {.each = each, .ctx = ctx, .err = err};
+  enum status s = store_read_events(store, who, debate_id, 0, 0, read_one, &r, err);
+  if (s) return s;
+  return r.status == STATUS_CANCELLED ? STATUS_OK : r.status;
+}
+
 enum status stored_event_frame(const struct store_event *stored, const char *debate_id,
                                uint64_t agent_seq, struct buffer *scratch, struct frame **ret_frame,
                                struct error *err) {

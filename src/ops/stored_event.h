@@ -11,6 +11,15 @@
 MUST_CHECK enum status stored_event_read(const struct store_event *stored, struct event *ret_event,
                                          struct error *err);
 
+/* One event of a log; anything but STATUS_OK ends the reading, STATUS_CANCELLED as it is enough. */
+typedef enum status stored_event_fn(void *ctx, const struct event *event,
+                                    const struct store_event *stored, struct error *err);
+/* Calls each(ctx, ...) for the events of a log, in their order. As store_read_events,
+ * stored_event_read and `each`. Blocks. */
+MUST_CHECK enum status stored_event_each(struct store *store, const struct principal *who,
+                                         const char *debate_id, stored_event_fn *each, void *ctx,
+                                         struct error *err);
+
 /* Its frame, as the runner published it. `scratch` is the caller's, reused. */
 MUST_CHECK enum status stored_event_frame(const struct store_event *stored, const char *debate_id,
                                           uint64_t agent_seq, struct buffer *scratch,
