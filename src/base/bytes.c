@@ -10,6 +10,15 @@ bool bytes_equal_nocase(struct bytes a, struct bytes b) {
   return a.len == b.len && (a.len == 0 || strncasecmp(a.ptr, b.ptr, a.len) == 0);
 }
 
+struct bytes bytes_trimmed(struct bytes text) {
+  while (text.len && bytes_is_blank(*text.ptr)) {
+    text.ptr++;
+    text.len--;
+  }
+  while (text.len && bytes_is_blank(text.ptr[text.len - 1])) text.len--;
+  return text;
+}
+
 struct bytes bytes_until(struct bytes text, struct bytes mark) {
   const char *found = text.len ? memmem(text.ptr, text.len, mark.ptr, mark.len) : NULL;
   return found ? (struct bytes){text.ptr, (size_t)(found - text.ptr)} : text;

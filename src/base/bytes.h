@@ -33,6 +33,13 @@ static inline bool bytes_equal(struct bytes a, struct bytes b) {
 /* As bytes_equal, but ASCII letters of either case are the same. `b` holds no NUL. */
 bool bytes_equal_nocase(struct bytes a, struct bytes b);
 
+/* A blank of a line: one, a tab, or the carriage return before a line's end. */
+static inline bool bytes_is_blank(char c) {
+  return c == ' ' || c == '\t' || c == '\r';
+}
+/* Without those at both ends. */
+struct bytes bytes_trimmed(struct bytes text);
+
 static inline bool bytes_ends_with(struct bytes text, struct bytes end) {
   return text.len >= end.len &&
          bytes_equal((struct bytes){text.ptr + (text.len - end.len), end.len}, end);

@@ -1,18 +1,5 @@
 #include "base/config_file.h"
 
-static bool is_blank(char c) {
-  return c == ' ' || c == '\t' || c == '\r';
-}
-
-static struct bytes trimmed(struct bytes text) {
-  while (text.len && is_blank(*text.ptr)) {
-    text.ptr++;
-    text.len--;
-  }
-  while (text.len && is_blank(text.ptr[text.len - 1])) text.len--;
-  return text;
-}
-
 static struct bytes take_line(struct config_file *f) {
   const char *end = memchr(f->rest.ptr, '\n', f->rest.len);
   struct bytes line = {f->rest.ptr, end ? (size_t)(end - f->rest.ptr) : f->rest.len};
@@ -20,12 +7,12 @@ static struct bytes take_line(struct config_file *f) {
   f->rest.ptr += used;
   f->rest.len -= used;
   f->line++;
-  return trimmed(line);
+  return bytes_trimmed(line);
 }
 
 /* What stands behind a value may only be a comment. */
 static bool is_comment(struct bytes rest) {
-  rest = trimmed(rest);
+  rest = bytes_trimmed(rest);
   return !rest.len || *rest.ptr == '#';
 }
 
@@ -43,15 +30,16 @@ static enum status read_quoted(struct config_file *f, struct bytes text, struct 
 /* Up to a "#" behind a blank: one inside a word belongs to the value. */
 static struct bytes without_comment(struct bytes text) {
   for (size_t i = 0; i < text.len; i++)
-    if (text.ptr[i] == '#' && (i == 0 || is_blank(text.ptr[i - 1]))) text.len = i;
-  return trimmed(text);
+    if (text.ptr[i] == '#' && (i == 0 || bytes_is_blank(text.ptr[i - 1]))) text.len = i;
+  return bytes_trimmed(text);
 }
 
 static enum status read_setting(struct config_file *f, struct bytes line, struct error *err) {
   const char *sign = memchr(line.ptr, '=', line.len);
   if (!sign) return error_set(err, STATUS_INVALID, NULL, "a line is NAME = value, or a # comment");
-  f->name = trimmed((struct bytes){line.ptr, (size_t)(sign - line.ptr)});
-  struct bytes value = trimmed((struct bytes){sign + 1, (size_t)(line.ptr + line.len - sign - 1)});
+  f->name = bytes_trimmed((struct bytes){line.ptr, (size_t)(sign - line.ptr)});
+  struct bytes value =
+      bytes_trimmed((struct bytes){sign + 1, (size_t)(line.ptr + line.len - sign - 1)});
   if (!f->name.len) return error_set(err, STATUS_INVALID, NULL, "a name is missing before \"=\"");
   if (value.len && (*value.ptr == '"' || *value.ptr == '\'')) return read_quoted(f, value, err);
   f->value = without_comment(value);

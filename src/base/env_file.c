@@ -2,12 +2,6 @@
 
 #include <ctype.h>
 
-static const char blanks[] = " \t\r";
-
-static bool is_blank(char c) {
-  return c && strchr(blanks, c);
-}
-
 static char take(struct env_file *f) {
   char c = *f->rest.ptr++;
   f->rest.len--;
@@ -17,11 +11,6 @@ static char take(struct env_file *f) {
 
 static void skip_line(struct env_file *f) {
   while (f->rest.len && take(f) != '\n') continue;
-}
-
-static struct bytes trimmed(struct bytes text) {
-  while (text.len && is_blank(text.ptr[text.len - 1])) text.len--;
-  return text;
 }
 
 static bool is_name(struct bytes name) {
@@ -59,7 +48,7 @@ static void read_plain(struct env_file *f) {
       if (c == '\n') continue;
     }
     buffer_append_char(&f->value, c);
-    if (escaped || !is_blank(c)) end = f->value.len;
+    if (escaped || !bytes_is_blank(c)) end = f->value.len;
   }
   if (f->value.overflow) return;
   f->value.len = end;
@@ -75,7 +64,7 @@ static bool read_value(struct env_file *f) {
       take(f);
       return true;
     }
-    if (is_blank(c)) {
+    if (bytes_is_blank(c)) {
       take(f);
     } else if (c == '\'' || c == '"') {
       take(f);
@@ -89,7 +78,7 @@ static bool read_value(struct env_file *f) {
 }
 
 static enum status read_assignment(struct env_file *f, size_t name_len, struct error *err) {
-  f->name = trimmed((struct bytes){f->rest.ptr, name_len});
+  f->name = bytes_trimmed((struct bytes){f->rest.ptr, name_len});
   f->rest.ptr += name_len + 1;
   f->rest.len -= name_len + 1;
   if (!is_name(f->name)) {
@@ -109,7 +98,7 @@ static enum status read_assignment(struct env_file *f, size_t name_len, struct e
 enum status env_file_next(struct env_file *f, struct error *err) {
   while (f->rest.len) {
     f->line = f->next_line + 1;
-    if (is_blank(*f->rest.ptr) || *f->rest.ptr == '\n') {
+    if (bytes_is_blank(*f->rest.ptr) || *f->rest.ptr == '\n') {
       take(f);
       continue;
     }
