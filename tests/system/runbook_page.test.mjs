@@ -1,7 +1,7 @@
 // docs/runbook.md: every command of every section, run against a real server. What is put in place of
 // the page's names: /data, /backups and /var/log/aragora are directories of the test, localhost:8080 is
 // the test's server, `aragora` the program under test. Blocks that say `# sh: WHAT` are run in a way of
-// their own: `server` starts servers, `stop` ends one, `systemd` is skipped where systemd does not run.
+// their own: `server` starts servers, `stop` ends one, `offline` wants databases that no server has, `systemd` is skipped where systemd does not run.
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
@@ -58,9 +58,20 @@ const shell = (command) => new Promise((done) => {
     (error, stdout, stderr) => done({ code: error ? error.code : 0, stdout, stderr }));
 });
 
+// Databases that no server has.
+async function stoppedData() {
+  const dir = temporaryDirectory();
+  const other = new Process(['server', '--port', '0', '--ws-port', '0'], { dir });
+  await other.line(/ready version=/);
+  assert.equal((await other.stop()).code, 0);
+  return dir;
+}
+
 // What the page says of a command's answer, where that is more than an exit code of 0.
 const SAYS = {
   "/api/health | jq '{": (out) => assert.deepEqual(Object.entries(JSON.parse(out)).map(([name, value]) => [name, typeof value]), [['status', 'string'], ['version', 'string'], ['uptime', 'number']]),
+  'Upgrade: websocket': (out) => assert.match(out, /^HTTP\/1\.1 101 /),
+  '/api/system/memory': (out) => assert.ok(JSON.parse(out)),
   'pgrep -f': (out) => assert.ok(out.split('\n').includes(String(server.pid))),
   "grep '^aragora_debates_total ": (out) => assert.match(out, /^aragora_debates_total 1\n$/),
   "grep '^aragora_circuit_breaker_state": (out) => assert.match(out, /agent="demo"/),
@@ -101,7 +112,7 @@ for (const { section, kind, commands } of blocks)
         assert.equal((await started.stop()).code, 0);
         return;
       }
-      const { code, stdout, stderr } = await shell(command);
+      const { code, stdout, stderr } = await shell(kind === 'offline' ? command.replaceAll('/data', await stoppedData()) : command);
       assert.equal(code, 0, `${stdout.slice(0, 500)}\n${stderr}`);
       for (const [part, check] of Object.entries(SAYS)) if (command.includes(part)) check(stdout);
     });
