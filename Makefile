@@ -87,13 +87,24 @@ soak-server: build ## SOAK_SECONDS (60) of mixed requests, SOAK_RATE (40) a seco
 	@scripts/install-deps build test
 	@scripts/soak-server
 
+SHARE           = $(DESTDIR)$(PREFIX)/share
+MAN             = $(SHARE)/man/man1/aragora.1
+BASH_COMPLETION = $(SHARE)/bash-completion/completions/aragora
+ZSH_COMPLETION  = $(SHARE)/zsh/site-functions/_aragora
+FISH_COMPLETION = $(SHARE)/fish/vendor_completions.d/aragora.fish
+
 .PHONY: install
 install: build ## into DESTDIR and PREFIX (/usr/local)
 	install -D -m 0755 build/aragora $(DESTDIR)$(PREFIX)/bin/aragora
+	install -d $(dir $(MAN) $(BASH_COMPLETION) $(ZSH_COMPLETION) $(FISH_COMPLETION))
+	build/aragora man > $(MAN)
+	build/aragora completion bash > $(BASH_COMPLETION)
+	build/aragora completion zsh > $(ZSH_COMPLETION)
+	build/aragora completion fish > $(FISH_COMPLETION)
 
 .PHONY: uninstall
 uninstall: ## removes what install put there
-	rm -f $(DESTDIR)$(PREFIX)/bin/aragora
+	rm -f $(DESTDIR)$(PREFIX)/bin/aragora $(MAN) $(BASH_COMPLETION) $(ZSH_COMPLETION) $(FISH_COMPLETION)
 
 .PHONY: deb
 deb: ## the Debian package, in the directory above (needs debhelper and devscripts' friends)

@@ -28,12 +28,12 @@ struct export_values {
 
 #define AT(field) offsetof(struct export_values, field)
 const struct flag export_flags[] = {
-    {"--format", 'f', FLAG_TEXT, AT(format), 0, 0, "FORMAT", "json, csv, html or md (json)"},
+    {"--format", 'f', FLAG_TEXT, AT(format), 0, 0, "json|csv|html|md", "json unless said"},
     {"--output", 'o', FLAG_TEXT, AT(output), 0, 0, "FILE", "where to; - = standard output (-)"},
     {"--table", 0, FLAG_TEXT, AT(table), 0, 0, "TABLE",
      "csv: summary, messages, critiques, votes, turns; json: full, summary"},
-    {"--status", 0, FLAG_TEXT, AT(status), 0, 0, "STATUS",
-     "only pending, running, completed, failed or cancelled ones"},
+    {"--status", 0, FLAG_TEXT, AT(status), 0, 0, "pending|running|completed|failed|cancelled",
+     "only those"},
     {"--since", 0, FLAG_TEXT, AT(since), 0, 0, "TIME", "only those that began then or later"},
     {"--until", 0, FLAG_TEXT, AT(until), 0, 0, "TIME", "only those that began until then"},
     {"--limit", 'n', FLAG_TEXT, AT(limit), 0, 0, "N", "so many at most, newest first"},

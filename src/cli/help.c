@@ -13,10 +13,7 @@
 
 enum { HELP_MAX = 1 << 18, FLAG_COLUMNS = 28 };
 
-static const struct {
-  int code;
-  const char *meaning;
-} exit_table[] = {
+const struct help_exit help_exit_table[] = {
     {CLI_OK, "it worked"},
     {CLI_ERROR, "it did not; the reason is on standard error; doctor: something fails"},
     {CLI_USAGE, "wrong arguments, or a value that the debate cannot have"},
@@ -28,6 +25,7 @@ static const struct {
     {CLI_CHECK_FAILED, "a check failed (replay --check, agents check, db check, backup verify)"},
     {CLI_INTERRUPTED, "interrupted by Ctrl-C"},
 };
+const size_t help_exit_table_size = sizeof help_exit_table / sizeof *help_exit_table;
 
 static struct page page_for(int fd, struct buffer *out) {
   struct terminal t = terminal_look(fd, false);
@@ -135,10 +133,10 @@ static void print_overview(struct page *p) {
 
 static void print_exit_codes(struct page *p) {
   title(p, "Exit codes");
-  for (size_t i = 0; i < sizeof exit_table / sizeof *exit_table; i++) {
+  for (size_t i = 0; i < help_exit_table_size; i++) {
     char code[16];
-    snprintf(code, sizeof code, "%d", exit_table[i].code);
-    entry(p, 5, code, exit_table[i].meaning);
+    snprintf(code, sizeof code, "%d", help_exit_table[i].code);
+    entry(p, 5, code, help_exit_table[i].meaning);
   }
 }
 

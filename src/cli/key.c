@@ -1,5 +1,4 @@
 /* `aragora key`: the API keys of whoever the token stands for, on a running server. */
-#include "base/options_load.h"
 #include "cli/arguments.h"
 #include "cli/output.h"
 #include "cli/page.h"
@@ -188,7 +187,7 @@ static int check_and_run(const struct key_values *v, const struct arguments *a,
   buffer_init(&own, 4096);
   remote_append_own_url(&own, options);
   const char *url = remote_url(v->server);
-  if (remote_open(url ? url : own.ptr, &remote, &err)) return remote_error(&err);
+  if (remote_open(url ? url : own.ptr, options, &remote, &err)) return remote_error(&err);
   int code = run(v, a, &remote);
   remote_close(&remote);
   return code;
@@ -199,7 +198,7 @@ int cli_key(int argc, char **argv) {
   struct arguments arguments;
   struct options options;
   struct error err = {0};
-  if (options_load(&options, argc, argv, &err)) return output_error(&err);
+  if (remote_load_options(&options, REMOTE_ALWAYS, argc, argv, &err)) return output_error(&err);
   int code = CLI_USAGE;
   if (arguments_read(self(), argc, argv, &v, &options, &arguments))
     code = check_and_run(&v, &arguments, &options);
