@@ -137,7 +137,8 @@ const PRINTED = {
   'curl http://localhost:8080/api/agents/health': (out) => assert.equal(typeof JSON.parse(out).agents, 'object'),
   'grep "agent=openai-api" /var/log/aragora/server.log | tail -100': (out) => assert.equal(out, ''),
   'curl http://localhost:8080/api/ws/stats': (out) => assert.equal(JSON.parse(out).active_connections, 0),
-  'grep "WebSocket" /var/log/aragora/server.log | grep -i error': (out) => assert.equal(out, ''),
+  // But for the page's own handshake by curl, which hangs up.
+  'grep "WebSocket" /var/log/aragora/server.log | grep -i error': (out) => assert.deepEqual(out.split('\n').filter((line) => line && !line.includes('without a close frame')), []),
   'ls -la /data/*.db*': (out) => assert.match(out, /aragora_memory\.db/),
   'ps aux | grep aragora': (out) => assert.match(out, /aragora/),
   'curl -I http://localhost:8080/api/health': (out) => assert.match(out, /^HTTP\/1\.1 200 /),
