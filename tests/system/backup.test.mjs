@@ -284,7 +284,7 @@ describe('kill -9', { skip: !hasStrace && 'strace is not installed' }, () => {
       await ask(dir, 'First?');
       const before = digest(join(dir, MEMORY));
       let whole = 0;
-      for (let n = 1; n < 60; n += call === 'pwrite64' ? 7 : 1) {
+      for (let n = 1; n < 400; n += call === 'pwrite64' ? 13 : 1) {
         const { signal, code } = await run(['backup', 'create'], dir, {}, killAt(call, n));
         const { json } = await backup(['list'], dir);
         assert.ok(json.backups.every((each) => each.state !== 'damaged'));
