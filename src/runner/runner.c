@@ -38,9 +38,10 @@ static void load_key_spending(void *ctx, const struct store_spending *spent) {
     load->status = budgets_restore_key(load->budgets, spent->day, spent->key_id, &sum, unpriced);
 }
 
+/* A revoked key's too: it binds what was begun with the key and goes on. */
 static void load_key_cap(void *ctx, const struct store_key *key) {
   struct spending_load *load = ctx;
-  if (!load->status && key->usd_micro_per_day > 0 && key->revoked_ms < 0)
+  if (!load->status && key->usd_micro_per_day > 0)
     load->status = budgets_cap_key(load->budgets, key->id, key->usd_micro_per_day);
 }
 

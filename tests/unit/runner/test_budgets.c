@@ -1,6 +1,7 @@
 /* Budgets of whole debates: what waits and is made all the same, how they end, what a day remembers
  * over the end of the process. Scripted calls reserve their texts and 8192 tokens, or 1000
  * micro-dollars, and take a few hundred tokens or 10. */
+#include "store/keys.h"
 #include "world.h"
 
 #include <poll.h>
@@ -352,6 +353,42 @@ static void unknown_prices(void **state) {
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
 
+/* ---- the cap of a key ---- */
+
+static void note_status(void *ctx, enum status status) {
+  assert_int_equal(status, STATUS_OK);
+  signal_raise(ctx);
+}
+
+/* What it began goes on, and so does the cap, also in the next process. */
+static void a_revoked_keys_cap_binds(void **state) {
+  struct world *w = *state;
+  const struct principal who = {
+      .tenant_id = "local", .owner_id = "local", .key_id = "ara_aaaaaaaa"};
+  const struct store_key key = {.id = who.key_id,
+                                .tenant_id = who.tenant_id,
+                                .owner_id = who.owner_id,
+                                .name = "",
+                                .scopes = "",
+                                .usd_micro_per_day = 100,
+                                .expires_ms = -1};
+  struct signal_flag stored, revoked;
+  struct error err;
+  signal_init(&stored);
+  signal_init(&revoked);
+  world_open(w);
+  assert_int_equal(store_put_key(w->store, &key, 9, 1, NULL, note_status, &stored), STATUS_OK);
+  signal_wait(&stored);
+  assert_int_equal(store_revoke_key(w->store, &who, key.id, 2, NULL, note_status, &revoked),
+                   STATUS_OK);
+  signal_wait(&revoked);
+  world_leave(w, WORLD_IN_ORDER);
+  world_open(w);
+  assert_int_equal(budgets_admit(provider_budgets(w->provider), &who, 1, 101, &err),
+                   STATUS_EXHAUSTED);
+  assert_int_equal(budgets_admit(provider_budgets(w->provider), &who, 1, 100, &err), STATUS_OK);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       CASE(one_after_the_other),
@@ -362,6 +399,7 @@ int main(void) {
       CASE(a_budget_over_a_crash),
       CASE(cancelled_before_and_after_it_left),
       CASE(unknown_prices),
+      CASE(a_revoked_keys_cap_binds),
   };
   return cmocka_run_group_tests_name("budgets", tests, NULL, NULL);
 }
