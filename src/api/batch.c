@@ -13,6 +13,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/* One caller may have the MINE_PART-th part of all batches that may wait. */
+enum { MINE_PART = 10 };
 enum { PARALLEL = 10, PARALLEL_MAX = 50, LIST_MAX = 100, FIELD_SIZE = 128, DAY_MS = 86400000 };
 
 /* ---- making one ---- */
@@ -99,16 +101,32 @@ static void count_job(void *ctx, const struct store_job *job,
   ++*(int64_t *)ctx;
 }
 
-/* Batches with items to start, everybody's. */
-static enum status check_room(struct api *api, struct error *err) {
-  const struct principal system = PRINCIPAL_SYSTEM;
-  int64_t most = api->parts.options->max_batches;
+/* Batches with items to start, of those that `who` sees. */
+static enum status check_room_of(struct api *api, const struct principal *who, int64_t most,
+                                 const char *whose, struct error *err) {
   int64_t count = 0;
   enum status s =
-      store_list_jobs(api->parts.store, &system, true, (size_t)most, count_job, &count, err);
+      store_list_jobs(api->parts.store, who, true, (size_t)most, count_job, &count, err);
   if (s || count < most) return s;
-  return error_set(err, STATUS_FULL, NULL, "%lld batches wait, which is the limit: try later",
-                   (long long)most);
+  return error_set(err, STATUS_FULL, NULL, "%lld %s wait, which is the limit: try later",
+                   (long long)most, whose);
+}
+
+/* The operator's own are bounded by everybody's alone. */
+static bool is_operator(const struct identity *identity) {
+  return identity->kind == IDENTITY_LOCAL || identity->kind == IDENTITY_API_TOKEN;
+}
+
+static enum status check_room(struct http_request *request, struct api *api, struct error *err) {
+  const struct principal system = PRINCIPAL_SYSTEM;
+  const struct principal caller = api_principal(request);
+  const struct principal mine = {.tenant_id = caller.tenant_id, .owner_id = caller.owner_id};
+  int64_t most = api->parts.options->max_batches;
+  int64_t of_mine = most < MINE_PART ? 1 : most / MINE_PART;
+  enum status s = STATUS_OK;
+  if (!is_operator(api_identity(request)))
+    s = check_room_of(api, &mine, of_mine, "batches of yours", err);
+  return s ? s : check_room_of(api, &system, most, "batches", err);
 }
 
 static void free_requests(char **requests, size_t count) {
@@ -165,7 +183,7 @@ void handle_batch_create(struct http_request *request, void *app) {
     return;
   }
   enum status s = check_body(api, body, &parallel, &err);
-  if (!s) s = check_room(api, &err);
+  if (!s) s = check_room(request, api, &err);
   if (!s) s = store_check_writable(api->parts.store, &err);
   if (!s) s = make(request, api, body, parallel);
   if (s) reply_failure(request, s, &err, NULL);

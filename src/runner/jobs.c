@@ -8,20 +8,32 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/* A table that cannot grow refuses the entry instead of ending the process. */
+#define HASH_NONFATAL_OOM 1
+#include <uthash.h>
+
 enum {
   JOBS_LOOKED_AT = 100, /* unfinished batches in one pass, oldest first */
   PAUSE_MS = 200,       /* between two passes while there is something to start */
+  LEFT_OUT_MS = 60000,  /* a batch that no budget pays for */
 };
 
 enum start_state { START_NONE, START_UNDER_WAY, START_DONE };
+
+struct left_out { /* a batch of which nothing is tried for a while */
+  char id[64];
+  int64_t until_us; /* monotonic */
+  UT_hash_handle hh;
+};
 
 struct jobs {
   struct runner *runner;
   struct store *store;
   const struct options *options;
   pthread_t thread;
-  bool started;         /* the owner's */
-  pthread_mutex_t lock; /* of what follows */
+  bool started;              /* the owner's */
+  struct left_out *left_out; /* the thread's */
+  pthread_mutex_t lock;      /* of what follows */
   pthread_cond_t changed;
   bool stopping, woken;
   enum start_state start;
@@ -37,8 +49,10 @@ struct job_copy { /* of the pass under way */
 };
 
 struct pass {
+  struct jobs *owner;
   struct job_copy jobs[JOBS_LOOKED_AT];
   size_t count;
+  bool work_left; /* in any batch, those that are left out too */
 };
 
 struct item_copy {
@@ -150,8 +164,36 @@ static bool fail_item(struct jobs *j, const struct job_copy *job, const struct i
   return !s;
 }
 
+/* Without memory it is looked at again in the next pass. */
+static void leave_out(struct jobs *j, const char *id) {
+  struct left_out *out = calloc(1, sizeof *out);
+  if (!out) return;
+  snprintf(out->id, sizeof out->id, "%s", id);
+  out->until_us = clock_mono_us(&clock_system) + (int64_t)LEFT_OUT_MS * 1000;
+  HASH_ADD_STR(j->left_out, id, out);
+  if (!out->hh.tbl) free(out);
+}
+
+static void take_back(struct jobs *j, struct left_out *out) {
+  HASH_DEL(j->left_out, out);
+  free(out);
+}
+
+/* Those whose time has come, the oldest first; also when their batch is gone. */
+static void take_back_due(struct jobs *j) {
+  int64_t now_us = clock_mono_us(&clock_system);
+  while (j->left_out && j->left_out->until_us <= now_us) take_back(j, j->left_out);
+}
+
+static bool is_left_out(const struct jobs *j, const char *id) {
+  struct left_out *out;
+  HASH_FIND_STR(j->left_out, id, out);
+  return out != NULL;
+}
+
 /* True when an item was dealt with, so that the next may follow. One that was not is the next
- * again, whatever kept it from being started: the pass then leaves its batch. */
+ * again, whatever kept it from being started: the pass then leaves its batch, and those that follow
+ * do too where a cap that is used up kept it, which is its key's or its owner's alone. */
 static bool take_item(struct jobs *j, struct job_copy *job) {
   struct item_copy item = {0};
   struct error err = {0};
@@ -160,6 +202,7 @@ static bool take_item(struct jobs *j, struct job_copy *job) {
   s = start_item(j, job, &item);
   bool dealt_with = s == STATUS_INVALID || s == STATUS_QUOTA ? fail_item(j, job, &item) : !s;
   free(item.request);
+  if (s == STATUS_EXHAUSTED) leave_out(j, job->id);
   if (!s) job->free--;
   return dealt_with;
 }
@@ -175,7 +218,8 @@ static bool may_start(struct jobs *j) {
 
 static void collect(void *ctx, const struct store_job *job, const struct store_job_counts *counts) {
   struct pass *pass = ctx;
-  if (pass->count == JOBS_LOOKED_AT) return;
+  pass->work_left = true;
+  if (pass->count == JOBS_LOOKED_AT || is_left_out(pass->owner, job->id)) return;
   struct job_copy *copy = &pass->jobs[pass->count++];
   snprintf(copy->id, sizeof copy->id, "%s", job->id);
   snprintf(copy->key_id, sizeof copy->key_id, "%s", job->key_id ? job->key_id : "");
@@ -187,9 +231,11 @@ static void collect(void *ctx, const struct store_job *job, const struct store_j
 /* True when items are left to start. */
 static bool run_pass(struct jobs *j) {
   const struct principal system = PRINCIPAL_SYSTEM;
-  struct pass pass = {.count = 0};
+  struct pass pass = {.owner = j};
   struct error err = {0};
-  enum status s = store_list_jobs(j->store, &system, true, JOBS_LOOKED_AT, collect, &pass, &err);
+  take_back_due(j);
+  size_t most = JOBS_LOOKED_AT + HASH_COUNT(j->left_out);
+  enum status s = store_list_jobs(j->store, &system, true, most, collect, &pass, &err);
   if (s) {
     log_warning("jobs", NULL, "batches=unread error=\"%s\"", err.message);
     return true;
@@ -197,7 +243,7 @@ static bool run_pass(struct jobs *j) {
   for (size_t i = 0; i < pass.count; i++)
     while (pass.jobs[i].free > 0 && may_start(j) && take_item(j, &pass.jobs[i])) {
     }
-  return pass.count > 0;
+  return pass.work_left;
 }
 
 static void *run(void *arg) {
@@ -249,6 +295,7 @@ void jobs_stop(struct jobs *j) {
 
 void jobs_destroy(struct jobs *j) {
   if (!j) return;
+  while (j->left_out) take_back(j, j->left_out);
   pthread_cond_destroy(&j->changed);
   pthread_mutex_destroy(&j->lock);
   free(j);
