@@ -14,9 +14,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Keys of one user that work at once; how long a default key lives, as ever; for how long both keys
- * of a rotation work. */
-enum { KEYS_MAX = 50, DEFAULT_KEY_DAYS = 365, OVERLAP_S = 86400, OVERLAP_MAX_S = 30 * 86400 };
+/* Keys of one user that work at once, and with those that were rotated; how long a default key
+ * lives, as ever; for how long both keys of a rotation work. */
+enum {
+  KEYS_MAX = 50,
+  KEYS_WORK_MAX = 2 * KEYS_MAX,
+  DEFAULT_KEY_DAYS = 365,
+  OVERLAP_S = 86400,
+  OVERLAP_MAX_S = 30 * 86400
+};
 static const int64_t DAY_MS = 86400000;
 
 enum change_kind {
@@ -73,6 +79,11 @@ static void refuse(struct change *c) {
   if (c->status == STATUS_CONFLICT && makes)
     error_set(&err, c->status, NULL, "%d keys work already, which is the limit: revoke one first",
               KEYS_MAX);
+  else if (c->status == STATUS_CONFLICT && c->kind == CHANGE_ROTATE)
+    error_set(&err, c->status, NULL,
+              "the key was revoked, has expired or was rotated before, or %d keys work already, "
+              "rotated ones among them: revoke one first",
+              KEYS_WORK_MAX);
   else if (c->status == STATUS_CONFLICT)
     error_set(&err, c->status, NULL, "the key was revoked, has expired or was rotated before");
   else
@@ -103,6 +114,10 @@ static void answer_key(struct change *c) {
   reply_json(c->request, created ? 201 : 200, body, headers);
 }
 
+static bool revokes(const struct change *c) {
+  return c->kind == CHANGE_REVOKE || c->kind == CHANGE_REVOKE_DEFAULT;
+}
+
 /* Pool thread: the verifier is told before the caller. */
 static void finish(void *arg) {
   struct change *c = arg;
@@ -116,10 +131,25 @@ static void finish(void *arg) {
   enum status s = key_ring_refresh(c->api->parts.keys, c->tenant_id, c->owner_id, &err);
   (void)s;
   auth_tell_revoked(c->api->parts.auth);
-  if (c->kind == CHANGE_REVOKE || c->kind == CHANGE_REVOKE_DEFAULT)
+  if (revokes(c))
     answer_revoked(c);
   else
     answer_key(c);
+  change_free(c);
+}
+
+/* Nobody is there to read the keys anew. What was revoked ends all the same: the key that is named
+ * here, another one when the ring has read it for its streams. */
+static void finish_without_pool(struct change *c) {
+  bool stored = c->status == STATUS_OK;
+  if (stored && c->kind == CHANGE_REVOKE) key_ring_end(c->api->parts.keys, c->id);
+  if (stored) auth_tell_revoked(c->api->parts.auth);
+  if (stored && revokes(c)) {
+    answer_revoked(c);
+  } else {
+    c->status = STATUS_UNAVAILABLE;
+    refuse(c);
+  }
   change_free(c);
 }
 
@@ -127,10 +157,7 @@ static void finish(void *arg) {
 static void on_stored(void *ctx, enum status status) {
   struct change *c = ctx;
   c->status = status;
-  if (pool_submit(c->api->parts.pool, finish, c) == STATUS_OK) return;
-  c->status = STATUS_UNAVAILABLE;
-  refuse(c);
-  change_free(c);
+  if (pool_submit(c->api->parts.pool, finish, c)) finish_without_pool(c);
 }
 
 /* ---- changing ---- */
@@ -219,13 +246,26 @@ static void find(struct http_request *request, struct api *api, struct change *c
   if (s) reply_failure(request, s, &err, NULL);
 }
 
+/* Who sees the key of another may end it, but not have one that acts as him, nor make his do more.
+ */
+static bool may_change(const struct http_request *request, const struct change *c) {
+  struct principal who = api_principal(request);
+  if (c->kind == CHANGE_REVOKE) return true;
+  return strcmp(who.tenant_id, c->tenant_id) == 0 && strcmp(who.owner_id, c->owner_id) == 0;
+}
+
 /* NULL when it answered. */
 static struct change *begin_with(struct http_request *request, struct api *api,
                                  enum change_kind kind) {
+  struct error err = {0};
   struct change *c = begin(request, api, kind);
   if (!c) return NULL;
   find(request, api, c);
-  if (*c->id) return c;
+  if (*c->id && may_change(request, c)) return c;
+  if (*c->id) {
+    error_set(&err, STATUS_DENIED, NULL, "the key is another user's: it can only be revoked");
+    reply_failure(request, STATUS_DENIED, &err, NULL);
+  }
   change_free(c);
   return NULL;
 }
@@ -270,7 +310,7 @@ static enum status rotate(struct change *c, int64_t overlap_s, struct error *err
   audit_trail_record(c->request, AUDIT_KEY_ROTATE, AUDIT_OK, old, detail, &record);
   json_decref(detail);
   return store_rotate_key(c->api->parts.store, &who, old, &form.key, now_ms + overlap_s * 1000,
-                          now_ms, &record.entry, on_stored, c);
+                          KEYS_WORK_MAX, now_ms, &record.entry, on_stored, c);
 }
 
 /* ---- the handlers; all on the pool ---- */

@@ -17,6 +17,7 @@ enum { USE_NOTED_MS = 60000, MINUTE_US = 60000000, OWNER_KEYS_MAX = 1000 };
 struct key_entry {
   char id[API_KEY_PREFIX_SIZE];
   uint64_t generation; /* in which it was read */
+  int64_t read_us;     /* likewise: monotonic, before the read */
   uint8_t hash[SHA256_SIZE];
   struct identity identity; /* what the key makes of whoever brings it */
   bool works;               /* but for `expires_us` of the identity */
@@ -27,14 +28,24 @@ struct key_entry {
   UT_hash_handle hh;
 };
 
+/* Whether it stands is to be found out. */
+struct question {
+  struct identity identity; /* of the first who asked */
+  UT_hash_handle hh;        /* by its key_id */
+};
+
 struct key_ring {
   struct store *store;
   const struct clock *clock;
   size_t max;
   void (*on_read)(void *ctx, const struct store_key *key);
   void *ctx;
-  pthread_mutex_t lock;
-  struct key_entry *entries; /* in the order of their reading */
+  struct pool *pool;
+  struct auth *auth;
+  pthread_mutex_t lock;       /* of what follows */
+  struct key_entry *entries;  /* in the order of their reading */
+  struct question *questions; /* one a key; the pool's */
+  bool answering;             /* a job of the pool takes them */
 };
 
 enum status key_ring_create(const struct key_ring_options *options, struct key_ring **ret_ring,
@@ -46,6 +57,8 @@ enum status key_ring_create(const struct key_ring_options *options, struct key_r
   ring->max = options->max_keys ? options->max_keys : 1;
   ring->on_read = options->on_read;
   ring->ctx = options->ctx;
+  ring->pool = options->pool;
+  ring->auth = options->auth;
   pthread_mutex_init(&ring->lock, NULL);
   *ret_ring = ring;
   return STATUS_OK;
@@ -56,8 +69,14 @@ static void drop(struct key_ring *ring, struct key_entry *entry) {
   free(entry);
 }
 
+static void drop_question(struct key_ring *ring, struct question *question) {
+  HASH_DEL(ring->questions, question);
+  free(question);
+}
+
 void key_ring_destroy(struct key_ring *ring) {
   if (!ring) return;
+  while (ring->questions) drop_question(ring, ring->questions);
   while (ring->entries) drop(ring, ring->entries);
   pthread_mutex_destroy(&ring->lock);
   free(ring);
@@ -112,30 +131,38 @@ static bool make_identity(const struct store_key *key, struct identity *ret) {
 
 struct reading {
   struct key_ring *ring;
-  uint64_t generation; /* before the read */
+  uint64_t generation; /* before the read, as the next */
+  int64_t read_us;
   bool failed;
 };
 
-/* What it had left of its rate and when it was used stay. */
-static void keep(void *ctx, const struct store_key *key) {
-  struct reading *reading = ctx;
-  struct key_ring *ring = reading->ring;
-  struct key_entry *entry = calloc(1, sizeof *entry), *former;
-  if (!entry || strlen(key->id) >= sizeof entry->id) {
-    reading->failed = true;
+static struct reading begin_reading(struct key_ring *ring) {
+  return (struct reading){ring, store_keys_generation(ring->store), clock_mono_us(ring->clock),
+                          false};
+}
+
+/* NULL when memory is short. */
+static struct key_entry *make_entry(const struct reading *reading, const char *id) {
+  struct key_entry *entry = calloc(1, sizeof *entry);
+  if (!entry || strlen(id) >= sizeof entry->id) {
     free(entry);
-    return;
+    return NULL;
   }
-  memcpy(entry->id, key->id, strlen(key->id));
-  memcpy(entry->hash, key->hash, sizeof entry->hash);
+  memcpy(entry->id, id, strlen(id));
   entry->generation = reading->generation;
-  entry->works = make_identity(key, &entry->identity) && key->revoked_ms < 0;
-  entry->rate = key->requests_per_minute;
-  entry->left = (double)entry->rate;
-  entry->left_us = clock_mono_us(ring->clock);
-  entry->used_ms = key->last_used_ms;
-  pthread_mutex_lock(&ring->lock);
-  HASH_FIND_STR(ring->entries, entry->id, former);
+  entry->read_us = reading->read_us;
+  return entry;
+}
+
+/* Of two reads that went on at once the older one may come last. */
+static bool is_newer(const struct key_entry *entry, const struct key_entry *than) {
+  if (entry->generation != than->generation) return entry->generation > than->generation;
+  return entry->read_us > than->read_us;
+}
+
+/* Locked. Takes the entry: false when it is not in the table. What it had left of its rate and when
+ * it was used stay. */
+static bool put_entry(struct key_ring *ring, struct key_entry *entry, struct key_entry *former) {
   if (former) {
     if (former->rate == entry->rate) {
       entry->left = former->left;
@@ -147,24 +174,80 @@ static void keep(void *ctx, const struct store_key *key) {
     drop(ring, ring->entries);
   }
   HASH_ADD_STR(ring->entries, id, entry);
-  bool kept = entry->hh.tbl != NULL;
+  if (entry->hh.tbl) return true;
+  free(entry);
+  return false;
+}
+
+static void keep(void *ctx, const struct store_key *key) {
+  struct reading *reading = ctx;
+  struct key_ring *ring = reading->ring;
+  struct key_entry *entry = make_entry(reading, key->id), *former;
+  if (!entry) {
+    reading->failed = true;
+    return;
+  }
+  memcpy(entry->hash, key->hash, sizeof entry->hash);
+  entry->works = make_identity(key, &entry->identity) && key->revoked_ms < 0;
+  entry->rate = key->requests_per_minute;
+  entry->left = (double)entry->rate;
+  entry->left_us = clock_mono_us(ring->clock);
+  entry->used_ms = key->last_used_ms;
+  pthread_mutex_lock(&ring->lock);
+  HASH_FIND_STR(ring->entries, entry->id, former);
+  bool outdated = former && is_newer(former, entry), kept = true;
+  if (outdated)
+    free(entry);
+  else
+    kept = put_entry(ring, entry, former);
   pthread_mutex_unlock(&ring->lock);
-  if (!kept) free(entry);
   reading->failed = reading->failed || !kept;
-  if (ring->on_read && key->revoked_ms < 0) ring->on_read(ring->ctx, key);
+  if (ring->on_read && !outdated && key->revoked_ms < 0) ring->on_read(ring->ctx, key);
+}
+
+/* There is no such row any more: nothing is known of it. */
+static void forget(const struct reading *reading, const char *id) {
+  struct key_ring *ring = reading->ring;
+  struct key_entry *entry;
+  pthread_mutex_lock(&ring->lock);
+  HASH_FIND_STR(ring->entries, id, entry);
+  if (entry && entry->generation <= reading->generation && entry->read_us <= reading->read_us)
+    drop(ring, entry);
+  pthread_mutex_unlock(&ring->lock);
+}
+
+/* Puts in its place that it works no more. Without memory it is found out by the next read. */
+static void end_entry(const struct reading *reading, const char *id) {
+  struct key_ring *ring = reading->ring;
+  struct key_entry *entry = make_entry(reading, id), *former;
+  if (!entry) return;
+  pthread_mutex_lock(&ring->lock);
+  HASH_FIND_STR(ring->entries, id, former);
+  if (former) memcpy(entry->hash, former->hash, sizeof entry->hash);
+  bool kept = put_entry(ring, entry, former);
+  (void)kept;
+  pthread_mutex_unlock(&ring->lock);
+}
+
+void key_ring_end(struct key_ring *ring, const char *id) {
+  struct reading reading = begin_reading(ring);
+  end_entry(&reading, id);
 }
 
 static enum credential read_key(struct key_ring *ring, const char *id, struct error *err) {
-  struct reading reading = {ring, store_keys_generation(ring->store), false};
+  struct reading reading = begin_reading(ring);
   enum status s = store_get_key(ring->store, &PRINCIPAL_SYSTEM, id, keep, &reading, err);
-  if (s == STATUS_NOT_FOUND) return CREDENTIAL_BAD;
+  if (s == STATUS_NOT_FOUND) {
+    forget(&reading, id);
+    return CREDENTIAL_BAD;
+  }
   return s || reading.failed ? CREDENTIAL_FAILED : CREDENTIAL_GOOD;
 }
 
 enum status key_ring_refresh(struct key_ring *ring, const char *tenant_id, const char *owner_id,
                              struct error *err) {
   const struct principal owner = {.tenant_id = tenant_id, .owner_id = owner_id};
-  struct reading reading = {ring, store_keys_generation(ring->store), false};
+  struct reading reading = begin_reading(ring);
   enum status s = store_list_keys(ring->store, &owner, true, OWNER_KEYS_MAX, keep, &reading, err);
   return !s && reading.failed ? error_set(err, STATUS_NOMEM, NULL, "out of memory") : s;
 }
@@ -225,6 +308,12 @@ static enum credential check(struct key_ring *ring, struct key_entry *entry,
   return CREDENTIAL_GOOD;
 }
 
+static bool is_fresh(const struct key_ring *ring, const struct key_entry *entry,
+                     uint64_t generation) {
+  return entry->generation >= generation &&
+         clock_mono_us(ring->clock) - entry->read_us < (int64_t)KEY_FRESH_MS * 1000;
+}
+
 /* CREDENTIAL_LATER when it has to be read first. */
 static enum credential look_up(struct key_ring *ring, const char *id,
                                const uint8_t hash[SHA256_SIZE], uint64_t generation,
@@ -234,7 +323,7 @@ static enum credential look_up(struct key_ring *ring, const char *id,
   enum credential answer = CREDENTIAL_LATER;
   pthread_mutex_lock(&ring->lock);
   HASH_FIND_STR(ring->entries, id, entry);
-  if (entry && entry->generation >= generation) answer = check(ring, entry, hash, ret, err);
+  if (entry && is_fresh(ring, entry, generation)) answer = check(ring, entry, hash, ret, err);
   if (answer == CREDENTIAL_GOOD) used = note_use(ring, entry);
   pthread_mutex_unlock(&ring->lock);
   if (used) write_use(ring, id);
@@ -256,13 +345,86 @@ static enum credential verify(void *ctx, struct bytes text, bool may_block, stru
   return answer;
 }
 
+/* ---- whether what was let in may stay ---- */
+
+/* A key that may more than before ends nothing. */
+static bool still_allows(const struct key_ring *ring, const struct key_entry *entry,
+                         const struct identity *identity) {
+  const struct identity *now = &entry->identity;
+  return entry->works && !expired(ring, now) && now->role >= identity->role &&
+         (identity->allowed & ~now->allowed) == 0;
+}
+
+/* The question that is next, or false: then none is being answered any more. */
+static bool next_question(struct key_ring *ring, struct identity *ret_identity) {
+  pthread_mutex_lock(&ring->lock);
+  struct question *question = ring->questions;
+  if (question) {
+    *ret_identity = question->identity;
+    drop_question(ring, question);
+  } else {
+    ring->answering = false;
+  }
+  pthread_mutex_unlock(&ring->lock);
+  return question != NULL;
+}
+
+/* False when it is known that the identity is none any more. */
+static bool look(struct key_ring *ring, const struct identity *identity) {
+  struct error err;
+  struct key_entry *entry;
+  struct reading reading = begin_reading(ring);
+  enum credential read = read_key(ring, identity->key_id, &err);
+  if (read == CREDENTIAL_BAD) end_entry(&reading, identity->key_id);
+  if (read != CREDENTIAL_GOOD) return read != CREDENTIAL_BAD;
+  pthread_mutex_lock(&ring->lock);
+  HASH_FIND_STR(ring->entries, identity->key_id, entry);
+  bool answer = !entry || still_allows(ring, entry, identity);
+  pthread_mutex_unlock(&ring->lock);
+  return answer;
+}
+
+/* On the pool: one job reads for all who ask, so that a crowd of streams leaves it to others. */
+static void answer_questions(void *arg) {
+  struct key_ring *ring = arg;
+  struct identity identity;
+  bool ended = false;
+  while (next_question(ring, &identity)) ended = !look(ring, &identity) || ended;
+  if (ended && ring->auth) auth_tell_revoked(ring->auth);
+}
+
+/* Locked. True when a job has to be begun for it. Without memory the next who asks tries again. */
+static bool add_question(struct key_ring *ring, const struct identity *identity) {
+  struct question *question;
+  HASH_FIND(hh, ring->questions, identity->key_id, strlen(identity->key_id), question);
+  if (!question && HASH_COUNT(ring->questions) < ring->max &&
+      (question = calloc(1, sizeof *question))) {
+    question->identity = *identity;
+    HASH_ADD_KEYPTR(hh, ring->questions, question->identity.key_id,
+                    strlen(question->identity.key_id), question);
+    if (!question->hh.tbl) free(question);
+  }
+  bool begin = ring->questions && !ring->answering;
+  ring->answering = ring->answering || begin;
+  return begin;
+}
+
 static bool stands(void *ctx, const struct identity *identity) {
   struct key_ring *ring = ctx;
   struct key_entry *entry;
+  uint64_t generation = store_keys_generation(ring->store);
+  bool begin = false;
   pthread_mutex_lock(&ring->lock);
   HASH_FIND_STR(ring->entries, identity->key_id, entry);
-  bool answer = !entry || (entry->works && !expired(ring, &entry->identity));
+  bool answer = !entry || still_allows(ring, entry, identity);
+  bool known = entry && is_fresh(ring, entry, generation);
+  if (answer && !known && ring->pool) begin = add_question(ring, identity);
   pthread_mutex_unlock(&ring->lock);
+  if (begin && pool_submit(ring->pool, answer_questions, ring)) {
+    pthread_mutex_lock(&ring->lock);
+    ring->answering = false; /* what was asked waits for the next who asks */
+    pthread_mutex_unlock(&ring->lock);
+  }
   return answer;
 }
 

@@ -136,7 +136,9 @@ static enum status open_keys(struct server *s, struct error *err) {
   const struct key_ring_options options = {.store = s->engine.store,
                                            .max_keys = KEYS_KEPT,
                                            .on_read = on_key_read,
-                                           .ctx = s->engine.provider};
+                                           .ctx = s->engine.provider,
+                                           .pool = s->pool,
+                                           .auth = s->auth};
   enum status status = key_ring_create(&options, &s->keys, err);
   if (status) return status;
   const struct auth_verifier verifier = key_ring_verifier(s->keys);

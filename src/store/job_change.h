@@ -17,4 +17,9 @@ struct job_change {
 /* In the writer's transaction: 0 or an SQLite error; SQLITE_CONSTRAINT when it does not fit. */
 int job_change_write(sqlite3 *db, const struct job_change *change);
 
+/* Cancels what still has items to start: of the API key, or of the owner whatever it came with. In
+ * the writer's transaction that takes the right to start them away; 0 or an SQLite error. */
+int jobs_cancel_by_key(sqlite3 *db, const char *key_id, int64_t now_ms);
+int jobs_cancel_by_owner(sqlite3 *db, const char *owner_id, int64_t now_ms);
+
 #endif

@@ -78,6 +78,37 @@ static int forget_requests(sqlite3 *db, const char *id) {
   return rc == SQLITE_DONE ? SQLITE_OK : rc;
 }
 
+static int run_with(sqlite3 *db, const char *sql, const char *id, int64_t now_ms) {
+  sqlite3_stmt *s;
+  int rc = sqlite3_prepare_v2(db, sql, -1, &s, NULL);
+  if (rc != SQLITE_OK) return rc;
+  sqlite3_bind_text(s, 1, id, -1, SQLITE_STATIC);
+  sqlite3_bind_int64(s, 2, now_ms);
+  rc = sqlite3_step(s);
+  sqlite3_finalize(s);
+  return rc == SQLITE_DONE ? SQLITE_OK : rc;
+}
+
+/* One with nothing left to start stays what it is: done, and not cancelled. */
+#define CANCEL_BY(column)                                                                     \
+  "UPDATE batches SET cancelled_ms = ?2 WHERE " column                                        \
+  " = ?1 AND cancelled_ms IS NULL"                                                            \
+  " AND EXISTS (SELECT 1 FROM batch_items i WHERE i.batch_id = batches.id AND i.debate_id IS" \
+  " NULL AND i.error IS NULL)"
+#define FORGET_BY(column)                                                                      \
+  "UPDATE batch_items SET request = '' WHERE debate_id IS NULL AND error IS NULL AND batch_id" \
+  " IN (SELECT id FROM batches WHERE " column " = ?1 AND cancelled_ms = ?2)"
+
+int jobs_cancel_by_key(sqlite3 *db, const char *key_id, int64_t now_ms) {
+  int rc = run_with(db, CANCEL_BY("key_id"), key_id, now_ms);
+  return rc == SQLITE_OK ? run_with(db, FORGET_BY("key_id"), key_id, now_ms) : rc;
+}
+
+int jobs_cancel_by_owner(sqlite3 *db, const char *owner_id, int64_t now_ms) {
+  int rc = run_with(db, CANCEL_BY("owner_id"), owner_id, now_ms);
+  return rc == SQLITE_OK ? run_with(db, FORGET_BY("owner_id"), owner_id, now_ms) : rc;
+}
+
 static int fail_item(sqlite3 *db, const struct job_change *c) {
   sqlite3_stmt *s;
   int rc = sqlite3_prepare_v2(db,

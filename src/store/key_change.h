@@ -13,7 +13,7 @@ struct key_change {
   unsigned edit;        /* of enum store_key_field */
   int64_t now_ms;       /* of every kind */
   int64_t ends_ms;      /* ROTATE: of the old one */
-  size_t max;           /* PUT: keys of one owner that work at once */
+  size_t max;           /* PUT, ROTATE: keys of one owner that work at once, with the new one */
   const char *plan;     /* PLAN: of key.tenant_id; else NULL */
 };
 

@@ -1,6 +1,7 @@
 #include "store/keys.h"
 
 #include "store/handle.h"
+#include "store/job_change.h"
 #include "store/key_change.h"
 #include "store/quota.h"
 
@@ -58,7 +59,7 @@ static int trim(sqlite3 *db, const struct store_key *key, int64_t now_ms) {
   return finish(s);
 }
 
-/* Fails when the owner has `max` already; 0 = as many as there are. */
+/* Fails when the owner has `max` already. */
 static int insert(sqlite3 *db, const struct key_change *c, size_t max) {
   const struct store_key *key = &c->key;
   sqlite3_stmt *s;
@@ -66,7 +67,7 @@ static int insert(sqlite3 *db, const struct key_change *c, size_t max) {
       db,
       "INSERT INTO api_keys (id, hash, tenant_id, owner_id, name, scopes, is_default,"
       " requests_per_minute, usd_micro_per_day, created_ms, expires_ms)"
-      " SELECT ?3, ?4, ?1, ?2, ?5, ?6, ?7, ?8, ?10, ?9, ?11 WHERE ?12 = 0 OR ?12 >"
+      " SELECT ?3, ?4, ?1, ?2, ?5, ?6, ?7, ?8, ?10, ?9, ?11 WHERE ?12 >"
       " (SELECT count(*) FROM api_keys WHERE tenant_id = ?1 AND owner_id = ?2 AND " WORKS ")",
       -1, &s, NULL);
   if (rc != SQLITE_OK) return rc;
@@ -86,13 +87,34 @@ static int insert(sqlite3 *db, const struct key_change *c, size_t max) {
   return rc == SQLITE_OK ? trim(db, key, c->now_ms) : rc;
 }
 
+static int cancel_jobs_of_default(sqlite3 *db, const char *tenant_id, const char *owner_id,
+                                  int64_t now_ms) {
+  sqlite3_stmt *s;
+  int rc = sqlite3_prepare_v2(db,
+                              "SELECT id FROM api_keys"
+                              " WHERE tenant_id = ?1 AND owner_id = ?2 AND is_default = 1",
+                              -1, &s, NULL);
+  if (rc != SQLITE_OK) return rc;
+  bind_text(s, 1, tenant_id);
+  bind_text(s, 2, owner_id);
+  while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
+    rc = jobs_cancel_by_key(db, sqlite_text(s, 0), now_ms);
+    if (rc != SQLITE_OK) break;
+  }
+  sqlite3_finalize(s);
+  return rc == SQLITE_DONE ? SQLITE_OK : rc;
+}
+
+/* Its batches first: afterwards nothing tells which key it was. */
 static int revoke_default(sqlite3 *db, const char *tenant_id, const char *owner_id,
                           int64_t now_ms) {
   sqlite3_stmt *s;
-  int rc = sqlite3_prepare_v2(db,
-                              "UPDATE api_keys SET revoked_ms = ?3, is_default = 0"
-                              " WHERE tenant_id = ?1 AND owner_id = ?2 AND is_default = 1",
-                              -1, &s, NULL);
+  int rc = cancel_jobs_of_default(db, tenant_id, owner_id, now_ms);
+  if (rc != SQLITE_OK) return rc;
+  rc = sqlite3_prepare_v2(db,
+                          "UPDATE api_keys SET revoked_ms = ?3, is_default = 0"
+                          " WHERE tenant_id = ?1 AND owner_id = ?2 AND is_default = 1",
+                          -1, &s, NULL);
   if (rc != SQLITE_OK) return rc;
   bind_text(s, 1, tenant_id);
   bind_text(s, 2, owner_id);
@@ -138,11 +160,12 @@ static int revoke(sqlite3 *db, const struct key_change *c) {
   if (rc != SQLITE_OK) return rc;
   bind_text(s, 4, c->id);
   sqlite3_bind_int64(s, 5, c->now_ms);
-  return finish_one(db, s);
+  rc = finish_one(db, s);
+  return rc == SQLITE_OK ? jobs_cancel_by_key(db, c->id, c->now_ms) : rc;
 }
 
-/* The old one is no default any more and ends; before the new one is inserted, which then counts
- * against no limit of its own. */
+/* The old one is no default any more and ends. Until then both count, against a limit of their own:
+ * a user who has all the keys that he may have can rotate each of them. */
 static int rotate(sqlite3 *db, const struct key_change *c) {
   sqlite3_stmt *s;
   int rc = prepare(db,
@@ -156,7 +179,7 @@ static int rotate(sqlite3 *db, const struct key_change *c) {
   bind_text(s, 6, c->key.id);
   sqlite3_bind_int64(s, 9, c->now_ms);
   rc = finish_one(db, s);
-  return rc == SQLITE_OK ? insert(db, c, 0) : rc;
+  return rc == SQLITE_OK ? insert(db, c, c->max) : rc;
 }
 
 static int use(sqlite3 *db, const struct key_change *c) {
@@ -229,13 +252,15 @@ enum status store_revoke_default_key(struct store *store, const struct principal
 }
 
 enum status store_rotate_key(struct store *store, const struct principal *who, const char *old_id,
-                             const struct store_key *key, int64_t ends_ms, int64_t now_ms,
-                             const struct audit_entry *entry, store_done_fn *done, void *ctx) {
+                             const struct store_key *key, int64_t ends_ms, size_t max,
+                             int64_t now_ms, const struct audit_entry *entry, store_done_fn *done,
+                             void *ctx) {
   const struct key_change change = {.kind = KEY_ROTATE,
                                     .id = old_id,
                                     .who = *who,
                                     .key = *key,
                                     .ends_ms = ends_ms,
+                                    .max = max,
                                     .now_ms = now_ms};
   return queue(store, &change, entry, done, ctx);
 }

@@ -49,7 +49,8 @@ MUST_CHECK enum status store_edit_key(struct store *store, const struct principa
                                       const char *id, const struct store_key *key, unsigned fields,
                                       int64_t now_ms, const struct audit_entry *entry,
                                       store_done_fn *done, void *ctx);
-/* At once: who asks with it after `done` is refused. */
+/* At once: who asks with it after `done` is refused, and what batches that came with it have left
+ * to start is cancelled; as for a default key that is replaced or revoked. */
 MUST_CHECK enum status store_revoke_key(struct store *store, const struct principal *who,
                                         const char *id, int64_t now_ms,
                                         const struct audit_entry *entry, store_done_fn *done,
@@ -59,10 +60,11 @@ MUST_CHECK enum status store_revoke_default_key(struct store *store, const struc
                                                 int64_t now_ms, const struct audit_entry *entry,
                                                 store_done_fn *done, void *ctx);
 /* `key` is there from now on, and the old one expires at `ends_ms` unless it does so before; what
- * the old one is the default of, the new one is. */
+ * the old one is the default of, the new one is. `done` gets STATUS_CONFLICT too when `max` keys of
+ * the owner, the old one that still works among them, work already. */
 MUST_CHECK enum status store_rotate_key(struct store *store, const struct principal *who,
                                         const char *old_id, const struct store_key *key,
-                                        int64_t ends_ms, int64_t now_ms,
+                                        int64_t ends_ms, size_t max, int64_t now_ms,
                                         const struct audit_entry *entry, store_done_fn *done,
                                         void *ctx);
 /* When it was used last; nobody is told, and nothing that was read of it is out of date. */

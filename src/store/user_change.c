@@ -1,5 +1,7 @@
 #include "store/user_change.h"
 
+#include "store/job_change.h"
+
 /* Rare, so that no statement is kept. */
 
 enum { EXPIRED_AT_ONCE = 8 };
@@ -102,6 +104,8 @@ static int change_user(sqlite3 *db, const struct user_change *c) {
   rc = finish_one(db, s);
   if (rc == SQLITE_OK && c->end_tokens) rc = end_sessions(db, u->id, "");
   if (rc == SQLITE_OK && c->end_sessions) rc = end_sessions(db, u->id, c->session.id);
+  if (rc == SQLITE_OK && c->set.active && !u->active)
+    rc = jobs_cancel_by_owner(db, u->id, c->now_ms);
   return rc;
 }
 

@@ -2,12 +2,25 @@
 // whoever dies in between.
 
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 
 import { call, get, post } from './lib/client.mjs';
 import { Process, startServer, temporaryDirectory } from './lib/server.mjs';
+
+const TOKEN = 'open-sesame-0123456789';
+const bearer = (token) => ({ Authorization: `Bearer ${token}` });
+
+// The headers of a key of a new user.
+async function userKey(server, name) {
+  const form = { email: `${name}@example.org`, password: 'a long enough password 7' };
+  const { json } = await post(server, '/api/auth/register', form);
+  const made = await post(server, '/api/auth/api-keys', {}, bearer(json.access_token));
+  assert.equal(made.status, 201, made.text);
+  return bearer(made.json.api_key);
+}
 
 const item = (i, more = {}) => ({ question: `Question number ${i}?`, agents: 'demo,demo', rounds: 0, ...more });
 const items = (count) => Array.from({ length: count }, (_, i) => item(i));
@@ -95,6 +108,63 @@ describe('a batch', () => {
     }
     const batch = await until(server, id, ended);
     assert.equal(batch.completed_items, 10);
+  });
+
+  // With keys of the operator, who by himself is bound by the number of all.
+  test('of one caller is one of a tenth of all', async (t) => {
+    const server = await startServer(t, { args: ['--max-batches', '20', '--max-concurrent-debates', '1'],
+      env: { ARAGORA_API_TOKEN: TOKEN, ARAGORA_DEMO_TOKEN_RATE: '20' } });
+    const ann = await userKey(server, 'ann');
+    const bob = await userKey(server, 'bob');
+    const send = (headers) => post(server, '/api/debates/batch', { items: items(3), max_parallel: 1 }, headers);
+    for (let i = 0; i < 2; i++) assert.equal((await send(ann)).status, 200);
+    const refused = await send(ann);
+    assert.equal(refused.status, 503, refused.text);
+    assert.match(refused.json.error, /2 batches of yours wait/);
+    assert.equal((await send(bob)).status, 200);
+    for (let i = 0; i < 5; i++) assert.equal((await send(bearer(TOKEN))).status, 200);
+  });
+
+  test('that its owner cannot pay for stops nobody else', async (t) => {
+    const dir = temporaryDirectory(t);
+    const options = { dir, args: ['--max-batches', '2000', '--principal-daily-budget-tokens', '100000'],
+      env: { ARAGORA_API_TOKEN: TOKEN } };
+    const before = await startServer(undefined, options);
+    t.after(() => before.stop('SIGKILL'));
+    const ann = await userKey(before, 'ann');
+    const bob = await userKey(before, 'bob');
+    await before.stop();
+    const day = Math.floor(Date.now() / 86_400_000);
+    execFileSync('sqlite3', [join(dir, 'aragora_memory.db'), `INSERT INTO spending (day, tenant_id, owner_id, tokens, usd_micro, unpriced)
+      SELECT ${day}, tenant_id, id, 99999, 0, 0 FROM users WHERE email = 'ann@example.org'`]);
+    const server = await startServer(t, options);
+    const refused = await post(server, '/api/debates', item(0), ann);
+    assert.equal(refused.json.code, 'BUDGET_EXHAUSTED', refused.text);
+    for (let i = 0; i < 101; i++) {
+      const { status, text } = await post(server, '/api/debates/batch', { items: items(1) }, ann);
+      assert.equal(status, 200, text);
+    }
+    const { json } = await post(server, '/api/debates/batch', { items: items(1) }, bob);
+    for (let i = 0; (await get(server, `/api/debates/batch/${json.batch_id}`, bob)).json.status !== 'completed'; i++) {
+      assert.ok(i < 1500);
+      await new Promise((next) => setTimeout(next, 20));
+    }
+    const waiting = (await get(server, '/api/debates/batch', ann)).json;
+    assert.ok(waiting.batches.every(({ status }) => status === 'pending'));
+  });
+
+  test('goes no further when its key is revoked', async (t) => {
+    const server = await startServer(t, { env: { ARAGORA_API_TOKEN: TOKEN, ARAGORA_DEMO_TOKEN_RATE: '200' } });
+    const made = (await post(server, '/api/auth/api-keys', {}, bearer(TOKEN))).json;
+    const { json } = await post(server, '/api/debates/batch', { items: items(30), max_parallel: 1 }, bearer(made.api_key));
+    const look = async () => (await get(server, `/api/debates/batch/${json.batch_id}`, bearer(TOKEN))).json;
+    while (!(await look()).running) await new Promise((next) => setTimeout(next, 20));
+    assert.equal((await call(server, 'DELETE', `/api/auth/api-keys/${made.key_id}`, undefined, bearer(TOKEN))).status, 200);
+    const batch = await look();
+    assert.equal(batch.cancelled, true);
+    assert.equal(batch.queued, 0);
+    assert.ok(batch.failed_items > 20);
+    assert.ok(batch.items.filter((row) => !row.debate_id).every((row) => row.question === null));
   });
 
   test('that was cancelled starts no more', async (t) => {

@@ -128,6 +128,36 @@ describe('an API key', () => {
     assert.equal((await get(server, '/api/debates', bearer(next.json.api_key))).status, 200);
   });
 
+  test('revoked by another process is refused within seconds, and its streams end', async (t) => {
+    const made = await create({});
+    const key = bearer(made.api_key);
+    const socket = await connect(t, server, '/ws', key);
+    await socket.ofType('connection_info');
+    assert.equal((await get(server, '/api/debates', key)).status, 200);
+    sql(server.dir, `PRAGMA busy_timeout = 5000; UPDATE api_keys SET revoked_ms = 1 WHERE id = '${made.key_id}'`);
+    assert.equal((await socket.ofType('auth_revoked')).data.code, 401);
+    assert.equal((await get(server, '/api/debates', key)).status, 401);
+  });
+
+  test('of another is to be revoked, and neither to be rotated nor changed', async () => {
+    const key = makeKey();
+    const id = key.slice(0, 12);
+    const hash = createHash('sha256').update(key).digest('hex');
+    sql(server.dir, `PRAGMA busy_timeout = 5000;
+      INSERT INTO users (id, tenant_id, email, name, password, role, active, token_version, created_ms, updated_ms)
+        VALUES ('mia', 'local', 'mia@example.org', '', '', 'member', 1, 1, 1, 1);
+      INSERT INTO api_keys (id, hash, tenant_id, owner_id, name, scopes, is_default, requests_per_minute,
+        usd_micro_per_day, created_ms) VALUES ('${id}', x'${hash}', 'local', 'mia', '', 'debates:read', 0, 0, 0, 1)`);
+    assert.equal((await get(server, '/api/debates', bearer(key))).status, 200);
+    assert.equal((await get(server, `/api/auth/api-keys/${id}`, admin)).status, 200);
+    const rotated = await post(server, `/api/auth/api-keys/${id}/rotate`, {}, admin);
+    assert.equal(rotated.status, 403);
+    assert.match(rotated.json.error, /another user's/);
+    assert.equal((await call(server, 'PATCH', `/api/auth/api-keys/${id}`, { scopes: null }, admin)).status, 403);
+    assert.equal((await remove(`/api/auth/api-keys/${id}`)).status, 200);
+    assert.equal((await get(server, '/api/debates', bearer(key))).status, 401);
+  });
+
   test('has a rate of its own', async () => {
     const made = await create({ requests_per_minute: 3 });
     for (let i = 0; i < 3; i++) assert.equal((await get(server, '/api/debates', bearer(made.api_key))).status, 200);

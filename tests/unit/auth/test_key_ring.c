@@ -6,6 +6,7 @@
 #include "store/users.h"
 
 #include <sodium.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -36,25 +37,45 @@ struct world {
   struct fixture *store;
   struct key_ring *ring;
   struct auth *auth;
+  struct pool *pool;
 };
 
 static struct world open_world(void **state, size_t max_keys) {
   struct world w = {.store = *state};
-  const struct key_ring_options options = {
+  struct key_ring_options options = {
       .store = w.store->store, .max_keys = max_keys, .clock = &fake_clock, .on_read = on_read};
   const struct auth_options auth_options = {.api_token = "token", .clock = &fake_clock};
   now_ms = NOW;
   reads = 0;
-  assert_int_equal(key_ring_create(&options, &w.ring, NULL), STATUS_OK);
+  assert_int_equal(pool_create(1, 10, &w.pool, NULL), STATUS_OK);
   assert_int_equal(auth_create(&auth_options, &w.auth, NULL), STATUS_OK);
+  options.pool = w.pool;
+  options.auth = w.auth;
+  assert_int_equal(key_ring_create(&options, &w.ring, NULL), STATUS_OK);
   const struct auth_verifier verifier = key_ring_verifier(w.ring);
   auth_plug_keys(w.auth, &verifier);
   return w;
 }
 
 static void close_world(struct world *w) {
+  pool_stop(w->pool);
   auth_destroy(w->auth);
   key_ring_destroy(w->ring);
+  pool_destroy(w->pool);
+}
+
+/* What another process writes: this one's store hears nothing of it. */
+static void write_behind(struct world *w, const char *sql) {
+  sqlite3 *db;
+  assert_int_equal(sqlite3_open(w->store->memory_path, &db), SQLITE_OK);
+  sqlite3_busy_timeout(db, 5000);
+  assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+  sqlite3_close(db);
+}
+
+/* Woken when something that was let in stands no more. */
+static void on_revoked(void *answers) {
+  answers_add(answers, STATUS_OK);
 }
 
 /* ---- keys ---- */
@@ -100,8 +121,8 @@ static void rotate(struct world *w, const struct made *old, struct made *new, in
   const struct principal who = {old->key.tenant_id, old->key.owner_id, false, false, NULL, false};
   struct answers a;
   answers_init(&a);
-  wait_ok(&a, store_rotate_key(w->store->store, &who, old->id, &new->key, ends_ms, now_ms, NULL,
-                               answers_add, &a));
+  wait_ok(&a, store_rotate_key(w->store->store, &who, old->id, &new->key, ends_ms, 2 * MAX, now_ms,
+                               NULL, answers_add, &a));
 }
 
 static enum credential ask_as(struct world *w, const char *text, bool may_block,
@@ -287,6 +308,153 @@ static void test_a_disabled_owner_takes_the_keys_along(void **state) {
   close_world(&w);
 }
 
+/* ---- what another process does ---- */
+
+static void test_what_another_process_revokes_ends_soon(void **state) {
+  struct world w = open_world(state, 100);
+  struct made *m = make("local", "local", "");
+  put(&w, m);
+  assert_int_equal(ask(&w, m), CREDENTIAL_GOOD);
+  write_behind(&w, "UPDATE api_keys SET revoked_ms = 1");
+  now_ms += KEY_FRESH_MS - 1;
+  assert_int_equal(ask(&w, m), CREDENTIAL_GOOD);
+  assert_int_equal(reads, 1);
+  now_ms += 1;
+  assert_int_equal(ask(&w, m), CREDENTIAL_BAD);
+  free(m);
+  close_world(&w);
+}
+
+static void test_a_key_whose_row_is_gone_is_none(void **state) {
+  struct world w = open_world(state, 100);
+  struct made *m = make("local", "local", "");
+  struct identity identity;
+  struct error err = {0};
+  put(&w, m);
+  assert_int_equal(ask_as(&w, m->text, true, &identity, &err), CREDENTIAL_GOOD);
+  write_behind(&w, "DELETE FROM api_keys");
+  now_ms += KEY_FRESH_MS;
+  assert_int_equal(ask(&w, m), CREDENTIAL_BAD);
+  now_ms -= KEY_FRESH_MS; /* what was read before would count again */
+  assert_int_equal(ask_as(&w, m->text, false, &identity, &err), CREDENTIAL_LATER);
+  free(m);
+  close_world(&w);
+}
+
+/* The stream asks, is let go on, and is told when the read behind has shown otherwise. */
+static void expect_stream_ends(void **state, const char *sql) {
+  struct world w = open_world(state, 100);
+  struct identity identity;
+  struct error err = {0};
+  struct answers told;
+  answers_init(&told);
+  add_user(&w, "ann", "acme", "owner");
+  struct made *m = make("acme", "ann", "debates:read debates:create");
+  put(&w, m);
+  auth_on_revoked(w.auth, on_revoked, &told);
+  assert_int_equal(ask_as(&w, m->text, true, &identity, &err), CREDENTIAL_GOOD);
+  write_behind(&w, sql);
+  assert_true(auth_stands(w.auth, &identity));
+  now_ms += KEY_FRESH_MS;
+  assert_true(auth_stands(w.auth, &identity));
+  answers_wait(&told, 1);
+  assert_false(auth_stands(w.auth, &identity));
+  free(m);
+  close_world(&w);
+}
+
+static void test_a_stream_ends_with_a_key_revoked_elsewhere(void **state) {
+  expect_stream_ends(state, "UPDATE api_keys SET revoked_ms = 1");
+}
+
+static void test_a_stream_ends_with_a_row_that_is_gone(void **state) {
+  expect_stream_ends(state, "DELETE FROM api_keys");
+}
+
+static void test_a_stream_ends_with_a_disabled_owner(void **state) {
+  expect_stream_ends(state, "UPDATE users SET active = 0");
+}
+
+static void test_a_stream_ends_with_a_lower_role(void **state) {
+  expect_stream_ends(state, "UPDATE users SET role = 'member'");
+}
+
+static void test_a_stream_ends_with_narrower_scopes(void **state) {
+  expect_stream_ends(state, "UPDATE api_keys SET scopes = 'debates:read'");
+}
+
+/* One whom others crowded out: unknown is not ended, until it is looked up. */
+static void test_a_stream_of_an_unknown_key_is_looked_up(void **state) {
+  struct world w = open_world(state, 1);
+  struct identity identity;
+  struct error err = {0};
+  struct answers told;
+  answers_init(&told);
+  struct made *m = make("local", "local", ""), *other = make("local", "local", "");
+  put(&w, m);
+  put(&w, other);
+  auth_on_revoked(w.auth, on_revoked, &told);
+  assert_int_equal(ask_as(&w, m->text, true, &identity, &err), CREDENTIAL_GOOD);
+  assert_int_equal(ask(&w, other), CREDENTIAL_GOOD);
+  revoke(&w, m);
+  assert_true(auth_stands(w.auth, &identity));
+  answers_wait(&told, 1);
+  assert_false(auth_stands(w.auth, &identity));
+  free(m);
+  free(other);
+  close_world(&w);
+}
+
+/* A crowd of streams of one key costs one read. */
+static void test_many_ask_and_one_is_read(void **state) {
+  struct world w = open_world(state, 100);
+  struct made *m = make("local", "local", "");
+  struct identity identity;
+  struct error err = {0};
+  put(&w, m);
+  assert_int_equal(ask_as(&w, m->text, true, &identity, &err), CREDENTIAL_GOOD);
+  now_ms += KEY_FRESH_MS;
+  for (int i = 0; i < 1000; i++) assert_true(auth_stands(w.auth, &identity));
+  pool_stop(w.pool); /* finishes what was asked */
+  assert_in_range(reads, 2, 3);
+  assert_true(auth_stands(w.auth, &identity));
+  free(m);
+  close_world(&w);
+}
+
+static void test_an_ended_key_ends_at_once(void **state) {
+  struct world w = open_world(state, 100);
+  struct made *m = make("local", "local", "");
+  struct identity identity;
+  struct error err = {0};
+  put(&w, m);
+  assert_int_equal(ask_as(&w, m->text, true, &identity, &err), CREDENTIAL_GOOD);
+  revoke(&w, m);
+  key_ring_end(w.ring, m->id);
+  assert_false(auth_stands(w.auth, &identity));
+  assert_int_equal(ask_as(&w, m->text, false, &identity, &err), CREDENTIAL_BAD);
+  free(m);
+  close_world(&w);
+}
+
+/* The clock of the read alone is set back: a slow read that began before the last one. */
+static void test_an_older_read_does_not_count(void **state) {
+  struct world w = open_world(state, 100);
+  struct made *m = make("local", "local", "");
+  struct error err = {0};
+  put(&w, m);
+  assert_int_equal(ask(&w, m), CREDENTIAL_GOOD);
+  write_behind(&w, "UPDATE api_keys SET revoked_ms = 1");
+  now_ms -= 1;
+  assert_int_equal(key_ring_refresh(w.ring, "local", "local", &err), STATUS_OK);
+  assert_int_equal(ask(&w, m), CREDENTIAL_GOOD);
+  now_ms += 2;
+  assert_int_equal(key_ring_refresh(w.ring, "local", "local", &err), STATUS_OK);
+  assert_int_equal(ask(&w, m), CREDENTIAL_BAD);
+  free(m);
+  close_world(&w);
+}
+
 /* ---- rates ---- */
 
 static void test_a_rate_of_its_own(void **state) {
@@ -337,6 +505,17 @@ int main(void) {
       RING_TEST(test_a_revoked_key_is_refused_on_its_next_call),
       RING_TEST(test_a_stream_of_a_revoked_key_does_not_stand),
       RING_TEST(test_a_disabled_owner_takes_the_keys_along),
+      RING_TEST(test_what_another_process_revokes_ends_soon),
+      RING_TEST(test_a_key_whose_row_is_gone_is_none),
+      RING_TEST(test_a_stream_ends_with_a_key_revoked_elsewhere),
+      RING_TEST(test_a_stream_ends_with_a_row_that_is_gone),
+      RING_TEST(test_a_stream_ends_with_a_disabled_owner),
+      RING_TEST(test_a_stream_ends_with_a_lower_role),
+      RING_TEST(test_a_stream_ends_with_narrower_scopes),
+      RING_TEST(test_a_stream_of_an_unknown_key_is_looked_up),
+      RING_TEST(test_many_ask_and_one_is_read),
+      RING_TEST(test_an_ended_key_ends_at_once),
+      RING_TEST(test_an_older_read_does_not_count),
       RING_TEST(test_a_rate_of_its_own),
       cmocka_unit_test(test_scopes_are_names_of_permissions),
   };

@@ -1,11 +1,15 @@
 /* API keys, plans and usage: what the writer keeps, and whom it shows to. */
 #include "fixture.h"
+#include "store/jobs.h"
 #include "store/keys.h"
 #include "store/plans.h"
 #include "store/users.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 
 static const struct principal ann = {"acme", "ann", false, false, NULL, false};
 static const struct principal bob = {"acme", "bob", false, false, NULL, false};
@@ -40,7 +44,7 @@ static enum status put(struct fixture *f, const struct store_key *key) {
   return wait_for(&a, store_put_key(f->store, key, MAX, NOW, NULL, answers_add, &a));
 }
 
-static enum status revoke(struct fixture *f, const struct principal *who, const char *id) {
+static enum status revoke_key(struct fixture *f, const struct principal *who, const char *id) {
   struct answers a;
   answers_init(&a);
   return wait_for(&a, store_revoke_key(f->store, who, id, LATER, NULL, answers_add, &a));
@@ -50,8 +54,8 @@ static enum status rotate(struct fixture *f, const struct principal *who, const 
                           const struct store_key *key, int64_t ends_ms) {
   struct answers a;
   answers_init(&a);
-  return wait_for(&a,
-                  store_rotate_key(f->store, who, id, key, ends_ms, NOW, NULL, answers_add, &a));
+  return wait_for(
+      &a, store_rotate_key(f->store, who, id, key, ends_ms, 2 * MAX, NOW, NULL, answers_add, &a));
 }
 
 /* ---- what is stored ---- */
@@ -112,8 +116,8 @@ static void test_a_key_is_its_owners(void **state) {
   assert_int_equal(list(f, &bob, false).count, 0);
   assert_int_equal(list(f, &stranger, false).count, 0);
   assert_int_equal(list(f, &PRINCIPAL_SYSTEM, false).count, 1);
-  assert_int_equal(revoke(f, &bob, key.id), STATUS_CONFLICT);
-  assert_int_equal(revoke(f, &stranger, key.id), STATUS_CONFLICT);
+  assert_int_equal(revoke_key(f, &bob, key.id), STATUS_CONFLICT);
+  assert_int_equal(revoke_key(f, &stranger, key.id), STATUS_CONFLICT);
   assert_true(store_key_works(&seen.last, LATER));
 }
 
@@ -123,12 +127,12 @@ static void test_a_revoked_key_stays_revoked(void **state) {
   assert_int_equal(put(f, &key), STATUS_OK);
   assert_int_equal(put(f, &key), STATUS_CONFLICT); /* the id is taken */
   uint64_t before = store_keys_generation(f->store);
-  assert_int_equal(revoke(f, &ann, key.id), STATUS_OK);
+  assert_int_equal(revoke_key(f, &ann, key.id), STATUS_OK);
   assert_true(store_keys_generation(f->store) > before);
   struct seen seen = get(f, &ann, key.id);
   assert_int_equal(seen.last.revoked_ms, LATER);
   assert_false(store_key_works(&seen.last, NOW));
-  assert_int_equal(revoke(f, &ann, key.id), STATUS_CONFLICT);
+  assert_int_equal(revoke_key(f, &ann, key.id), STATUS_CONFLICT);
   assert_int_equal(rotate(f, &ann, key.id, &other, LATER), STATUS_CONFLICT);
   assert_int_equal(get(f, &ann, other.id).count, 0);
   struct answers a;
@@ -165,7 +169,7 @@ static void test_keys_of_one_owner_have_a_limit(void **state) {
   for (int i = 0; i < MAX; i++) assert_int_equal(put(f, &keys[i]), STATUS_OK);
   assert_int_equal(put(f, &keys[3]), STATUS_CONFLICT);
   assert_int_equal(put(f, &keys[4]), STATUS_OK); /* somebody else's */
-  assert_int_equal(revoke(f, &ann, keys[0].id), STATUS_OK);
+  assert_int_equal(revoke_key(f, &ann, keys[0].id), STATUS_OK);
   assert_int_equal(put(f, &keys[3]), STATUS_OK);
 }
 
@@ -245,6 +249,170 @@ static void test_the_owner_is_read_with_the_key(void **state) {
                    STATUS_OK);
   assert_true(store_keys_generation(f->store) > before);
   assert_false(get(f, &ann, key.id).last.is_owner_active);
+}
+
+/* ---- batches that came with a key ---- */
+
+static void put_job(struct fixture *f, const char *id, const struct principal *owner,
+                    const char *key_id) {
+  static const char *const requests[] = {"{}", "{}"};
+  struct answers a;
+  const struct store_job job = {.id = id,
+                                .tenant_id = owner->tenant_id,
+                                .owner_id = owner->owner_id,
+                                .key_id = key_id,
+                                .max_parallel = 1,
+                                .items = 2,
+                                .created_ms = NOW,
+                                .cancelled_ms = -1};
+  answers_init(&a);
+  assert_int_equal(wait_for(&a, store_put_job(f->store, &job, requests, answers_add, &a)),
+                   STATUS_OK);
+}
+
+static void fail_items(struct fixture *f, const char *id) {
+  for (int i = 0; i < 2; i++) {
+    struct answers a;
+    answers_init(&a);
+    assert_int_equal(wait_for(&a, store_fail_item(f->store, id, i, "no", answers_add, &a)),
+                     STATUS_OK);
+  }
+}
+
+static void see_job(void *ctx, const struct store_job *job, const struct store_job_counts *counts) {
+  (void)counts;
+  *(int64_t *)ctx = job->cancelled_ms;
+}
+
+static void add_request(void *ctx, const struct store_item *item) {
+  *(size_t *)ctx += strlen(item->request);
+}
+
+/* Cancelled at that time, -1 = it was not, and what was asked for is gone or still there. */
+static void expect_job(struct fixture *f, const char *id, int64_t cancelled_ms) {
+  int64_t have = -2;
+  size_t requests = 0;
+  struct error err;
+  assert_int_equal(store_get_job(f->store, &PRINCIPAL_SYSTEM, id, see_job, &have, &err), STATUS_OK);
+  assert_int_equal(have, cancelled_ms);
+  assert_int_equal(store_read_items(f->store, id, false, add_request, &requests, &err), STATUS_OK);
+  assert_int_equal(requests, cancelled_ms < 0 ? 4 : 0);
+}
+
+static void test_a_revoked_keys_batches_are_cancelled(void **state) {
+  struct fixture *f = *state;
+  struct store_key key = make_key("ara_aaaaaaaa", &ann), other = make_key("ara_bbbbbbbb", &ann);
+  assert_int_equal(put(f, &key), STATUS_OK);
+  assert_int_equal(put(f, &other), STATUS_OK);
+  put_job(f, "done", &ann, key.id);
+  fail_items(f, "done");
+  put_job(f, "its", &ann, key.id);
+  put_job(f, "others", &ann, other.id);
+  put_job(f, "none", &ann, NULL);
+  assert_int_equal(revoke_key(f, &bob, key.id), STATUS_CONFLICT);
+  expect_job(f, "its", -1);
+  assert_int_equal(revoke_key(f, &boss, key.id), STATUS_OK);
+  expect_job(f, "its", LATER);
+  expect_job(f, "done", -1);
+  expect_job(f, "others", -1);
+  expect_job(f, "none", -1);
+}
+
+static void test_a_replaced_default_keys_batches_are_cancelled(void **state) {
+  struct fixture *f = *state;
+  struct store_key first = make_key("ara_aaaaaaaa", &ann), second = make_key("ara_bbbbbbbb", &ann);
+  struct answers a;
+  first.is_default = second.is_default = true;
+  assert_int_equal(put(f, &first), STATUS_OK);
+  put_job(f, "first", &ann, first.id);
+  assert_int_equal(put(f, &second), STATUS_OK);
+  expect_job(f, "first", NOW);
+  put_job(f, "second", &ann, second.id);
+  answers_init(&a);
+  assert_int_equal(
+      wait_for(&a, store_revoke_default_key(f->store, &ann, LATER, NULL, answers_add, &a)),
+      STATUS_OK);
+  expect_job(f, "second", LATER);
+}
+
+static void test_a_disabled_owners_batches_are_cancelled(void **state) {
+  struct fixture *f = *state;
+  struct store_user user = {.id = "ann",
+                            .tenant_id = "acme",
+                            .email = "ann@example.org",
+                            .role = "member",
+                            .active = true,
+                            .last_login_ms = -1};
+  struct answers a;
+  answers_init(&a);
+  assert_int_equal(wait_for(&a, store_put_user(f->store, &user, NULL, 9, NULL, answers_add, &a)),
+                   STATUS_OK);
+  put_job(f, "hers", &ann, NULL);
+  put_job(f, "his", &bob, NULL);
+  const struct store_user_change lower = {
+      .user_id = "ann", .role = "owner", .active = -1, .now_ms = LATER};
+  answers_init(&a);
+  assert_int_equal(wait_for(&a, store_change_user(f->store, &lower, NULL, answers_add, &a)),
+                   STATUS_OK);
+  expect_job(f, "hers", -1);
+  const struct store_user_change off = {.user_id = "ann", .active = 0, .now_ms = LATER};
+  answers_init(&a);
+  assert_int_equal(wait_for(&a, store_change_user(f->store, &off, NULL, answers_add, &a)),
+                   STATUS_OK);
+  expect_job(f, "hers", LATER);
+  expect_job(f, "his", -1);
+}
+
+/* Rotated keys work for a while beside the new ones, but not any number of them. */
+static void test_rotated_keys_have_a_limit(void **state) {
+  struct fixture *f = *state;
+  char id[] = "ara_aaaaaaaa", next[] = "ara_aaaaaaaa";
+  struct store_key key = make_key(id, &ann);
+  assert_int_equal(put(f, &key), STATUS_OK);
+  for (int i = 1; i < 2 * MAX; i++) {
+    next[11]++;
+    struct store_key new = make_key(next, &ann);
+    assert_int_equal(rotate(f, &ann, id, &new, LATER), STATUS_OK);
+    memcpy(id, next, sizeof id);
+  }
+  next[11]++;
+  struct store_key new = make_key(next, &ann);
+  assert_int_equal(rotate(f, &ann, id, &new, LATER), STATUS_CONFLICT);
+  assert_string_equal(get(f, &ann, id).replaced_by, "");
+  assert_int_equal(rotate(f, &ann, id, &new, NOW),
+                   STATUS_OK); /* without an overlap none is added */
+}
+
+/* ---- a disk that refuses ---- */
+
+static void limit_files(rlim_t bytes) {
+  struct rlimit limit;
+  signal(SIGXFSZ, SIG_IGN);
+  getrlimit(RLIMIT_FSIZE, &limit);
+  limit.rlim_cur = bytes && bytes < limit.rlim_max ? bytes : limit.rlim_max;
+  assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+/* It would be made good behind the back of whoever was told nothing. */
+static void test_a_change_is_refused_rather_than_held(void **state) {
+  struct fixture *f = *state;
+  struct store_key key = make_key("ara_aaaaaaaa", &ann);
+  char wal[128];
+  struct stat log;
+  struct answers a;
+  assert_int_equal(put(f, &key), STATUS_OK);
+  snprintf(wal, sizeof wal, "%s-wal", f->memory_path);
+  assert_int_equal(stat(wal, &log), 0);
+  limit_files((rlim_t)log.st_size);
+  answers_init(&a);
+  assert_int_equal(store_revoke_key(f->store, &ann, key.id, LATER, NULL, answers_add, &a),
+                   STATUS_OK);
+  wait_writable(f, false);
+  limit_files(0);
+  answers_wait(&a, 1);
+  assert_int_not_equal(a.statuses[0], STATUS_OK);
+  wait_writable(f, true);
+  assert_int_equal(get(f, &ann, key.id).last.revoked_ms, -1);
 }
 
 /* ---- plans ---- */
@@ -462,6 +630,11 @@ int main(void) {
       STORE_TEST(test_an_edit_changes_what_it_names),
       STORE_TEST(test_a_use_is_noted_alone),
       STORE_TEST(test_the_owner_is_read_with_the_key),
+      STORE_TEST(test_a_revoked_keys_batches_are_cancelled),
+      STORE_TEST(test_a_replaced_default_keys_batches_are_cancelled),
+      STORE_TEST(test_a_disabled_owners_batches_are_cancelled),
+      STORE_TEST(test_rotated_keys_have_a_limit),
+      STORE_TEST(test_a_change_is_refused_rather_than_held),
       STORE_TEST(test_a_quota_admits_exactly_its_number),
       STORE_TEST(test_a_quota_begins_anew_each_month),
       STORE_TEST(test_usage_is_summed_by_whose_and_what),
