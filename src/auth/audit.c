@@ -56,9 +56,9 @@ static struct bytes detail_text(const json_t *detail, char out[STORE_AUDIT_DETAI
   size_t len = text ? strlen(text) : 0;
   if (detail && (!text || len > STORE_AUDIT_DETAIL_MAX)) {
     log_warning("audit", NULL, "event=audit_detail_dropped bytes=%zu", len);
-    text = NULL;
+    len = 0;
   }
-  struct bytes whole = text ? (struct bytes){text, len} : BYTES_LITERAL("{}");
+  struct bytes whole = len ? (struct bytes){text, len} : BYTES_LITERAL("{}");
   memcpy(out, whole.ptr, whole.len);
   out[whole.len] = '\0';
   return (struct bytes){out, whole.len};

@@ -86,9 +86,13 @@ describe('the document', () => {
 // Queries without which a path answers 400.
 const NEEDED = { '/api/search': '?q=describe', '/api/agent/compare': '?agents=demo,openai-api' };
 
+// What only a user can ask: here nobody has logged in. accounts.test.mjs checks their answers.
+const OF_A_USER = ['/api/auth/me'];
+
 // What stands for a {name} in a path.
 const parameters = {
-  id: (template) => (template.startsWith('/api/debates/batch/') ? contract.batch : contract.debate),
+  id: (template) =>
+    template.startsWith('/api/debates/batch/') ? contract.batch : template.startsWith('/api/auth/api-keys/') ? contract.key : contract.debate,
   format: () => 'json',
   agent: () => 'demo',
   opponent: () => 'openai-api',
@@ -120,11 +124,15 @@ function pathOf(template, own = {}) {
 // Every GET of the document, answered and checked; the JSON form where there are two.
 async function checkGets() {
   contract.batch = await batchOf([{ question: 'One of many?', agents: 'demo,demo', rounds: 0 }]);
+  const made = await post(server, '/api/auth/api-keys', { name: 'of the document' });
+  contract.check('post', '/api/auth/api-keys', made);
+  contract.key = made.json.key_id;
   for (const { method, path } of contract.operations()) {
     if (method !== 'get') continue;
     const answer = await get(server, pathOf(path) + (NEEDED[path] ?? ''), { Accept: 'application/json' });
     contract.check(method, path, answer, { allowDefault: false });
-    assert.ok(answer.status < 300 || answer.status === 501, `${path}: ${answer.status} ${answer.text.slice(0, 200)}`);
+    const expected = OF_A_USER.includes(path) ? answer.status === 401 : answer.status < 300 || answer.status === 501;
+    assert.ok(expected, `${path}: ${answer.status} ${answer.text.slice(0, 200)}`);
     for (const query of VARIANTS[path] ?? []) contract.check(method, path, await get(server, pathOf(path) + query));
   }
 }

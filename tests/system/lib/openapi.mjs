@@ -31,11 +31,23 @@ const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/;
 const resolve = (document, node) =>
   node?.$ref ? node.$ref.slice(2).split('/').reduce((at, step) => at[step.replace('~1', '/')], document) : node;
 
+// The parts of an allOf as one object: closed each alone, none would let the others' properties in.
+function united(document, { allOf, ...rest }) {
+  const parts = allOf.map((part) => resolve(document, part));
+  return {
+    ...rest,
+    type: 'object',
+    required: parts.flatMap((part) => part.required ?? []),
+    properties: Object.assign({}, ...parts.map((part) => part.properties)),
+  };
+}
+
 // Closes every object schema whose properties are listed.
-function close(node) {
+function close(document, node) {
   if (node === null || typeof node !== 'object') return node;
-  if (Array.isArray(node)) return node.map(close);
-  const out = Object.fromEntries(Object.entries(node).map(([name, value]) => [name, close(value)]));
+  if (Array.isArray(node)) return node.map((each) => close(document, each));
+  if (node.allOf) return close(document, united(document, node));
+  const out = Object.fromEntries(Object.entries(node).map(([name, value]) => [name, close(document, value)]));
   if (node.type !== undefined && node.properties && node.additionalProperties === undefined) out.additionalProperties = false;
   return out;
 }
@@ -54,7 +66,7 @@ export class Contract {
     this.ajv.addVocabulary(['example']);
     this.ajv.addFormat('date-time', { type: 'string', validate: (text) => TIME.test(text) && !Number.isNaN(Date.parse(text)) });
     this.ajv.addFormat('date', { type: 'string', validate: (text) => /^\d{4}-\d\d-\d\d$/.test(text) });
-    this.ajv.addSchema({ $id: 'api', $defs: JSON.parse(locally(close(document.components.schemas))) });
+    this.ajv.addSchema({ $id: 'api', $defs: JSON.parse(locally(close(document, document.components.schemas))) });
     this.compiled = new Map();
     this.seen = new Set(); // "get /api/debates 200 application/json"
   }
@@ -67,7 +79,7 @@ export class Contract {
 
   // "" or what is wrong with a value under a schema of the document.
   problem(schema, value) {
-    const text = locally(close(schema));
+    const text = locally(close(this.document, schema));
     if (!this.compiled.has(text)) this.compiled.set(text, this.ajv.compile(JSON.parse(text)));
     const validate = this.compiled.get(text);
     return validate(value) ? '' : this.ajv.errorsText(validate.errors.slice(0, 6), { separator: '\n  ' });
