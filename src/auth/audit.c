@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 
+#include <arpa/inet.h>
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -83,7 +84,13 @@ void audit_record_make(const struct audit_act *act, struct audit_record *ret) {
 
 /* What comes in floods: who tries passwords, or doors, from one place. A row that was written is
  * remembered, and what is the same is counted until another minute begins. */
-enum { REPEATS = 256, REPEAT_MS = 60000, REPEAT_KEY_SIZE = 32 };
+enum {
+  REPEATS = 256,
+  REPEAT_MS = 60000,
+  REPEAT_KEY_SIZE = 32,
+  FLOOD_ROWS = 120, /* of all floods together in REPEAT_MS, so that who has many addresses does not
+                       push out what matters */
+};
 
 struct repeat {
   uint8_t key[REPEAT_KEY_SIZE]; /* a hash of who, what and from where */
@@ -94,8 +101,10 @@ struct repeat {
 struct audit {
   struct store *store;
   const struct clock *clock;
-  pthread_mutex_t lock; /* guards the repeats */
+  pthread_mutex_t lock; /* guards what follows */
   struct repeat repeats[REPEATS];
+  int64_t rows_since_ms; /* of the minute that `rows` counts in */
+  int rows;              /* that floods wrote in it */
 };
 
 enum status audit_create(struct store *store, const struct clock *clock, struct audit **ret_audit,
@@ -128,13 +137,29 @@ static void put(struct audit *audit, const struct audit_entry *entry) {
 
 static bool comes_in_floods(const struct audit_act *act) {
   return act->action == AUDIT_DENIED || act->action == AUDIT_CREDENTIAL ||
-         (act->action == AUDIT_LOGIN && act->outcome != AUDIT_OK);
+         act->action == AUDIT_EXPORT ||
+         (act->outcome != AUDIT_OK && (act->action == AUDIT_LOGIN || act->action == AUDIT_SETUP ||
+                                       act->action == AUDIT_PASSWORD));
+}
+
+/* The network that is one host's to choose addresses in, as limits on callers count: an IPv6
+ * address is its /64. */
+static struct bytes source_of(struct bytes address, uint8_t network[8]) {
+  char text[INET6_ADDRSTRLEN];
+  struct in6_addr in6;
+  if (address.len >= sizeof text) return address;
+  memcpy(text, address.ptr ? address.ptr : "", address.len);
+  text[address.len] = '\0';
+  if (inet_pton(AF_INET6, text, &in6) != 1 || IN6_IS_ADDR_V4MAPPED(&in6)) return address;
+  memcpy(network, in6.s6_addr, 8);
+  return (struct bytes){(const char *)network, 8};
 }
 
 /* Lengths between them, so that no two keys have one text. */
 static void key_of(const struct audit_entry *e, uint8_t ret_key[REPEAT_KEY_SIZE]) {
+  uint8_t network[8];
   const struct bytes texts[] = {e->tenant,  e->actor,    e->action,
-                                e->outcome, e->resource, e->address};
+                                e->outcome, e->resource, source_of(e->address, network)};
   enum { COUNT = sizeof texts / sizeof *texts };
   struct bytes parts[2 * COUNT];
   for (int i = 0; i < COUNT; i++) {
@@ -142,6 +167,22 @@ static void key_of(const struct audit_entry *e, uint8_t ret_key[REPEAT_KEY_SIZE]
     parts[2 * i + 1] = texts[i];
   }
   sha256_of_parts(parts, 2 * COUNT, ret_key);
+}
+
+/* A clock that was set back begins another minute. */
+static bool is_within(int64_t since_ms, int64_t now_ms) {
+  return now_ms >= since_ms && now_ms - since_ms < REPEAT_MS;
+}
+
+/* Whether floods may write one more row. */
+static bool take_row(struct audit *audit, int64_t now_ms) {
+  if (!is_within(audit->rows_since_ms, now_ms)) {
+    audit->rows_since_ms = now_ms;
+    audit->rows = 0;
+  }
+  if (audit->rows >= FLOOD_ROWS) return false;
+  audit->rows++;
+  return true;
 }
 
 /* True when it was only counted. *ret_repeated is how often it, or what its slot held before, came
@@ -155,8 +196,8 @@ static bool is_repeat(struct audit *audit, const struct audit_entry *entry, int6
   pthread_mutex_lock(&audit->lock);
   bool same = r->since_ms && memcmp(r->key, key, sizeof key) == 0;
   *ret_repeated = same ? r->count : 0;
-  if (same && now_ms - r->since_ms < REPEAT_MS) {
-    r->count++;
+  if ((same && is_within(r->since_ms, now_ms)) || !take_row(audit, now_ms)) {
+    r->count += same;
     counted = true;
   } else {
     *r = (struct repeat){.since_ms = now_ms};

@@ -150,6 +150,56 @@ static void only_floods_are_counted(void **state) {
                       "permission.denied refused x {}; ");
 }
 
+static size_t count_rows(const char *text) {
+  size_t count = 0;
+  for (; (text = strstr(text, "; ")); text += 2) count++;
+  return count;
+}
+
+static void exports_and_refused_entries_are_floods_too(void **state) {
+  struct world *w = *state;
+  for (int i = 0; i < 10; i++) {
+    note(w, AUDIT_EXPORT, AUDIT_OK, "a", NULL);
+    note(w, AUDIT_SETUP, AUDIT_REFUSED, "a", NULL);
+    note(w, AUDIT_PASSWORD, AUDIT_REFUSED, "a", NULL);
+  }
+  note(w, AUDIT_PASSWORD, AUDIT_OK, "a", NULL);
+  note(w, AUDIT_PASSWORD, AUDIT_OK, "a", NULL);
+  assert_int_equal(count_rows(written(w)), 5);
+}
+
+static void a_network_is_one_place(void **state) {
+  struct world *w = *state;
+  note(w, AUDIT_DENIED, AUDIT_REFUSED, "2001:db8::1", NULL);
+  note(w, AUDIT_DENIED, AUDIT_REFUSED, "2001:db8::ffff:1:2", NULL);
+  note(w, AUDIT_DENIED, AUDIT_REFUSED, "2001:db8:0:1::1", NULL); /* another /64 */
+  note(w, AUDIT_DENIED, AUDIT_REFUSED, "::ffff:192.0.2.1", NULL);
+  note(w, AUDIT_DENIED, AUDIT_REFUSED, "::ffff:192.0.2.2", NULL);
+  assert_int_equal(count_rows(written(w)), 4);
+}
+
+static void a_clock_set_back_silences_nothing(void **state) {
+  struct world *w = *state;
+  note(w, AUDIT_DENIED, AUDIT_REFUSED, "a", NULL);
+  w->now_ms -= 3600000;
+  note(w, AUDIT_DENIED, AUDIT_REFUSED, "a", NULL);
+  note(w, AUDIT_DENIED, AUDIT_REFUSED, "a", NULL);
+  assert_int_equal(count_rows(written(w)), 2);
+}
+
+static void all_floods_have_one_budget(void **state) {
+  struct world *w = *state;
+  char address[16];
+  for (int i = 0; i < 1000; i++) {
+    snprintf(address, sizeof address, "10.0.%d.%d", i / 250, i % 250);
+    note(w, AUDIT_LOGIN, AUDIT_REFUSED, address, NULL);
+  }
+  note(w, AUDIT_LOGIN, AUDIT_OK, "a", NULL); /* what is no flood is never counted away */
+  w->now_ms += 60000;
+  note(w, AUDIT_LOGIN, AUDIT_REFUSED, "b", NULL);
+  assert_int_equal(count_rows(written(w)), 122);
+}
+
 static void without_a_log_nothing_is_noted(void **state) {
   (void)state;
   const struct audit_act act = {.action = AUDIT_LOGIN};
@@ -165,6 +215,10 @@ int main(void) {
       CASE(a_long_detail_does_not_keep_the_act_out),
       CASE(a_flood_is_one_row_a_minute),
       CASE(only_floods_are_counted),
+      CASE(exports_and_refused_entries_are_floods_too),
+      CASE(a_network_is_one_place),
+      CASE(a_clock_set_back_silences_nothing),
+      CASE(all_floods_have_one_budget),
       cmocka_unit_test(without_a_log_nothing_is_noted),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
