@@ -17,11 +17,11 @@ struct caller {
   long retry_after_s;
 };
 
-/* Limits count what one user or one key does, from wherever. */
+/* Limits count what one user does, from wherever and with whichever of its keys; a key's own rate
+ * is the ring's. */
 static void make_limit_key(const struct identity *identity, uint8_t out[HTTP_LIMIT_KEY_SIZE]) {
   char text[2 * IDENTITY_TEXT_SIZE];
-  int len = identity->key_id[0] ? snprintf(text, sizeof text, "key:%s", identity->key_id)
-                                : snprintf(text, sizeof text, "user:%s", identity->user_id);
+  int len = snprintf(text, sizeof text, "%s/%s", identity->tenant_id, identity->user_id);
   crypto_generichash(out, HTTP_LIMIT_KEY_SIZE, (const uint8_t *)text, (size_t)len, NULL, 0);
 }
 

@@ -149,7 +149,13 @@ static void take_ping(struct session *s, const char *type, const json_t *message
   notice_send(s->ws, "pong", session_only_debate(s), json_object());
 }
 
+/* Who brought no credential has an empty list. */
 static void take_get_loops(struct session *s, const char *type, const json_t *message) {
+  if (s->identity.kind != IDENTITY_ANONYMOUS &&
+      !permission_in(s->identity.allowed, PERMISSION_DEBATES_READ)) {
+    notice_warn(s->ws, NULL, "FORBIDDEN", "Permission denied: requires 'debates:read'");
+    return;
+  }
   look_up(s, type, NULL, 0, finish_loops);
 }
 

@@ -169,6 +169,25 @@ describe('an API key', () => {
     assert.equal((await get(server, '/api/debates', bearer(made.api_key))).status, 200);
   });
 
+  test('that may not read debates lists none on a WebSocket either', async (t) => {
+    for (const [scopes, type] of [[['debates:view'], 'warning'], [['debates:read'], 'loop_list']]) {
+      const socket = await connect(t, server, '/ws', bearer((await create({ scopes })).api_key));
+      socket.send({ type: 'get_loops' });
+      const { data } = await socket.ofType(type);
+      if (type === 'warning') assert.equal(data.code, 'FORBIDDEN');
+      await socket.close();
+    }
+  });
+
+  test('counts towards its user\'s limit, with all the others', async (t) => {
+    const own = await startServer(t, { env: { ARAGORA_API_TOKEN: TOKEN, ARAGORA_RATE_LIMIT_REQUESTS: '6' } });
+    const keys = [];
+    for (let i = 0; i < 3; i++) keys.push((await post(own, '/api/auth/api-keys', {}, admin)).json.api_key);
+    const statuses = [];
+    for (let i = 0; i < 6; i++) statuses.push((await get(own, '/api/debates', bearer(keys[i % 3]))).status);
+    assert.deepEqual(statuses, [200, 200, 200, 429, 429, 429]);
+  });
+
   test('of the single-key endpoints takes the place of the former one', async () => {
     const first = await post(server, '/api/auth/api-key', { name: 'mine', expires_in_days: 30 }, admin);
     assert.equal(first.status, 200);
