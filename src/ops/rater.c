@@ -60,12 +60,17 @@ static void show_rating(const char *agent, int64_t elo_milli) {
   metric_set(METRIC_AGENT_ELO, (const char *const[]){agent}, (elo_milli + 500) / 1000);
 }
 
+/* The page of metrics is public: of ratings it shows the operator's own tenant, of the others how
+ * many debates were rated. */
+static const struct principal shown_tenant = {.tenant_id = "local", .all_owners = true};
+
 static void show_match(const struct store_match *match) {
   if (*match->reason) {
     metric_add(METRIC_UNRATED_DEBATES, (const char *const[]){match->reason}, 1);
     return;
   }
   metric_add(METRIC_RATED_DEBATES, NULL, 1);
+  if (strcmp(match->tenant_id, shown_tenant.tenant_id) != 0) return;
   for (int i = 0; i < match->player_count; i++) {
     const struct store_player *p = &match->players[i];
     show_rating(p->who.agent, p->before_milli[STORE_OVERALL] + p->change_milli[STORE_OVERALL]);
@@ -99,8 +104,8 @@ static void show_start(struct rater *r) {
   for (int i = RATING_DONE + 1; i < RATING_REASONS; i++)
     metric_add(METRIC_UNRATED_DEBATES, (const char *const[]){rating_reason_names[i]}, 0);
   struct showing *showing = calloc(1, sizeof *showing);
-  if (showing && !store_read_standings(r->store, &PRINCIPAL_SYSTEM, "", SIZE_MAX >> 1,
-                                       show_standing, showing, &err))
+  if (showing && !store_read_standings(r->store, &shown_tenant, "", SIZE_MAX >> 1, show_standing,
+                                       showing, &err))
     for (size_t i = 0; i < showing->count; i++)
       show_rating(showing->rows[i].agent, showing->rows[i].elo_milli);
   free(showing);

@@ -206,6 +206,27 @@ describe('debates are rated', () => {
     assert.match(metrics, new RegExp(`^aragora_agent_elo_rating\\{agent="gemini"\\} ${gemini}$`, 'm'));
   });
 
+  test('the page of metrics, which is public, shows the operator\'s ratings alone', async (t) => {
+    const env = { ...(await fakeEnvironment(t)), ARAGORA_REGISTER_RATE: '0' };
+    const dir = temporaryDirectory();
+    const own = await startServer(t, { env, dir });
+    const { json } = await call(own, 'POST', '/api/auth/register',
+      { email: 'ann@example.org', password: 'ann has a long password' });
+    const headers = { Authorization: `Bearer ${json.access_token}` };
+    const begun = await call(own, 'POST', '/api/debates',
+      { task: 'Of a tenant?', agents: PANEL, rounds: 0, fast_path: false }, headers);
+    assert.equal(begun.status, 200);
+    await own.line(/rating=done/);
+    let metrics;
+    do metrics = (await get(own, '/metrics')).text; // the counter follows the line
+    while (!/^aragora_rated_debates_total 1$/m.test(metrics));
+    const rating = /^aragora_agent_elo_rating\{agent="(openai-api|gemini|anthropic-api)"\}/m;
+    assert.doesNotMatch((await get(own, '/metrics')).text, rating);
+    await own.stop();
+    const again = await startServer(t, { env, dir });
+    assert.doesNotMatch((await get(again, '/metrics')).text, rating);
+  });
+
   test('who watches is told after the end, without a seq', async (t) => {
     const { debate_id: id } = await startDebate(server, { task: 'Who watches?', agents: PANEL, rounds: 0 });
     const socket = await connect(t, server, `/ws/debates/${id}`);
