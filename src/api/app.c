@@ -11,6 +11,7 @@
 #include "api/start_keys.h"
 #include "api/state.h"
 #include "api/tickets.h"
+#include "api/user_watch.h"
 #include "base/clock.h"
 #include "base/metrics.h"
 
@@ -39,6 +40,7 @@ enum status api_create(const struct api_parts *parts, struct api **ret_api, stru
   }
   gauges_declare(parts->agents);
   metric_set(METRIC_INFO, (const char *const[]){ARAGORA_VERSION}, 1);
+  user_watch_start(api);
   *ret_api = api;
   return STATUS_OK;
 }

@@ -55,7 +55,7 @@ static void register_user(struct auth_work *w) {
 }
 
 void handle_auth_register(struct http_request *request, void *app) {
-  auth_work_begin(request, app, AUTH_LIMIT_REGISTER, NULL, register_user);
+  auth_work_begin(request, app, AUTH_POOL_HASHING, AUTH_LIMIT_REGISTER, NULL, register_user);
 }
 
 static void set_up(struct auth_work *w) {
@@ -73,7 +73,7 @@ static void set_up(struct auth_work *w) {
 }
 
 void handle_auth_setup(struct http_request *request, void *app) {
-  auth_work_begin(request, app, AUTH_LIMIT_LOGIN, NULL, set_up);
+  auth_work_begin(request, app, AUTH_POOL_HASHING, AUTH_LIMIT_LOGIN, NULL, set_up);
 }
 
 /* ---- logging in ---- */
@@ -102,5 +102,5 @@ static void log_in(struct auth_work *w) {
 }
 
 void handle_auth_login(struct http_request *request, void *app) {
-  auth_work_begin(request, app, AUTH_LIMIT_LOGIN, try_login, log_in);
+  auth_work_begin(request, app, AUTH_POOL_HASHING, AUTH_LIMIT_LOGIN, try_login, log_in);
 }

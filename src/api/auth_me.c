@@ -40,7 +40,7 @@ static void show(struct auth_work *w) {
 }
 
 void handle_auth_me(struct http_request *request, void *app) {
-  auth_work_begin(request, app, AUTH_LIMITS, require_user, show);
+  auth_work_begin(request, app, AUTH_POOL_GENERAL, AUTH_LIMITS, require_user, show);
 }
 
 /* The address stays: it is what an account is found by, and nobody has verified another one. */
@@ -67,7 +67,7 @@ static void change(struct auth_work *w) {
 }
 
 void handle_auth_me_update(struct http_request *request, void *app) {
-  auth_work_begin(request, app, AUTH_LIMITS, require_user, change);
+  auth_work_begin(request, app, AUTH_POOL_GENERAL, AUTH_LIMITS, require_user, change);
 }
 
 static void change_password(struct auth_work *w) {
@@ -85,7 +85,8 @@ static void change_password(struct auth_work *w) {
 }
 
 void handle_auth_password(struct http_request *request, void *app) {
-  auth_work_begin(request, app, AUTH_LIMIT_PASSWORD, require_user, change_password);
+  auth_work_begin(request, app, AUTH_POOL_HASHING, AUTH_LIMIT_PASSWORD, require_user,
+                  change_password);
 }
 
 static void show_stats(struct auth_work *w) {
@@ -111,5 +112,5 @@ static void show_stats(struct auth_work *w) {
 }
 
 void handle_auth_stats(struct http_request *request, void *app) {
-  auth_work_begin(request, app, AUTH_LIMITS, NULL, show_stats);
+  auth_work_begin(request, app, AUTH_POOL_GENERAL, AUTH_LIMITS, NULL, show_stats);
 }

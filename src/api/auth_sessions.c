@@ -26,7 +26,7 @@ static void refresh(struct auth_work *w) {
 }
 
 void handle_auth_refresh(struct http_request *request, void *app) {
-  auth_work_begin(request, app, AUTH_LIMIT_REFRESH, NULL, refresh);
+  auth_work_begin(request, app, AUTH_POOL_GENERAL, AUTH_LIMIT_REFRESH, NULL, refresh);
 }
 
 static void log_out(struct auth_work *w) {
@@ -43,7 +43,7 @@ static void log_out(struct auth_work *w) {
 }
 
 void handle_auth_logout(struct http_request *request, void *app) {
-  auth_work_begin(request, app, AUTH_LIMITS, NULL, log_out);
+  auth_work_begin(request, app, AUTH_POOL_GENERAL, AUTH_LIMITS, NULL, log_out);
 }
 
 static void log_out_all(struct auth_work *w) {
@@ -60,7 +60,7 @@ static void log_out_all(struct auth_work *w) {
 }
 
 void handle_auth_logout_all(struct http_request *request, void *app) {
-  auth_work_begin(request, app, AUTH_LIMIT_PASSWORD, NULL, log_out_all);
+  auth_work_begin(request, app, AUTH_POOL_GENERAL, AUTH_LIMIT_PASSWORD, NULL, log_out_all);
 }
 
 static void revoke_token(struct auth_work *w) {
@@ -80,5 +80,5 @@ static void revoke_token(struct auth_work *w) {
 }
 
 void handle_auth_revoke(struct http_request *request, void *app) {
-  auth_work_begin(request, app, AUTH_LIMIT_REFRESH, NULL, revoke_token);
+  auth_work_begin(request, app, AUTH_POOL_GENERAL, AUTH_LIMIT_REFRESH, NULL, revoke_token);
 }

@@ -60,8 +60,18 @@ static enum status work_make(struct http_request *request, struct api *api,
   return STATUS_OK;
 }
 
-void auth_work_begin(struct http_request *request, void *app, enum auth_limit limit,
-                     bool (*prepare)(struct auth_work *work), void (*run_it)(struct auth_work *)) {
+static enum status submit(struct auth_work *w, enum auth_pool pool, struct error *err) {
+  bool hashes = pool == AUTH_POOL_HASHING;
+  enum status s =
+      hashes ? accounts_submit(w->accounts, run, w) : pool_submit(w->api->parts.pool, run, w);
+  if (!s) return s;
+  return error_set(err, s, NULL,
+                   hashes ? "too many logins wait; try again" : "the server is busy; try again");
+}
+
+void auth_work_begin(struct http_request *request, void *app, enum auth_pool pool,
+                     enum auth_limit limit, bool (*prepare)(struct auth_work *work),
+                     void (*run_it)(struct auth_work *)) {
   struct api *api = app;
   struct error err = {0};
   struct auth_work *w = NULL;
@@ -76,10 +86,9 @@ void auth_work_begin(struct http_request *request, void *app, enum auth_limit li
     work_free(w);
     return;
   }
-  s = accounts_submit(w->accounts, run, w);
+  s = submit(w, pool, &err);
   if (!s) return;
   if (*w->email) accounts_untry(w->accounts, w->email);
-  error_set(&err, s, NULL, "too many logins wait; try again");
   reply_failure(request, s, &err, NULL);
   work_free(w);
 }

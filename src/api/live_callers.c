@@ -16,8 +16,8 @@ struct live_callers {
   bool ticking;
 };
 
-/* Those that do not stand any more leave the list; true when some are left. */
-static bool sweep(struct live_callers *callers) {
+/* Those that do not stand any more leave the list. */
+static void sweep(struct live_callers *callers) {
   pthread_mutex_lock(&callers->lock);
   for (struct live_caller *c = callers->first, *next; c; c = next) {
     next = c->next;
@@ -30,16 +30,18 @@ static bool sweep(struct live_callers *callers) {
     c->entered = false;
     c->ended(c->ctx);
   }
-  bool left = callers->first != NULL;
-  if (!left) callers->ticking = false;
   pthread_mutex_unlock(&callers->lock);
-  return left;
 }
 
-/* Loop thread. */
+/* Loop thread. Only here does the ticking end, so that there is one timer. */
 static void tick(void *arg) {
   struct live_callers *callers = arg;
-  if (sweep(callers)) loop_timer_start(callers->loop, SWEEP_MS, tick, callers);
+  sweep(callers);
+  pthread_mutex_lock(&callers->lock);
+  bool left = callers->first != NULL;
+  callers->ticking = left;
+  pthread_mutex_unlock(&callers->lock);
+  if (left) loop_timer_start(callers->loop, SWEEP_MS, tick, callers);
 }
 
 static void start_ticking(void *arg) {
@@ -50,14 +52,7 @@ static void start_ticking(void *arg) {
 static void sweep_now(void *arg) {
   struct live_callers *callers = arg;
   atomic_store(&callers->posted, false);
-  pthread_mutex_lock(&callers->lock);
-  bool ticking = callers->ticking;
-  pthread_mutex_unlock(&callers->lock);
-  if (!ticking) return;
   sweep(callers);
-  pthread_mutex_lock(&callers->lock);
-  callers->ticking = true; /* its timer still runs */
-  pthread_mutex_unlock(&callers->lock);
 }
 
 static void on_revoked(void *ctx) {
@@ -82,10 +77,11 @@ void live_callers_destroy(struct live_callers *callers) {
   free(callers);
 }
 
-/* Without a credential, and with the token itself, there is nothing that can end. */
+/* Without a credential where one is wanted, and with the token itself, there is nothing that can
+ * end; where none is wanted, that may change. */
 static bool can_end(const struct identity *identity) {
   return identity->expires_us || identity->kind == IDENTITY_SESSION ||
-         identity->kind == IDENTITY_KEY;
+         identity->kind == IDENTITY_KEY || identity->kind == IDENTITY_LOCAL;
 }
 
 void live_callers_enter(struct live_callers *callers, struct live_caller *caller,

@@ -213,17 +213,22 @@ static void note_lockout(struct accounts *a, const struct store_user *user,
   audit_note(a->parts.audit, &act);
 }
 
-/* A failed rewrite keeps the older hash, which is as good as it was. */
-static void renew_hash(struct accounts *a, const struct store_user *user, struct bytes password) {
+/* A failed rewrite keeps the older hash, which is as good as it was; a password that was changed
+ * meanwhile stays changed. */
+static void renew_hash(struct accounts *a, struct store_user *user, struct bytes password) {
   char hash[PASSWORD_SIZE];
   if (!password_is_outdated(&a->cost, user->password)) return;
   if (password_hash(&a->cost, password, hash)) return;
-  const struct store_user_change change = {
-      .user_id = user->id, .password = hash, .active = -1, .now_ms = user->updated_ms};
+  const struct store_user_change change = {.user_id = user->id,
+                                           .password = hash,
+                                           .was_password = user->password,
+                                           .active = -1,
+                                           .now_ms = user->updated_ms};
   struct account_write w;
   account_write_begin(&w);
   enum status s =
       account_write_end(&w, store_change_user(a->store, &change, NULL, account_write_done, &w));
+  if (!s) fill(user->password, sizeof user->password, hash);
   if (s) log_warning("accounts", NULL, "event=hash_not_renewed status=%s", status_name(s));
 }
 
@@ -244,8 +249,7 @@ static enum account_answer refuse_login(struct accounts *a, const struct store_u
                                         struct error *err) {
   note_refusal(a, user, *user->id ? "password" : "account", from);
   if (lockout_look(a->lockout, email, accounts_now_ms(a))) note_lockout(a, user, from);
-  error_set(err, STATUS_DENIED, NULL, "Invalid email or password");
-  return ACCOUNT_WRONG;
+  return accounts_wrong(err);
 }
 
 enum account_answer accounts_login(struct accounts *a, const char *email, struct bytes password,
@@ -270,5 +274,9 @@ enum account_answer accounts_login(struct accounts *a, const char *email, struct
                                 ret->user.id, NULL};
   audit_record_make(&act, &record);
   ret->user.last_login_ms = accounts_now_ms(a);
-  return accounts_open_session(a, ret, &record, ret_tokens, err);
+  enum account_answer answer = accounts_open_session(a, ret, &record, ret_tokens, err);
+  if (answer == ACCOUNT_WRONG) note_refusal(a, &ret->user, "changed", from);
+  /* The first user may have been made by another process. */
+  if (!answer && a->parts.auth && !auth_enabled(a->parts.auth)) accounts_began(a);
+  return answer;
 }

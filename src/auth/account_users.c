@@ -1,6 +1,13 @@
 /* What changes of a user that is there. */
 #include "auth/accounts_state.h"
 
+#include <stdio.h>
+
+static enum account_answer wrong_password(struct error *err) {
+  error_set(err, STATUS_DENIED, "current_password", "Current password is incorrect");
+  return ACCOUNT_WRONG;
+}
+
 /* One change with its row of the audit log; then the user is read anew, and streams are asked
  * whether they may go on. */
 static enum account_answer change_user(struct accounts *a, const struct store_user_change *change,
@@ -11,6 +18,7 @@ static enum account_answer change_user(struct accounts *a, const struct store_us
   account_write_begin(&w);
   enum status s = account_write_end(
       &w, store_change_user(a->store, change, &record.entry, account_write_done, &w));
+  if (s == STATUS_CONFLICT && change->was_password) return wrong_password(err);
   if (s == STATUS_CONFLICT) s = error_set(err, STATUS_NOT_FOUND, NULL, "User not found");
   if (s) return accounts_fail(s, err);
   if (a->cache) session_cache_forget_user(a->cache, change->user_id);
@@ -44,6 +52,7 @@ enum account_answer accounts_rename(struct accounts *a, const struct identity *w
 
 /* ---- passwords ---- */
 
+/* `kept_session` "" = an admin does it, whatever the password was. */
 static enum account_answer put_password(struct accounts *a, const struct store_user *user,
                                         struct bytes password, const char *kept_session,
                                         const struct audit_origin *origin, struct error *err) {
@@ -54,6 +63,7 @@ static enum account_answer put_password(struct accounts *a, const struct store_u
   if (s) return accounts_fail(s, err);
   const struct store_user_change change = {.user_id = user->id,
                                            .password = hash,
+                                           .was_password = *kept_session ? user->password : NULL,
                                            .active = -1,
                                            .end_but_for = kept_session,
                                            .now_ms = accounts_now_ms(a)};
@@ -68,15 +78,17 @@ enum account_answer accounts_change_password(struct accounts *a, const struct id
   const struct audit_origin origin = origin_of(who, from);
   const struct audit_act refused = {AUDIT_PASSWORD, AUDIT_REFUSED, origin, who->user_id, NULL};
   enum account_answer answer = accounts_get(a, who->user_id, &account, err);
-  if (!answer) answer = accounts_try(a, account.user.email, err);
+  /* A key of its own: strangers who try the address close the login, not this. */
+  char tries[STORE_ID_SIZE + sizeof "password:"];
+  snprintf(tries, sizeof tries, "password:%s", who->user_id);
+  if (!answer) answer = accounts_try(a, tries, err);
   if (answer) return answer;
   if (current.len > 4 * PASSWORD_MAX ||
       !password_verify(&a->cost, account.user.password, current)) {
     audit_note(a->parts.audit, &refused);
-    error_set(err, STATUS_DENIED, "current_password", "Current password is incorrect");
-    return ACCOUNT_WRONG;
+    return wrong_password(err);
   }
-  lockout_clear(a->lockout, account.user.email);
+  lockout_clear(a->lockout, tries);
   return put_password(a, &account.user, next, who->credential_id, &origin, err);
 }
 

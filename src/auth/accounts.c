@@ -45,6 +45,11 @@ enum account_answer accounts_fail(enum status status, struct error *err) {
   return ACCOUNT_FAILED;
 }
 
+enum account_answer accounts_wrong(struct error *err) {
+  error_set(err, STATUS_DENIED, NULL, "Invalid email or password");
+  return ACCOUNT_WRONG;
+}
+
 /* ---- tokens ---- */
 
 static enum status require_keys(struct accounts *a, struct error *err) {
@@ -115,9 +120,10 @@ enum account_answer accounts_open_session(struct accounts *a, const struct accou
   sha256_of(bytes_of(ret_tokens->refresh), session.refresh_hash);
   struct account_write w;
   account_write_begin(&w);
-  s = account_write_end(&w,
-                        store_put_session(a->store, &session, a->options->max_sessions,
-                                          record ? &record->entry : NULL, account_write_done, &w));
+  s = account_write_end(
+      &w, store_put_session(a->store, &session, &account->user, a->options->max_sessions,
+                            record ? &record->entry : NULL, account_write_done, &w));
+  if (s == STATUS_CONFLICT) return accounts_wrong(err);
   return s ? accounts_fail(s, err) : ACCOUNT_OK;
 }
 
@@ -187,9 +193,15 @@ static enum credential verify(void *ctx, struct bytes text, bool may_block, stru
   return CREDENTIAL_GOOD;
 }
 
+/* What was granted by a role goes with it. */
+static bool still_may(struct accounts *a, const struct cached_session *n, enum role role) {
+  return may_enter(n, accounts_now_ms(a)) && n->role == role;
+}
+
 struct looking {
   struct accounts *accounts;
   char session_id[IDENTITY_TEXT_SIZE];
+  enum role role;
 };
 
 static void look_again(void *arg) {
@@ -197,8 +209,7 @@ static void look_again(void *arg) {
   struct cached_session n;
   struct error err;
   enum status s = read_session(l->accounts, l->session_id, &n, &err);
-  if (!s && !may_enter(&n, accounts_now_ms(l->accounts)))
-    auth_tell_revoked(l->accounts->parts.auth);
+  if (!s && !still_may(l->accounts, &n, l->role)) auth_tell_revoked(l->accounts->parts.auth);
   free(l);
 }
 
@@ -206,12 +217,15 @@ static void look_again(void *arg) {
 static bool stands(void *ctx, const struct identity *identity) {
   struct accounts *a = ctx;
   struct cached_session n;
-  if (is_known(a, identity->credential_id, &n)) return may_enter(&n, accounts_now_ms(a));
+  if (is_known(a, identity->credential_id, &n)) return still_may(a, &n, identity->role);
   struct looking *l = calloc(1, sizeof *l);
   if (!l) return true;
   l->accounts = a;
+  l->role = identity->role;
   memcpy(l->session_id, identity->credential_id, sizeof l->session_id);
-  if (accounts_submit(a, look_again, l)) free(l);
+  enum status s =
+      a->parts.pool ? pool_submit(a->parts.pool, look_again, l) : accounts_submit(a, look_again, l);
+  if (s) free(l);
   return true;
 }
 
@@ -239,6 +253,13 @@ void accounts_began(struct accounts *a) {
   auth_require(a->parts.auth);
   if (!store_count_users(a->store, accounts_now_ms(a), &counts, NULL) && counts.admins == 0)
     open_setup(a);
+}
+
+void accounts_look_for_users(struct accounts *a) {
+  struct store_user_counts counts;
+  if (!auth_enabled(a->parts.auth) &&
+      !store_count_users(a->store, accounts_now_ms(a), &counts, NULL) && counts.users)
+    accounts_began(a);
 }
 
 /* ---- its life ---- */

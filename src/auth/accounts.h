@@ -6,9 +6,10 @@
  * counts once; one that comes a second time was stolen, from the user or by the one who shows it,
  * so its session ends.
  *
- * The operations below block, on the disk and on the password's hash: they run on the threads of
- * accounts_submit, as many as there are cores and below the rest in priority. What each writes is
- * in the audit log, in the same transaction.
+ * The operations below block, on the disk, and the ones that take a password on its hash too: these
+ * run on the threads of accounts_submit, as many as there are cores and below the rest in priority,
+ * so that a flood of them keeps nobody else waiting. What each writes is in the audit log, in the
+ * same transaction.
  */
 #ifndef ARAGORA_AUTH_ACCOUNTS_H
 #define ARAGORA_AUTH_ACCOUNTS_H
@@ -17,6 +18,7 @@
 #include "auth/auth.h"
 #include "auth/jwt.h"
 #include "base/options.h"
+#include "io/pool.h"
 #include "store/users.h"
 
 struct accounts;
@@ -27,6 +29,7 @@ struct accounts_parts { /* borrowed */
   struct audit *audit; /* NULL = no log of its own; acts that write have their rows all the same */
   const struct options *options;
   const struct clock *clock; /* NULL = the system's */
+  struct pool *pool;         /* for what only asks the database; NULL = the accounts' own threads */
   /* The one-time token for the first admin, "" = not any more; NULL = nobody is told. */
   void (*announce)(void *ctx, const char *token);
   void *announce_ctx;
@@ -43,6 +46,9 @@ void accounts_destroy(struct accounts *accounts); /* NULL is fine */
 /* As pool_submit. */
 MUST_CHECK enum status accounts_submit(struct accounts *accounts, void (*work)(void *arg),
                                        void *arg);
+
+/* Requires credentials where another process has made a user since. Blocks; any thread. */
+void accounts_look_for_users(struct accounts *accounts);
 
 /* What came of an operation. */
 enum account_answer {

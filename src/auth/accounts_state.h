@@ -53,11 +53,15 @@ MUST_CHECK enum status account_write_end(struct account_write *write, enum statu
 /* ACCOUNT_FAILED, with the status and words in *err. */
 enum account_answer accounts_fail(enum status status, struct error *err);
 
+/* ACCOUNT_WRONG, in the words of every login that is none. */
+enum account_answer accounts_wrong(struct error *err);
+
 /* STATUS_IO and the like: the secret cannot be made. */
 MUST_CHECK enum status accounts_make_tokens(struct accounts *accounts,
                                             const struct account *account, const char *session_id,
                                             struct account_tokens *ret_tokens, struct error *err);
-/* A login; `record` NULL = its row of the audit log is another's. */
+/* A login; `record` NULL = its row of the audit log is another's. ACCOUNT_WRONG when the user is
+ * not any more what `account` says: another password, closed, logged out everywhere. */
 enum account_answer accounts_open_session(struct accounts *accounts, const struct account *account,
                                           const struct audit_record *record,
                                           struct account_tokens *ret_tokens, struct error *err);

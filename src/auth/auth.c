@@ -49,7 +49,7 @@ bool auth_enabled(const struct auth *auth) {
 }
 
 void auth_require(struct auth *auth) {
-  atomic_store(&auth->enabled, true);
+  if (!atomic_exchange(&auth->enabled, true)) auth_tell_revoked(auth);
 }
 
 /* ---- the forms of a credential ---- */
@@ -131,6 +131,7 @@ enum credential auth_identify(struct auth *auth, const char *authorization, cons
 bool auth_stands(struct auth *auth, const struct identity *identity) {
   if (identity->expires_us && identity->expires_us <= clock_wall_ms(auth->clock) * 1000)
     return false;
+  if (identity->kind == IDENTITY_LOCAL) return !auth_enabled(auth);
   const struct auth_verifier *verifier = identity->key_id[0] ? &auth->keys : &auth->sessions;
   bool users = identity->kind == IDENTITY_SESSION || identity->kind == IDENTITY_KEY;
   return !users || !verifier->stands || verifier->stands(verifier->ctx, identity);

@@ -50,7 +50,8 @@ void auth_plug_sessions(struct auth *auth, const struct auth_verifier *verifier)
 
 /* Whether a credential is wanted of everybody, for all that is not public. It is with a token. */
 bool auth_enabled(const struct auth *auth);
-/* From here on it is: a secret of sessions is configured, or there is a user. */
+/* From here on it is: a secret of sessions is configured, or there is a user. Who came without one
+ * stands no more (auth_tell_revoked). Any thread. */
 void auth_require(struct auth *auth);
 
 /* Of an Authorization header, and of the session cookie; NULL = absent; a scheme other than Bearer

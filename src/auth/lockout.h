@@ -1,11 +1,12 @@
-/* How often logins at an address of mail failed, and for how long it is closed then.
+/* How often logins at an address of mail (or tries of any other key) failed, and for how long it is
+ * closed then.
  *
  * Five tries in a row that fail close it for 15 minutes, the tenth for an hour, the twentieth and
  * each one after for a day. An address counts whether there is an account or not, so that the
  * answer tells nobody which. A try counts as failed when it begins, so that a hundred at once are
  * no more than five. Any thread; constant time; bounded memory: where room is short the address
  * that failed least is forgotten, and who shares a place with whom is decided by a secret of the
- * process. A restart forgets all.
+ * process. Two days without a try, and a restart, forget all.
  */
 #ifndef ARAGORA_AUTH_LOCKOUT_H
 #define ARAGORA_AUTH_LOCKOUT_H

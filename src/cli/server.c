@@ -160,6 +160,7 @@ static enum status open_api(struct server *s, struct error *err) {
                                           .auth = s->auth,
                                           .audit = e->audit,
                                           .options = &e->options,
+                                          .pool = s->pool,
                                           .announce = say_setup};
   if (!status) status = accounts_create(&accounts, &s->accounts, err);
   if (status) return status;

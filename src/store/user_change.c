@@ -90,7 +90,7 @@ static int change_user(sqlite3 *db, const struct user_change *c) {
       "UPDATE users SET name = coalesce(?2, name), email = coalesce(?3, email),"
       " password = coalesce(?4, password), role = coalesce(?5, role),"
       " active = coalesce(?6, active), token_version = token_version + ?7, updated_ms = ?8"
-      " WHERE id = ?1",
+      " WHERE id = ?1 AND password = coalesce(?9, password)",
       -1, &s, NULL);
   if (rc != SQLITE_OK) return rc;
   bind_text(s, 1, u->id);
@@ -101,6 +101,7 @@ static int change_user(sqlite3 *db, const struct user_change *c) {
   if (c->set.active) sqlite3_bind_int(s, 6, u->active);
   sqlite3_bind_int(s, 7, c->end_tokens);
   sqlite3_bind_int64(s, 8, c->now_ms);
+  bind_set(s, 9, *c->was_password != '\0', c->was_password);
   rc = finish_one(db, s);
   if (rc == SQLITE_OK && c->end_tokens) rc = end_sessions(db, u->id, "");
   if (rc == SQLITE_OK && c->end_sessions) rc = end_sessions(db, u->id, c->session.id);
@@ -126,20 +127,26 @@ static int trim_sessions(sqlite3 *db, const struct user_change *c) {
   return finish(s);
 }
 
-static int note_login(sqlite3 *db, const struct store_session *session) {
+/* Hashing takes its time: a password that was changed, or an account that was closed, meanwhile
+ * lets nobody in. */
+static int note_login(sqlite3 *db, const struct user_change *c) {
   sqlite3_stmt *s;
-  int rc =
-      sqlite3_prepare_v2(db, "UPDATE users SET last_login_ms = ?2 WHERE id = ?1", -1, &s, NULL);
+  int rc = sqlite3_prepare_v2(db,
+                              "UPDATE users SET last_login_ms = ?2 WHERE id = ?1 AND active"
+                              " AND password = ?3 AND token_version = ?4",
+                              -1, &s, NULL);
   if (rc != SQLITE_OK) return rc;
-  bind_text(s, 1, session->user_id);
-  sqlite3_bind_int64(s, 2, session->created_ms);
+  bind_text(s, 1, c->session.user_id);
+  sqlite3_bind_int64(s, 2, c->session.created_ms);
+  bind_text(s, 3, c->user.password);
+  sqlite3_bind_int64(s, 4, c->user.token_version);
   return finish_one(db, s);
 }
 
 static int put_session(sqlite3 *db, const struct user_change *c) {
   const struct store_session *n = &c->session;
   sqlite3_stmt *s;
-  int rc = note_login(db, n);
+  int rc = note_login(db, c);
   if (rc != SQLITE_OK) return rc;
   rc = sqlite3_prepare_v2(db,
                           "INSERT INTO sessions (id, user_id, refresh_hash, created_ms, used_ms,"

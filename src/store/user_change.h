@@ -13,14 +13,17 @@ struct user_change {
     SESSION_RENEW,
     SESSION_END,
   } kind;
-  struct store_user user; /* USER_CHANGE: the id and what is named by `set` */
+  /* USER_CHANGE: the id and what is named by `set`; SESSION_PUT: as its credentials were checked */
+  struct store_user user;
   struct store_tenant tenant;
   bool has_tenant;
   struct {
     bool name, email, password, role, active;
   } set;
-  bool end_tokens, end_sessions; /* end_sessions: but for session.id */
-  struct store_session session;  /* SESSION_RENEW: refresh_hash is the new one */
+  char was_password[STORE_PASSWORD_SIZE]; /* USER_CHANGE: only while it is this; "" = whatever it is
+                                           */
+  bool end_tokens, end_sessions;          /* end_sessions: but for session.id */
+  struct store_session session;           /* SESSION_RENEW: refresh_hash is the new one */
   uint8_t old_hash[STORE_HASH_SIZE];
   int64_t limit, now_ms;
 };

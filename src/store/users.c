@@ -54,15 +54,17 @@ enum status store_change_user(struct store *store, const struct store_user_chang
       put(u->email, sizeof u->email, c->email ? c->email : "") &&
       put(u->password, sizeof u->password, c->password ? c->password : "") &&
       put(u->role, sizeof u->role, c->role ? c->role : "") &&
+      put(change.was_password, sizeof change.was_password,
+          c->was_password ? c->was_password : "") &&
       put(change.session.id, sizeof change.session.id, c->end_but_for ? c->end_but_for : "");
   return fits ? queue(store, &change, entry, done, ctx) : STATUS_INVALID;
 }
 
 enum status store_put_session(struct store *store, const struct store_session *session,
-                              int64_t max_sessions, const struct audit_entry *entry,
-                              store_done_fn *done, void *ctx) {
+                              const struct store_user *checked, int64_t max_sessions,
+                              const struct audit_entry *entry, store_done_fn *done, void *ctx) {
   const struct user_change change = {
-      .kind = SESSION_PUT, .session = *session, .limit = max_sessions};
+      .kind = SESSION_PUT, .session = *session, .user = *checked, .limit = max_sessions};
   return queue(store, &change, entry, done, ctx);
 }
 

@@ -57,22 +57,27 @@ MUST_CHECK enum status store_put_user(struct store *store, const struct store_us
 struct store_user_change {
   const char *user_id;
   const char *name, *email, *password, *role;
+  const char *was_password; /* nothing changes when the hash is another by now; NULL = whatever */
   int active;
   bool end_tokens;         /* token_version goes up by one, and every session ends */
   const char *end_but_for; /* every session but this one ends ("" = all); NULL = none */
   int64_t now_ms;
 };
-/* STATUS_CONFLICT when there is no such user, or the address is somebody else's. */
+/* STATUS_CONFLICT when there is no such user, was_password is not its hash any more, or the address
+ * is somebody else's. */
 MUST_CHECK enum status store_change_user(struct store *store,
                                          const struct store_user_change *change,
                                          const struct audit_entry *entry, store_done_fn *done,
                                          void *ctx);
 
 /* A login: the session, the user's last login, and, of the user's sessions, the ones longest unused
- * beyond `max_sessions` go; so do some that have expired. STATUS_CONFLICT without such a user. */
+ * beyond `max_sessions` go; so do some that have expired. `checked` is the user as it was when its
+ * credentials were looked at: STATUS_CONFLICT when password or token_version are others by now, the
+ * user is not active, or there is none. */
 MUST_CHECK enum status store_put_session(struct store *store, const struct store_session *session,
-                                         int64_t max_sessions, const struct audit_entry *entry,
-                                         store_done_fn *done, void *ctx);
+                                         const struct store_user *checked, int64_t max_sessions,
+                                         const struct audit_entry *entry, store_done_fn *done,
+                                         void *ctx);
 /* In the place of the token that `old_hash` is of, once: STATUS_CONFLICT when another one counts by
  * now, or the session has ended. */
 MUST_CHECK enum status store_renew_session(struct store *store, const char *session_id,

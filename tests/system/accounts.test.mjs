@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { promisify } from 'node:util';
 
-import { call, get, post } from './lib/client.mjs';
+import { call, connect, get, post } from './lib/client.mjs';
 import { BINARY, startServer, temporaryDirectory } from './lib/server.mjs';
 
 const SECRET = 'the-secret-of-these-tests-32-characters-and-more';
@@ -302,6 +302,25 @@ describe('whoever guesses', () => {
     await server.line(/action=user\.lockout outcome=ok/);
   });
 
+  test('keeps nobody waiting who is logged in', async (t) => {
+    const server = await startServer(t, { env: { ...NO_LIMITS, ARAGORA_MAX_PASSWORD_QUEUE: '1' } });
+    const ann = await userOf(server, 'ann@example.org');
+    let flooding = true;
+    const statuses = new Set();
+    const guess = async (i) => {
+      for (let k = 0; flooding; k++) statuses.add((await login(server, `nobody${i}-${k}@example.org`)).status);
+    };
+    const guesses = Array.from({ length: 8 }, (_, i) => guess(i));
+    while (!statuses.has(503)) await me(server, ann.access_token); // the queue of passwords is full
+    for (let i = 0; i < 20; i++) assert.equal((await me(server, ann.access_token)).status, 200);
+    const renewed = await post(server, '/api/auth/refresh', { refresh_token: ann.refresh_token });
+    assert.equal(renewed.status, 200);
+    const out = await post(server, '/api/auth/logout', {}, bearer(renewed.json.access_token));
+    assert.equal(out.status, 200);
+    flooding = false;
+    await Promise.all(guesses);
+  });
+
   test('gets five tries of a hundred at once', async (t) => {
     const server = await startServer(t, { env: NO_LIMITS });
     await userOf(server, 'ann@example.org');
@@ -364,6 +383,21 @@ describe('the first admin', () => {
     const closed = await login(server, 'bob@example.org');
     assert.equal(closed.status, 403);
     assert.equal(closed.json.error, 'Account is disabled');
+  });
+
+  test('who is made by hand ends what was open without a credential', async (t) => {
+    const server = await startServer(t, { env: NO_LIMITS });
+    const socket = await connect(t, server, '/ws');
+    await socket.ofType('connection_info');
+    assert.equal((await get(server, '/api/debates')).status, 200);
+    writeFileSync(join(server.dir, 'password'), `${PASSWORD}\n`, { mode: 0o600 });
+    await promisify(execFile)(BINARY, ['user', 'create', 'root@example.org', '--password-file', 'password', '--data-dir', server.dir],
+      { cwd: server.dir });
+    assert.equal((await socket.ofType('auth_revoked')).data.code, 401);
+    while (socket.closeCode === undefined) await new Promise((next) => socket.waiters.push(next));
+    assert.equal(socket.closeCode, 1008);
+    assert.equal((await get(server, '/api/debates')).status, 401);
+    assert.equal((await login(server, 'root@example.org')).status, 200);
   });
 });
 

@@ -21,10 +21,16 @@ struct world {
   int64_t now_ms;
   struct clock clock;
   char setup[64];
+  void (*meanwhile)(struct world *w); /* done, once, when the time is asked for next */
+  const char *user_id;                /* its */
 };
 
 static int64_t wall_ms(void *ctx) {
-  return ((struct world *)ctx)->now_ms;
+  struct world *w = ctx;
+  void (*meanwhile)(struct world * w) = w->meanwhile;
+  w->meanwhile = NULL;
+  if (meanwhile) meanwhile(w);
+  return w->now_ms;
 }
 
 static void note_setup(void *ctx, const char *token) {
@@ -330,6 +336,138 @@ static void a_new_password_ends_the_other_sessions(void **state) {
   assert_int_equal(log_in(w, "ann@example.org", "another password", &two), ACCOUNT_OK);
 }
 
+static const struct audit_origin an_admin = {"local", "cli", "", ""};
+
+static void change_password(struct world *w) {
+  struct error err;
+  assert_int_equal(accounts_set_password(w->accounts, w->user_id, BYTES_LITERAL("another password"),
+                                         &an_admin, &err),
+                   ACCOUNT_OK);
+}
+
+static void disable(struct world *w) {
+  struct error err;
+  assert_int_equal(accounts_set_active(w->accounts, w->user_id, false, &an_admin, &err),
+                   ACCOUNT_OK);
+}
+
+/* The time is asked for after the password was found right, and before the session is written. */
+static void a_login_under_way_does_not_outlive_its_password(void **state) {
+  struct world *w = *state;
+  struct account_tokens tokens;
+  struct account a = sign_up(w, "ann@example.org", &tokens), found;
+  struct error err;
+  struct identity who;
+  w->user_id = a.user.id;
+  w->meanwhile = change_password;
+  assert_int_equal(accounts_login(w->accounts, "ann@example.org", BYTES_LITERAL(PASSWORD), &from,
+                                  &found, &tokens, &err),
+                   ACCOUNT_WRONG);
+  assert_null(w->meanwhile);
+  assert_string_equal(err.message, "Invalid email or password");
+  assert_int_equal(log_in(w, "ann@example.org", "another password", &tokens), ACCOUNT_OK);
+  assert_int_equal(call_with(w, tokens.access, &who), CREDENTIAL_GOOD);
+  w->meanwhile = disable;
+  assert_int_equal(accounts_login(w->accounts, "ann@example.org", BYTES_LITERAL("another password"),
+                                  &from, &found, &tokens, &err),
+                   ACCOUNT_WRONG);
+}
+
+static void a_renewed_hash_lets_in(void **state) {
+  struct world *w = *state;
+  struct account_tokens tokens;
+  sign_up(w, "ann@example.org", &tokens);
+  end(w);
+  w->options.password_memory_mib = 9;
+  begin(w);
+  assert_int_equal(log_in(w, "ann@example.org", PASSWORD, &tokens), ACCOUNT_OK);
+  assert_int_equal(log_in(w, "ann@example.org", PASSWORD, &tokens), ACCOUNT_OK);
+}
+
+/* What a role granted to an open stream ends with it, seen at once or looked up behind. */
+static void a_stream_does_not_outlive_its_role(void **state) {
+  struct world *w = *state;
+  struct account_tokens tokens;
+  struct identity who, now;
+  struct error err;
+  struct account a = sign_up(w, "ann@example.org", &tokens);
+  assert_int_equal(accounts_set_role(w->accounts, a.user.id, ROLE_ADMIN, &an_admin, &err),
+                   ACCOUNT_OK);
+  assert_int_equal(call_with(w, tokens.access, &who), CREDENTIAL_GOOD);
+  assert_true(auth_stands(w->auth, &who));
+  assert_int_equal(accounts_set_role(w->accounts, a.user.id, ROLE_MEMBER, &an_admin, &err),
+                   ACCOUNT_OK);
+  assert_int_equal(call_with(w, tokens.access, &now), CREDENTIAL_GOOD);
+  assert_false(auth_stands(w->auth, &who));
+  assert_true(auth_stands(w->auth, &now));
+}
+
+static void count_wakes(void *ctx) {
+  ++*(int *)ctx;
+}
+
+/* A user that another process made, found by looking or by its login. */
+static void the_first_user_ends_what_was_open(void **state) {
+  struct world *w = *state;
+  struct accounts *other;
+  struct account a;
+  struct error err;
+  int wakes = 0;
+  const struct accounts_parts beside = {
+      .store = w->f->store, .options = &w->options, .clock = &w->clock};
+  const struct account_form form = form_of("ann@example.org");
+  accounts_look_for_users(w->accounts);
+  assert_true(auth_stands(w->auth, &identity_local));
+  auth_on_revoked(w->auth, count_wakes, &wakes);
+  assert_int_equal(accounts_create(&beside, &other, &err), STATUS_OK);
+  assert_int_equal(accounts_add_user(other, &form, ROLE_MEMBER, &an_admin, &a, &err), ACCOUNT_OK);
+  accounts_destroy(other);
+  assert_int_equal(wakes, 0);
+  accounts_look_for_users(w->accounts);
+  assert_int_equal(wakes, 1);
+  assert_false(auth_stands(w->auth, &identity_local));
+  assert_int_equal(strlen(w->setup), 32);
+}
+
+static void the_login_of_a_user_made_beside_turns_it_on(void **state) {
+  struct world *w = *state;
+  struct account_tokens tokens;
+  struct accounts *other;
+  struct account a;
+  struct error err;
+  const struct accounts_parts beside = {
+      .store = w->f->store, .options = &w->options, .clock = &w->clock};
+  const struct account_form form = form_of("ann@example.org");
+  assert_int_equal(accounts_create(&beside, &other, &err), STATUS_OK);
+  assert_int_equal(accounts_add_user(other, &form, ROLE_MEMBER, &an_admin, &a, &err), ACCOUNT_OK);
+  accounts_destroy(other);
+  assert_false(auth_enabled(w->auth));
+  assert_int_equal(log_in(w, "ann@example.org", PASSWORD, &tokens), ACCOUNT_OK);
+  assert_true(auth_enabled(w->auth));
+}
+
+/* A stranger closes the login at an address, not the change of whoever is logged in there. */
+static void strangers_do_not_close_the_change_of_a_password(void **state) {
+  struct world *w = *state;
+  struct account_tokens tokens;
+  struct identity who;
+  struct error err;
+  struct bytes wrong = BYTES_LITERAL("wrong password"), next = BYTES_LITERAL("another password");
+  sign_up(w, "ann@example.org", &tokens);
+  assert_int_equal(call_with(w, tokens.access, &who), CREDENTIAL_GOOD);
+  for (int i = 0; i < 5; i++)
+    assert_int_equal(log_in(w, "ann@example.org", "wrong password", &tokens), ACCOUNT_WRONG);
+  assert_int_equal(log_in(w, "ann@example.org", PASSWORD, &tokens), ACCOUNT_LOCKED);
+  assert_int_equal(
+      accounts_change_password(w->accounts, &who, BYTES_LITERAL(PASSWORD), next, &from, &err),
+      ACCOUNT_OK);
+  for (int i = 0; i < 5; i++)
+    assert_int_equal(accounts_change_password(w->accounts, &who, wrong, next, &from, &err),
+                     ACCOUNT_WRONG);
+  assert_int_equal(accounts_change_password(w->accounts, &who, next, next, &from, &err),
+                   ACCOUNT_LOCKED);
+}
+
 static void the_setup_token_makes_one_admin(void **state) {
   struct world *w = *state;
   struct account_tokens tokens;
@@ -446,6 +584,12 @@ int main(void) {
       TEST(tokens_end_to_the_second),
       TEST(a_token_is_worth_what_the_rows_say),
       TEST(a_new_password_ends_the_other_sessions),
+      TEST(a_login_under_way_does_not_outlive_its_password),
+      TEST(a_renewed_hash_lets_in),
+      TEST(a_stream_does_not_outlive_its_role),
+      TEST(the_first_user_ends_what_was_open),
+      TEST(the_login_of_a_user_made_beside_turns_it_on),
+      TEST(strangers_do_not_close_the_change_of_a_password),
       TEST(the_setup_token_makes_one_admin),
       TEST(listed_addresses_are_admins),
       TEST(a_restart_keeps_users_and_sessions),

@@ -182,7 +182,6 @@ static void test_what_stands(void **state) {
   assert_true(auth_stands(f->auth, &session));
   f->keys.stands = false;
   assert_false(auth_stands(f->auth, &key));
-  assert_true(auth_stands(f->auth, &identity_local));
   assert_true(auth_stands(f->auth, &identity_anonymous));
 }
 
@@ -192,7 +191,9 @@ static void test_open_until_required(void **state) {
   assert_false(auth_enabled(f->auth));
   assert_int_equal(ask(f, "Bearer ", &who), CREDENTIAL_BAD);
   assert_int_equal(ask(f, "Bearer anything", &who), CREDENTIAL_BAD);
+  assert_true(auth_stands(f->auth, &identity_local));
   auth_require(f->auth);
+  assert_false(auth_stands(f->auth, &identity_local));
   assert_true(auth_enabled(f->auth));
 }
 

@@ -43,6 +43,8 @@ static void test_closes_longer_and_longer(void **state) {
   assert_int_equal(closed_after(*state, "a", 5, &now_ms), 60 * MINUTE); /* the tenth */
   assert_int_equal(closed_after(*state, "a", 10, &now_ms), 24 * 60 * MINUTE);
   assert_int_equal(closed_after(*state, "a", 1, &now_ms), 24 * 60 * MINUTE);
+  now_ms += 24 * 60 * MINUTE + 1; /* it has ended, and is not forgotten */
+  assert_int_equal(closed_after(*state, "a", 1, &now_ms), 24 * 60 * MINUTE);
 }
 
 static void test_leaves_others_alone(void **state) {
@@ -68,10 +70,10 @@ static void test_what_was_no_try_does_not_count(void **state) {
   assert_int_equal(lockout_take(*state, "a", START, &wait_ms), STATUS_DENIED);
 }
 
-static void test_forgets_after_a_day(void **state) {
+static void test_forgets_after_two_days(void **state) {
   int64_t wait_ms;
   for (int i = 0; i < 4; i++) assert_int_equal(lockout_take(*state, "a", START, &wait_ms), 0);
-  int64_t later = START + 24 * 60 * MINUTE + 1;
+  int64_t later = START + 48 * 60 * MINUTE + 1;
   for (int i = 0; i < 4; i++) assert_int_equal(lockout_take(*state, "a", later, &wait_ms), 0);
   assert_false(lockout_look(*state, "a", later));
 }
@@ -95,7 +97,7 @@ int main(void) {
       TEST(test_leaves_others_alone),
       TEST(test_a_success_counts_from_the_beginning),
       TEST(test_what_was_no_try_does_not_count),
-      TEST(test_forgets_after_a_day),
+      TEST(test_forgets_after_two_days),
       TEST(test_a_flood_opens_nothing),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

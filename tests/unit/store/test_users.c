@@ -43,17 +43,26 @@ static enum status change(struct fixture *f, const struct store_user_change *c) 
   return a.statuses[0];
 }
 
-static enum status put_session(struct fixture *f, const char *id, const char *user_id,
-                               int64_t created_ms, int64_t most) {
+/* A login of the user as it was when its password was looked at. */
+static enum status put_session_of(struct fixture *f, const char *id, const struct store_user *user,
+                                  int64_t created_ms, int64_t most) {
   struct store_session n = {.created_ms = created_ms, .expires_ms = created_ms + 1000};
   struct answers a;
   snprintf(n.id, sizeof n.id, "%s", id);
-  snprintf(n.user_id, sizeof n.user_id, "%s", user_id);
+  snprintf(n.user_id, sizeof n.user_id, "%s", user->id);
   memset(n.refresh_hash, id[0], sizeof n.refresh_hash);
   answers_init(&a);
-  assert_int_equal(store_put_session(f->store, &n, most, NULL, answers_add, &a), STATUS_OK);
+  assert_int_equal(store_put_session(f->store, &n, user, most, NULL, answers_add, &a), STATUS_OK);
   answers_wait(&a, 1);
   return a.statuses[0];
+}
+
+static enum status put_session(struct fixture *f, const char *id, const char *user_id,
+                               int64_t created_ms, int64_t most) {
+  struct store_user user = make_user(user_id, "");
+  enum status s = store_get_user(f->store, user_id, &user, NULL);
+  assert_true(s == STATUS_OK || s == STATUS_NOT_FOUND);
+  return put_session_of(f, id, &user, created_ms, most);
 }
 
 static enum status renew(struct fixture *f, const char *id, char from, char to, int64_t now_ms) {
@@ -139,6 +148,29 @@ static void a_refresh_token_counts_once(void **state) {
   assert_int_equal(renew(f, "s", 'B', 'C', 3998), STATUS_OK);
 }
 
+/* What came between the look at the password and the login. */
+static void a_login_is_of_the_user_that_was_checked(void **state) {
+  struct fixture *f = *state;
+  assert_int_equal(put_user(f, "one", "a@example.org", MANY), STATUS_OK);
+  struct store_user u = make_user("one", "a@example.org");
+  const struct store_user_change renewed = {
+      .user_id = "one", .password = "new hash", .was_password = u.password, .active = -1};
+  assert_int_equal(change(f, &renewed), STATUS_OK);
+  assert_int_equal(change(f, &renewed), STATUS_CONFLICT); /* the hash is another by now */
+  assert_int_equal(put_session_of(f, "s", &u, 2000, MANY), STATUS_CONFLICT);
+  assert_int_equal(store_get_user(f->store, "one", &u, NULL), STATUS_OK);
+  assert_int_equal(u.last_login_ms, -1);
+  assert_int_equal(put_session_of(f, "s", &u, 2000, MANY), STATUS_OK);
+  const struct store_user_change ended = {.user_id = "one", .active = -1, .end_tokens = true};
+  assert_int_equal(change(f, &ended), STATUS_OK);
+  assert_int_equal(put_session_of(f, "s", &u, 2000, MANY), STATUS_CONFLICT);
+  u.token_version++;
+  const struct store_user_change off = {.user_id = "one", .active = 0};
+  assert_int_equal(change(f, &off), STATUS_OK);
+  assert_int_equal(put_session_of(f, "s", &u, 2000, MANY), STATUS_CONFLICT);
+  assert_false(has_session(f, "s"));
+}
+
 static void sessions_end(void **state) {
   struct fixture *f = *state;
   struct store_user u;
@@ -209,6 +241,7 @@ int main(void) {
       TEST(there_are_only_so_many),
       TEST(only_what_is_named_changes),
       TEST(a_refresh_token_counts_once),
+      TEST(a_login_is_of_the_user_that_was_checked),
       TEST(sessions_end),
       TEST(the_oldest_sessions_make_room),
       TEST(they_are_listed_page_by_page),
