@@ -55,7 +55,7 @@ static void refuse(struct http_request *request, enum auth_limit limit,
   const char *headers[] = {retry_after, NULL};
   struct log_context context = {http_request_id(request), NULL};
   snprintf(retry_after, sizeof retry_after, "Retry-After: %lld",
-           (long long)(standing->reset_ms / 1000 + 1));
+           (long long)standing->reset_ms / 1000 + 1);
   if (standing->first)
     log_warning("auth", &context, "event=rate_limit endpoint=%s address=%s", names[limit],
                 http_request_peer(request));

@@ -111,7 +111,7 @@ enum account_answer accounts_logout(struct accounts *a, const struct identity *w
 enum account_answer accounts_logout_all(struct accounts *a, const struct identity *who,
                                         const struct account_from *from, int64_t *ret_version,
                                         struct error *err) {
-  struct store_user user;
+  struct store_user user = {0};
   struct audit_record record;
   const struct audit_act act = {AUDIT_LOGOUT_ALL, AUDIT_OK, origin_of(who, from), who->user_id,
                                 NULL};
