@@ -284,7 +284,7 @@ static enum status open_parts(struct accounts *a, struct error *err) {
   bool found = false;
   enum status s = jwt_secret_load(a->options, &a->keys, &found, err);
   atomic_init(&a->has_keys, !s && found);
-  if (!s) s = password_cost_init(&a->cost, a->options->password_memory_mib, err);
+  password_cost_init(&a->cost, a->options->password_memory_mib);
   if (s || !a->parts.auth) return s;
   if (lockout_create(&a->lockout) || session_cache_create(&a->cache))
     return error_set(err, STATUS_NOMEM, NULL, "out of memory");

@@ -21,9 +21,8 @@ struct password_cost {
   size_t memory_bytes;
   char dummy[PASSWORD_SIZE]; /* of no password: what a try at an unknown account is compared with */
 };
-/* Two passes over `memory_mib`. STATUS_NOMEM. */
-MUST_CHECK enum status password_cost_init(struct password_cost *cost, int64_t memory_mib,
-                                          struct error *err);
+/* Two passes over `memory_mib`. */
+void password_cost_init(struct password_cost *cost, int64_t memory_mib);
 
 /* STATUS_INVALID, naming `field`, for one that is too short or too long, or is the address. */
 MUST_CHECK enum status password_check(const char *field, struct bytes password, const char *email,
