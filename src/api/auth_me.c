@@ -72,7 +72,7 @@ void handle_auth_me_update(struct http_request *request, void *app) {
 
 static void change_password(struct auth_work *w) {
   struct error err = {0};
-  struct bytes current, next;
+  struct bytes current = {0}, next = {0};
   enum account_answer answer = ACCOUNT_FAILED;
   enum status s = auth_work_text(w, "current_password", true, &current, &err);
   if (!s) s = auth_work_text(w, "new_password", true, &next, &err);

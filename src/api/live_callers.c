@@ -174,6 +174,7 @@ enum status live_callers_guard(struct live_callers *callers, const struct identi
   g->callers = callers;
   g->identity = *identity;
   g->inner = *source;
-  *source = (struct frame_source){&ops, g};
+  source->ops = &ops;
+  source->source = g;
   return STATUS_OK;
 }

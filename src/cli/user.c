@@ -209,7 +209,7 @@ static enum status disable(struct user_job *job, struct error *err) {
 
 static enum status set_password(struct user_job *job, struct error *err) {
   struct store_user user;
-  struct bytes password;
+  struct bytes password = {0};
   enum status s = find(job, &user, err);
   if (!s) s = choose_password(job, &password, err);
   if (!s)
