@@ -35,7 +35,7 @@ enum {
 
 /* With 32 KiB most answers of a burst take one read, which saves two system calls each; thousands
  * of calls that wait would pay for it in memory. */
-enum { LARGE_BUFFERS_MAX = 256 };
+enum { LARGE_BUFFERS_MAX = 128 };
 
 enum call_state {
   CALL_QUEUED,  /* in its host's queue; no easy handle yet */
