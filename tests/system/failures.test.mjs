@@ -92,7 +92,7 @@ describe('one of three dies in the middle of its answer, every time', () => {
   for (const [lost, path, fault, cause, words] of deaths)
     test(`${lost}, ${fault}: the debate ends degraded, with the cause first`, async (t) => {
       // Late enough that who subscribes at once sees the first word.
-      const fake = await startScripted(t, [{ match: { path }, fault, latency_ms: 800 }], ['--token-rate', '1000']);
+      const fake = await startScripted(t, [{ match: { path }, fault, latency_ms: 800 }], ['--token-rate', '250']);
       const env = { ...environment(fake.url), ARAGORA_MAX_RETRIES: '1' };
       const server = await startServer(t, { env });
       const started = await startDebate(server, { task: 'Without one?', agents: PANEL, rounds: 1 });
