@@ -2,8 +2,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/options_load.h"
-#include "cli/arguments.h"
 #include "cli/engine.h"
+#include "cli/invocation.h"
 #include "cli/output.h"
 #include "cli/page.h"
 #include "cli/terminal.h"
@@ -279,7 +279,8 @@ static int verify(const struct audit_values *v, const char *file, struct options
 
 /* ---- the command ---- */
 
-static int run(const struct audit_values *v, const struct arguments *a, struct options *o) {
+static int run(const void *values, const struct arguments *a, struct options *o) {
+  const struct audit_values *v = values;
   const char *action = a->count ? a->positional[0] : "list";
   bool is_verify = strcmp(action, "verify") == 0, is_export = strcmp(action, "export") == 0;
   if (!is_verify && !is_export && strcmp(action, "list") != 0)
@@ -294,13 +295,5 @@ static int run(const struct audit_values *v, const struct arguments *a, struct o
 
 int cli_audit(int argc, char **argv) {
   struct audit_values v = {.limit = LIST_DEFAULT};
-  struct arguments arguments;
-  struct options options;
-  struct error err = {0};
-  if (options_load(&options, argc, argv, &err)) return output_error(&err);
-  int code = CLI_USAGE;
-  if (arguments_read(self(), argc, argv, &v, &options, &arguments))
-    code = run(&v, &arguments, &options);
-  options_done(&options);
-  return code;
+  return invocation_run(self(), argc, argv, &v, run);
 }

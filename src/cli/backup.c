@@ -4,7 +4,7 @@
 #include "base/figure.h"
 #include "base/log.h"
 #include "base/options_load.h"
-#include "cli/arguments.h"
+#include "cli/invocation.h"
 #include "cli/meter.h"
 #include "cli/output.h"
 #include "cli/page.h"
@@ -472,7 +472,8 @@ static int check_flags(const struct backup_values *v, enum action action) {
   return CLI_OK;
 }
 
-static int run(const struct backup_values *v, const struct arguments *a, struct options *options) {
+static int run(const void *values, const struct arguments *a, struct options *options) {
+  const struct backup_values *v = values;
   if (a->count == 0)
     return arguments_wrong(self(), "create, list, verify, restore, prune or drill?");
   enum action action = action_of(a->positional[0]);
@@ -498,13 +499,5 @@ static int run(const struct backup_values *v, const struct arguments *a, struct 
 
 int cli_backup(int argc, char **argv) {
   struct backup_values v = {0};
-  struct arguments arguments;
-  struct options options;
-  struct error err = {0};
-  if (options_load(&options, argc, argv, &err)) return output_error(&err);
-  int code = CLI_USAGE;
-  if (arguments_read(self(), argc, argv, &v, &options, &arguments))
-    code = run(&v, &arguments, &options);
-  options_done(&options);
-  return code;
+  return invocation_run(self(), argc, argv, &v, run);
 }

@@ -1,6 +1,6 @@
 /* `aragora batch`: a file of questions to a server, as one batch. */
-#include "cli/arguments.h"
 #include "cli/interrupt.h"
+#include "cli/invocation.h"
 #include "cli/output.h"
 #include "cli/remote.h"
 #include "cli/text.h"
@@ -133,8 +133,8 @@ static int send_batch(const struct batch_values *v, const struct remote *remote,
   return output_buffer(STDOUT_FILENO, &line) ? CLI_OK : CLI_ERROR;
 }
 
-static int check_and_run(const struct batch_values *v, const struct arguments *a,
-                         const struct options *options) {
+static int check_and_run(const void *values, const struct arguments *a, struct options *options) {
+  const struct batch_values *v = values;
   if (a->count != 1) return arguments_wrong(self(), "batch needs one file, or - for its input");
   BUFFER_LATER struct buffer own;
   buffer_init(&own, 4096);
@@ -152,13 +152,5 @@ static int check_and_run(const struct batch_values *v, const struct arguments *a
 
 int cli_batch(int argc, char **argv) {
   struct batch_values v = {0};
-  struct arguments arguments;
-  struct options options;
-  struct error err = {0};
-  if (remote_load_options(&options, REMOTE_ALWAYS, argc, argv, &err)) return output_error(&err);
-  int code = CLI_USAGE;
-  if (arguments_read(self(), argc, argv, &v, &options, &arguments))
-    code = check_and_run(&v, &arguments, &options);
-  options_done(&options);
-  return code;
+  return invocation_ask(self(), REMOTE_ALWAYS, argc, argv, &v, check_and_run);
 }

@@ -1,6 +1,6 @@
 /* `aragora breakers`: the circuit breakers of a running server, and closing one. */
-#include "cli/arguments.h"
 #include "cli/breaker_words.h"
+#include "cli/invocation.h"
 #include "cli/output.h"
 #include "cli/page.h"
 #include "cli/remote.h"
@@ -140,8 +140,8 @@ static int run(const struct breakers_values *v, const struct options *options, c
   return code;
 }
 
-static int check_and_run(const struct breakers_values *v, const struct arguments *a,
-                         const struct options *options) {
+static int check_and_run(const void *values, const struct arguments *a, struct options *options) {
+  const struct breakers_values *v = values;
   bool resets = a->count && strcmp(a->positional[0], "reset") == 0;
   bool lists = !a->count || strcmp(a->positional[0], "list") == 0;
   if (!resets && !lists)
@@ -157,13 +157,5 @@ static int check_and_run(const struct breakers_values *v, const struct arguments
 
 int cli_breakers(int argc, char **argv) {
   struct breakers_values v = {0};
-  struct arguments arguments;
-  struct options options;
-  struct error err = {0};
-  if (remote_load_options(&options, REMOTE_ALWAYS, argc, argv, &err)) return output_error(&err);
-  int code = CLI_USAGE;
-  if (arguments_read(self(), argc, argv, &v, &options, &arguments))
-    code = check_and_run(&v, &arguments, &options);
-  options_done(&options);
-  return code;
+  return invocation_ask(self(), REMOTE_ALWAYS, argc, argv, &v, check_and_run);
 }

@@ -2,7 +2,7 @@
 #include "base/figure.h"
 #include "base/json.h"
 #include "base/options_load.h"
-#include "cli/arguments.h"
+#include "cli/invocation.h"
 #include "cli/output.h"
 #include "cli/process.h"
 #include "cli/text.h"
@@ -213,8 +213,8 @@ static int run(const struct db_values *v, enum action action, struct options *op
   return code;
 }
 
-static int check_and_run(const struct db_values *v, const struct arguments *a,
-                         struct options *options) {
+static int check_and_run(const void *values, const struct arguments *a, struct options *options) {
+  const struct db_values *v = values;
   if (a->count == 0)
     return arguments_wrong(self(), "what is to be done? check, checkpoint, analyze or vacuum");
   enum action action = action_of(a->positional[0]);
@@ -230,13 +230,5 @@ static int check_and_run(const struct db_values *v, const struct arguments *a,
 
 int cli_db(int argc, char **argv) {
   struct db_values v = {0};
-  struct arguments arguments;
-  struct options options;
-  struct error err = {0};
-  if (options_load(&options, argc, argv, &err)) return output_error(&err);
-  int code = CLI_USAGE;
-  if (arguments_read(self(), argc, argv, &v, &options, &arguments))
-    code = check_and_run(&v, &arguments, &options);
-  options_done(&options);
-  return code;
+  return invocation_run(self(), argc, argv, &v, check_and_run);
 }

@@ -4,10 +4,10 @@
 #include "base/id.h"
 #include "base/log.h"
 #include "cli/archive.h"
-#include "cli/arguments.h"
 #include "cli/engine.h"
 #include "cli/follow.h"
 #include "cli/interrupt.h"
+#include "cli/invocation.h"
 #include "cli/output.h"
 #include "cli/page.h"
 #include "cli/remote.h"
@@ -286,7 +286,8 @@ static int run_here(const struct debates_values *v, enum action action, const ch
   return code;
 }
 
-static int run(const struct debates_values *v, const struct arguments *a, struct options *options) {
+static int run(const void *values, const struct arguments *a, struct options *options) {
+  const struct debates_values *v = values;
   enum action action = action_of(a);
   const char *url = remote_url(v->server);
   const char *id = a->count > 1 ? a->positional[1] : NULL;
@@ -308,13 +309,5 @@ static int run(const struct debates_values *v, const struct arguments *a, struct
 
 int cli_debates(int argc, char **argv) {
   struct debates_values v = {.limit = LIST_DEFAULT};
-  struct arguments arguments;
-  struct options options;
-  struct error err = {0};
-  if (remote_load_options(&options, REMOTE_IF_NAMED, argc, argv, &err)) return output_error(&err);
-  int code = CLI_USAGE;
-  if (arguments_read(self(), argc, argv, &v, &options, &arguments))
-    code = run(&v, &arguments, &options);
-  options_done(&options);
-  return code;
+  return invocation_ask(self(), REMOTE_IF_NAMED, argc, argv, &v, run);
 }

@@ -3,7 +3,7 @@
 #include "cli/incident.h"
 
 #include "base/clock.h"
-#include "cli/arguments.h"
+#include "cli/invocation.h"
 #include "cli/output.h"
 
 #include <errno.h>
@@ -159,8 +159,8 @@ static int run(const struct incident_values *v, const struct options *options, c
   return code;
 }
 
-static int check_and_run(const struct incident_values *v, const struct arguments *a,
-                         struct options *options) {
+static int check_and_run(const void *values, const struct arguments *a, struct options *options) {
+  const struct incident_values *v = values;
   struct error err = {0};
   if (a->count != 1) return arguments_wrong(self(), "it takes one name: database-full");
   if (!name_valid(a->positional[0]))
@@ -174,13 +174,5 @@ static int check_and_run(const struct incident_values *v, const struct arguments
 
 int cli_incident(int argc, char **argv) {
   struct incident_values v = {0};
-  struct arguments arguments;
-  struct options options;
-  struct error err = {0};
-  if (remote_load_options(&options, REMOTE_ALWAYS, argc, argv, &err)) return output_error(&err);
-  int code = CLI_USAGE;
-  if (arguments_read(self(), argc, argv, &v, &options, &arguments))
-    code = check_and_run(&v, &arguments, &options);
-  options_done(&options);
-  return code;
+  return invocation_ask(self(), REMOTE_ALWAYS, argc, argv, &v, check_and_run);
 }

@@ -1,5 +1,5 @@
 /* `aragora key`: the API keys of whoever the token stands for, on a running server. */
-#include "cli/arguments.h"
+#include "cli/invocation.h"
 #include "cli/output.h"
 #include "cli/page.h"
 #include "cli/remote.h"
@@ -172,8 +172,8 @@ static int run(const struct key_values *v, const struct arguments *a, const stru
   return list(v, remote);
 }
 
-static int check_and_run(const struct key_values *v, const struct arguments *a,
-                         const struct options *options) {
+static int check_and_run(const void *values, const struct arguments *a, struct options *options) {
+  const struct key_values *v = values;
   const char *verb = a->count ? a->positional[0] : "list";
   bool of_one = strcmp(verb, "rotate") == 0 || strcmp(verb, "revoke") == 0;
   if (!of_one && strcmp(verb, "list") != 0 && strcmp(verb, "create") != 0)
@@ -195,13 +195,5 @@ static int check_and_run(const struct key_values *v, const struct arguments *a,
 
 int cli_key(int argc, char **argv) {
   struct key_values v = {0};
-  struct arguments arguments;
-  struct options options;
-  struct error err = {0};
-  if (remote_load_options(&options, REMOTE_ALWAYS, argc, argv, &err)) return output_error(&err);
-  int code = CLI_USAGE;
-  if (arguments_read(self(), argc, argv, &v, &options, &arguments))
-    code = check_and_run(&v, &arguments, &options);
-  options_done(&options);
-  return code;
+  return invocation_ask(self(), REMOTE_ALWAYS, argc, argv, &v, check_and_run);
 }

@@ -6,8 +6,8 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/options_load.h"
-#include "cli/arguments.h"
 #include "cli/extension.h"
+#include "cli/invocation.h"
 #include "cli/output.h"
 #include "cli/process.h"
 #include "cli/text.h"
@@ -290,8 +290,8 @@ static int run(const struct migrate_values *v, enum action action, struct option
   return code;
 }
 
-static int check_and_run(const struct migrate_values *v, const struct arguments *a,
-                         struct options *options) {
+static int check_and_run(const void *values, const struct arguments *a, struct options *options) {
+  const struct migrate_values *v = values;
   enum action action = action_of(a);
   if (action == ACTION_NONE)
     return arguments_wrong(self(), "there is no \"%.64s\" here; status, apply or rollback",
@@ -306,15 +306,7 @@ static int check_and_run(const struct migrate_values *v, const struct arguments 
 
 int cli_migrate(int argc, char **argv) {
   struct migrate_values v = {.to = -1};
-  struct arguments arguments;
-  struct options options;
-  struct error err = {0};
-  if (options_load(&options, argc, argv, &err)) return output_error(&err);
-  int code = CLI_USAGE;
-  if (arguments_read(self(), argc, argv, &v, &options, &arguments))
-    code = check_and_run(&v, &arguments, &options);
-  options_done(&options);
-  return code;
+  return invocation_run(self(), argc, argv, &v, check_and_run);
 }
 
 /* ---- a server's start ---- */

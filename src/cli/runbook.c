@@ -1,7 +1,7 @@
 /* `aragora runbook check`: what of the runbook holds on a live server, a line each. */
 #include "cli/runbook.h"
 
-#include "cli/arguments.h"
+#include "cli/invocation.h"
 #include "cli/output.h"
 #include "cli/page.h"
 #include "cli/terminal.h"
@@ -183,8 +183,8 @@ static int run(const struct runbook_values *v, const struct options *options, co
   return code;
 }
 
-static int check_and_run(const struct runbook_values *v, const struct arguments *a,
-                         struct options *options) {
+static int check_and_run(const void *values, const struct arguments *a, struct options *options) {
+  const struct runbook_values *v = values;
   struct error err = {0};
   if (a->count != 1 || strcmp(a->positional[0], "check") != 0)
     return arguments_wrong(self(), "what it does is \"aragora runbook check\"");
@@ -198,13 +198,5 @@ static int check_and_run(const struct runbook_values *v, const struct arguments 
 
 int cli_runbook(int argc, char **argv) {
   struct runbook_values v = {0};
-  struct arguments arguments;
-  struct options options;
-  struct error err = {0};
-  if (remote_load_options(&options, REMOTE_ALWAYS, argc, argv, &err)) return output_error(&err);
-  int code = CLI_USAGE;
-  if (arguments_read(self(), argc, argv, &v, &options, &arguments))
-    code = check_and_run(&v, &arguments, &options);
-  options_done(&options);
-  return code;
+  return invocation_ask(self(), REMOTE_ALWAYS, argc, argv, &v, check_and_run);
 }
