@@ -7,12 +7,7 @@ enum status store_put_audit(struct store *store, const struct audit_entry *entry
                             store_done_fn *done, void *ctx) {
   struct batch *batch;
   enum status status = batch_make_audit(entry, &batch);
-  if (status) return status;
-  batch->done = done;
-  batch->ctx = ctx;
-  status = writer_append(store->writer, batch);
-  if (status) batch_free(batch);
-  return status;
+  return status ? status : store_queue(store, batch, NULL, done, ctx);
 }
 
 /* ---- a row ---- */

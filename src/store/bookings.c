@@ -38,10 +38,6 @@ void bookings_done(struct bookings *b) {
 
 /* ---- writing ---- */
 
-static void bind_text(sqlite3_stmt *s, int at, const char *text) {
-  sqlite3_bind_text(s, at, text, -1, SQLITE_STATIC);
-}
-
 static int run(sqlite3_stmt *s) {
   int rc = sqlite3_step(s);
   sqlite3_reset(s);
@@ -50,8 +46,8 @@ static int run(sqlite3_stmt *s) {
 
 static int write_spent(sqlite3_stmt *s, const struct store_spending *sum) {
   sqlite3_bind_int64(s, 1, sum->day);
-  if (sum->tenant_id) bind_text(s, 2, sum->tenant_id);
-  bind_text(s, 3, sum->tenant_id ? sum->owner_id : sum->key_id);
+  if (sum->tenant_id) sqlite_bind_text(s, 2, sum->tenant_id);
+  sqlite_bind_text(s, 3, sum->tenant_id ? sum->owner_id : sum->key_id);
   sqlite3_bind_int64(s, 4, sum->tokens);
   sqlite3_bind_int64(s, 5, sum->usd_micro);
   sqlite3_bind_int64(s, 6, sum->unpriced);
@@ -60,12 +56,12 @@ static int write_spent(sqlite3_stmt *s, const struct store_spending *sum) {
 
 static int write_used(sqlite3_stmt *s, const struct bookings_used *used) {
   const struct store_usage *sum = &used->sum;
-  bind_text(s, 1, used->of->tenant_id);
-  bind_text(s, 2, used->of->owner_id);
+  sqlite_bind_text(s, 1, used->of->tenant_id);
+  sqlite_bind_text(s, 2, used->of->owner_id);
   sqlite3_bind_int64(s, 3, used->of->day);
-  bind_text(s, 4, used->of->key_id ? used->of->key_id : "");
-  bind_text(s, 5, sum->provider);
-  bind_text(s, 6, sum->model);
+  sqlite_bind_text(s, 4, used->of->key_id ? used->of->key_id : "");
+  sqlite_bind_text(s, 5, sum->provider);
+  sqlite_bind_text(s, 6, sum->model);
   sqlite3_bind_int64(s, 7, sum->debates);
   sqlite3_bind_int64(s, 8, sum->turns);
   sqlite3_bind_int64(s, 9, sum->calls);

@@ -111,27 +111,15 @@ static int run(struct commit *commit, enum commit_statement which) {
   return step(commit->statements[which]);
 }
 
-static void bind_text(sqlite3_stmt *s, int at, const char *text) {
-  sqlite3_bind_text(s, at, text, -1, SQLITE_STATIC);
-}
-
-/* Our mark for "unknown" is a negative number, the table's is NULL. */
-static void bind_known(sqlite3_stmt *s, int at, int64_t value) {
-  if (value < 0)
-    sqlite3_bind_null(s, at);
-  else
-    sqlite3_bind_int64(s, at, value);
-}
-
 /* The parameters that an insert and an update share. */
 static void bind_progress(sqlite3_stmt *s, const struct store_debate *row) {
-  bind_text(s, 8, row->status);
-  bind_text(s, 9, row->outcome);
-  bind_known(s, 12, row->completed_ms);
-  bind_known(s, 13, row->duration_ms);
+  sqlite_bind_text(s, 8, row->status);
+  sqlite_bind_text(s, 9, row->outcome);
+  sqlite_bind_known(s, 12, row->completed_ms);
+  sqlite_bind_known(s, 13, row->duration_ms);
   sqlite3_bind_int64(s, 14, row->rounds_used);
-  bind_known(s, 15, row->confidence_ppm);
-  bind_known(s, 16, row->cost_usd_micro);
+  sqlite_bind_known(s, 15, row->confidence_ppm);
+  sqlite_bind_known(s, 16, row->cost_usd_micro);
   sqlite3_bind_int(s, 17, row->consensus_reached);
   sqlite3_bind_int(s, 18, row->degraded);
 }
@@ -146,25 +134,25 @@ static int insert_debate(struct commit *commit, const struct batch *batch, int64
   sqlite3_stmt *s = commit->statements[COMMIT_INSERT_DEBATE];
   const struct store_debate *row = &batch->row;
   bind_progress(s, row);
-  if (ends_with_its_start(batch)) bind_text(s, 8, "running");
-  bind_text(s, 2, batch->debate_id);
-  bind_text(s, 3, row->slug);
-  bind_text(s, 4, "");
-  bind_text(s, 5, "");
-  bind_text(s, 6, row->tenant_id ? row->tenant_id : "local");
-  bind_text(s, 7, row->owner_id ? row->owner_id : "local");
-  bind_text(s, 10, row->consensus);
+  if (ends_with_its_start(batch)) sqlite_bind_text(s, 8, "running");
+  sqlite_bind_text(s, 2, batch->debate_id);
+  sqlite_bind_text(s, 3, row->slug);
+  sqlite_bind_text(s, 4, "");
+  sqlite_bind_text(s, 5, "");
+  sqlite_bind_text(s, 6, row->tenant_id ? row->tenant_id : "local");
+  sqlite_bind_text(s, 7, row->owner_id ? row->owner_id : "local");
+  sqlite_bind_text(s, 10, row->consensus);
   sqlite3_bind_int64(s, 11, row->created_ms);
   sqlite3_bind_int(s, 19, row->demo);
   sqlite3_bind_int(s, 20, row->is_public);
-  bind_text(s, 21, row->agents ? row->agents : "[]");
-  bind_text(s, 22, row->task);
-  bind_text(s, 23, row->metadata);
-  bind_text(s, 24, row->key_id);
+  sqlite_bind_text(s, 21, row->agents ? row->agents : "[]");
+  sqlite_bind_text(s, 22, row->task);
+  sqlite_bind_text(s, 23, row->metadata);
+  sqlite_bind_text(s, 24, row->key_id);
   int rc = step(s);
   if (rc == SQLITE_OK && sqlite3_changes(commit->db) == 0) {
-    bind_text(s, 4, "-");
-    bind_text(s, 5, batch->debate_id);
+    sqlite_bind_text(s, 4, "-");
+    sqlite_bind_text(s, 5, batch->debate_id);
     rc = step(s);
     if (rc == SQLITE_OK && sqlite3_changes(commit->db) == 0) rc = SQLITE_CONSTRAINT;
   }
@@ -181,7 +169,7 @@ static int update_debate(struct commit *commit, const struct batch *batch, int64
 
 static int look_up(struct commit *commit, const char *id, struct known_debate *ret_debate) {
   sqlite3_stmt *s = commit->statements[COMMIT_FIND];
-  bind_text(s, 1, id);
+  sqlite_bind_text(s, 1, id);
   int rc = sqlite3_step(s);
   if (rc == SQLITE_ROW) {
     ret_debate->num = sqlite3_column_int64(s, 0);
@@ -205,10 +193,10 @@ static void bind_event(sqlite3_stmt *s, int at, int64_t num, const struct store_
   bool kept = e->data.ptr != NULL;
   sqlite3_bind_int64(s, at + 1, num);
   sqlite3_bind_int64(s, at + 2, (int64_t)e->seq);
-  bind_text(s, at + 3, e->type);
+  sqlite_bind_text(s, at + 3, e->type);
   sqlite3_bind_int64(s, at + 4, e->ts_ms);
-  bind_known(s, at + 5, e->round);
-  bind_text(s, at + 6, e->agent);
+  sqlite_bind_known(s, at + 5, e->round);
+  sqlite_bind_text(s, at + 6, e->agent);
   sqlite3_bind_blob(s, at + 7, kept ? e->salt : NULL, sizeof e->salt, SQLITE_STATIC);
   sqlite3_bind_blob(s, at + 8, e->digest, sizeof e->digest, SQLITE_STATIC);
   sqlite3_bind_blob(s, at + 9, e->hash, sizeof e->hash, SQLITE_STATIC);
@@ -280,7 +268,7 @@ static int put_event(struct commit *commit, int64_t num, const struct store_even
 }
 
 static void bind_breaker(sqlite3_stmt *s, const struct store_breaker *b) {
-  bind_text(s, 1, b->name);
+  sqlite_bind_text(s, 1, b->name);
   sqlite3_bind_int64(s, 2, b->state);
   sqlite3_bind_int64(s, 3, b->failures);
   sqlite3_bind_int64(s, 4, b->cooldown_ms);
@@ -288,7 +276,7 @@ static void bind_breaker(sqlite3_stmt *s, const struct store_breaker *b) {
   sqlite3_bind_int64(s, 6, b->cooling_until_ms);
   sqlite3_bind_int64(s, 7, b->last_failure_ms);
   sqlite3_bind_int64(s, 8, b->last_success_ms);
-  bind_text(s, 9, b->misconfigured);
+  sqlite_bind_text(s, 9, b->misconfigured);
 }
 
 /* Only a new name can make them too many, which is the rare case. */
@@ -309,7 +297,7 @@ static int drop_traces(struct commit *commit, const struct batch *batch) {
   sqlite3_stmt *s = commit->statements[COMMIT_DROP_TRACE];
   int rc = SQLITE_OK;
   for (size_t i = 0; rc == SQLITE_OK && i < batch->count; i++) {
-    bind_text(s, 1, batch->traces[i].debate_id);
+    sqlite_bind_text(s, 1, batch->traces[i].debate_id);
     sqlite3_bind_int64(s, 2, batch->traces[i].changed_in);
     rc = step(s);
   }
@@ -328,11 +316,11 @@ static int write_key(struct commit *commit, const struct batch *batch) {
   sqlite3_stmt *insert = commit->statements[COMMIT_INSERT_KEY];
   sqlite3_stmt *trim = commit->statements[COMMIT_TRIM_KEYS];
   const struct store_start_key *key = batch->key;
-  bind_text(insert, 1, batch->row.tenant_id ? batch->row.tenant_id : "local");
-  bind_text(insert, 2, batch->row.owner_id ? batch->row.owner_id : "local");
-  bind_text(insert, 3, key->text);
+  sqlite_bind_text(insert, 1, batch->row.tenant_id ? batch->row.tenant_id : "local");
+  sqlite_bind_text(insert, 2, batch->row.owner_id ? batch->row.owner_id : "local");
+  sqlite_bind_text(insert, 3, key->text);
   sqlite3_bind_blob(insert, 4, key->digest, sizeof key->digest, SQLITE_STATIC);
-  bind_text(insert, 5, batch->debate_id);
+  sqlite_bind_text(insert, 5, batch->debate_id);
   sqlite3_bind_int64(insert, 6, key->created_ms);
   sqlite3_bind_int64(insert, 7, key->expired_ms);
   int rc = step(insert);
@@ -344,16 +332,16 @@ static int write_key(struct commit *commit, const struct batch *batch) {
 
 static int write_lineage(struct commit *commit, const struct batch *batch) {
   sqlite3_stmt *s = commit->statements[COMMIT_INSERT_LINEAGE];
-  bind_text(s, 1, batch->debate_id);
-  bind_text(s, 2, batch->origin.parent_id);
-  bind_known(s, 3, batch->origin.branch_point);
+  sqlite_bind_text(s, 1, batch->debate_id);
+  sqlite_bind_text(s, 2, batch->origin.parent_id);
+  sqlite_bind_known(s, 3, batch->origin.branch_point);
   return step(s);
 }
 
 static int start_item(struct commit *commit, const struct batch *batch) {
   sqlite3_stmt *s = commit->statements[COMMIT_START_ITEM];
-  bind_text(s, 1, batch->debate_id);
-  bind_text(s, 2, batch->origin.batch_id);
+  sqlite_bind_text(s, 1, batch->debate_id);
+  sqlite_bind_text(s, 2, batch->origin.batch_id);
   sqlite3_bind_int64(s, 3, batch->origin.batch_item);
   int rc = step(s);
   return rc == SQLITE_OK && sqlite3_changes(commit->db) == 0 ? SQLITE_CONSTRAINT : rc;

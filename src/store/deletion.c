@@ -51,11 +51,5 @@ enum status store_delete_debate(struct store *store, const struct principal *who
   struct batch *batch;
   deletion.what.audit = NULL; /* the batch has a copy */
   enum status status = batch_make_deletion(&deletion, &batch);
-  if (status) return status;
-  batch->done = done;
-  batch->ctx = ctx;
-  status = batch_attach_audit(batch, what->audit);
-  if (!status) status = writer_append(store->writer, batch);
-  if (status) batch_free(batch);
-  return status;
+  return status ? status : store_queue(store, batch, what->audit, done, ctx);
 }

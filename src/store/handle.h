@@ -19,6 +19,11 @@ struct store {
   atomic_int memory_pulse, elo_pulse; /* what the last store_ping found: enum status */
 };
 
+/* Queues a batch, with a copy of the audit row (may be NULL) that goes with it; frees it when it is
+ * not taken. */
+MUST_CHECK enum status store_queue(struct store *store, struct batch *batch,
+                                   const struct audit_entry *audit, store_done_fn *done, void *ctx);
+
 /* Whose debates a principal sees. */
 enum scope { SCOPE_OWNER, SCOPE_TENANT, SCOPE_SYSTEM };
 

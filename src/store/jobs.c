@@ -41,14 +41,6 @@ static int put_items(sqlite3 *db, const struct job_change *c) {
   return rc == SQLITE_DONE ? SQLITE_OK : rc;
 }
 
-/* One row must change. */
-static int finish_one(sqlite3 *db, sqlite3_stmt *s) {
-  int rc = sqlite3_step(s);
-  sqlite3_finalize(s);
-  if (rc != SQLITE_DONE) return rc;
-  return sqlite3_changes(db) == 1 ? SQLITE_OK : SQLITE_CONSTRAINT;
-}
-
 static int cancel_job(sqlite3 *db, const struct job_change *c) {
   const struct principal who = {
       c->job.tenant_id, c->job.owner_id, c->all_owners, c->system, NULL, false};
@@ -61,7 +53,7 @@ static int cancel_job(sqlite3 *db, const struct job_change *c) {
   principal_bind(s, &who);
   sqlite3_bind_text(s, 4, c->job.id, -1, SQLITE_STATIC);
   sqlite3_bind_int64(s, 5, c->job.cancelled_ms);
-  return finish_one(db, s);
+  return sqlite_finish_one(db, s);
 }
 
 /* What was asked for and will never be started is nobody's business any more. */
@@ -119,7 +111,7 @@ static int fail_item(sqlite3 *db, const struct job_change *c) {
   sqlite3_bind_text(s, 1, c->job.id, -1, SQLITE_STATIC);
   sqlite3_bind_int64(s, 2, c->item);
   sqlite3_bind_text(s, 3, c->why, -1, SQLITE_STATIC);
-  return finish_one(db, s);
+  return sqlite_finish_one(db, s);
 }
 
 int job_change_write(sqlite3 *db, const struct job_change *c) {
@@ -138,12 +130,7 @@ static enum status queue(struct store *store, const struct job_change *change, s
                          void *ctx) {
   struct batch *batch;
   enum status status = batch_make_job(change, &batch);
-  if (status) return status;
-  batch->done = done;
-  batch->ctx = ctx;
-  status = writer_append(store->writer, batch);
-  if (status) batch_free(batch);
-  return status;
+  return status ? status : store_queue(store, batch, NULL, done, ctx);
 }
 
 enum status store_put_job(struct store *store, const struct store_job *job,

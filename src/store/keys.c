@@ -18,29 +18,6 @@ static int prepare(sqlite3 *db, const char *sql, const struct key_change *c, sql
   return rc;
 }
 
-static void bind_text(sqlite3_stmt *s, int at, const char *text) {
-  sqlite3_bind_text(s, at, text, -1, SQLITE_STATIC);
-}
-
-static void bind_known(sqlite3_stmt *s, int at, int64_t value) {
-  if (value < 0)
-    sqlite3_bind_null(s, at);
-  else
-    sqlite3_bind_int64(s, at, value);
-}
-
-static int finish(sqlite3_stmt *s) {
-  int rc = sqlite3_step(s);
-  sqlite3_finalize(s);
-  return rc == SQLITE_DONE ? SQLITE_OK : rc;
-}
-
-/* One row must change. */
-static int finish_one(sqlite3 *db, sqlite3_stmt *s) {
-  int rc = finish(s);
-  return rc == SQLITE_OK && sqlite3_changes(db) != 1 ? SQLITE_CONSTRAINT : rc;
-}
-
 #define WORKS "revoked_ms IS NULL AND (expires_ms IS NULL OR expires_ms > ?9)"
 
 /* Those of the owner ?1, ?2 that work no more, but for the newest. */
@@ -52,11 +29,11 @@ static int trim(sqlite3 *db, const struct store_key *key, int64_t now_ms) {
       " owner_id = ?2 AND NOT (" WORKS ") ORDER BY created_ms DESC, id LIMIT -1 OFFSET ?3)",
       -1, &s, NULL);
   if (rc != SQLITE_OK) return rc;
-  bind_text(s, 1, key->tenant_id);
-  bind_text(s, 2, key->owner_id);
+  sqlite_bind_text(s, 1, key->tenant_id);
+  sqlite_bind_text(s, 2, key->owner_id);
   sqlite3_bind_int(s, 3, DEAD_KEPT);
   sqlite3_bind_int64(s, 9, now_ms);
-  return finish(s);
+  return sqlite_finish(s);
 }
 
 /* Fails when the owner has `max` already. */
@@ -71,19 +48,19 @@ static int insert(sqlite3 *db, const struct key_change *c, size_t max) {
       " (SELECT count(*) FROM api_keys WHERE tenant_id = ?1 AND owner_id = ?2 AND " WORKS ")",
       -1, &s, NULL);
   if (rc != SQLITE_OK) return rc;
-  bind_text(s, 1, key->tenant_id);
-  bind_text(s, 2, key->owner_id);
-  bind_text(s, 3, key->id);
+  sqlite_bind_text(s, 1, key->tenant_id);
+  sqlite_bind_text(s, 2, key->owner_id);
+  sqlite_bind_text(s, 3, key->id);
   sqlite3_bind_blob(s, 4, key->hash, sizeof key->hash, SQLITE_STATIC);
-  bind_text(s, 5, key->name);
-  bind_text(s, 6, key->scopes);
+  sqlite_bind_text(s, 5, key->name);
+  sqlite_bind_text(s, 6, key->scopes);
   sqlite3_bind_int(s, 7, key->is_default);
   sqlite3_bind_int64(s, 8, key->requests_per_minute);
   sqlite3_bind_int64(s, 9, c->now_ms);
   sqlite3_bind_int64(s, 10, key->usd_micro_per_day);
-  bind_known(s, 11, key->expires_ms);
+  sqlite_bind_known(s, 11, key->expires_ms);
   sqlite3_bind_int64(s, 12, (int64_t)max);
-  rc = finish_one(db, s);
+  rc = sqlite_finish_one(db, s);
   return rc == SQLITE_OK ? trim(db, key, c->now_ms) : rc;
 }
 
@@ -95,8 +72,8 @@ static int cancel_jobs_of_default(sqlite3 *db, const char *tenant_id, const char
                               " WHERE tenant_id = ?1 AND owner_id = ?2 AND is_default = 1",
                               -1, &s, NULL);
   if (rc != SQLITE_OK) return rc;
-  bind_text(s, 1, tenant_id);
-  bind_text(s, 2, owner_id);
+  sqlite_bind_text(s, 1, tenant_id);
+  sqlite_bind_text(s, 2, owner_id);
   while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
     rc = jobs_cancel_by_key(db, sqlite_text(s, 0), now_ms);
     if (rc != SQLITE_OK) break;
@@ -116,10 +93,10 @@ static int revoke_default(sqlite3 *db, const char *tenant_id, const char *owner_
                           " WHERE tenant_id = ?1 AND owner_id = ?2 AND is_default = 1",
                           -1, &s, NULL);
   if (rc != SQLITE_OK) return rc;
-  bind_text(s, 1, tenant_id);
-  bind_text(s, 2, owner_id);
+  sqlite_bind_text(s, 1, tenant_id);
+  sqlite_bind_text(s, 2, owner_id);
   sqlite3_bind_int64(s, 3, now_ms);
-  return finish(s);
+  return sqlite_finish(s);
 }
 
 static int put(sqlite3 *db, const struct key_change *c) {
@@ -139,15 +116,15 @@ static int edit(sqlite3 *db, const struct key_change *c) {
                    " WHERE id = ?4 AND " WORKS " AND " VISIBLE_TO_PRINCIPAL,
                    c, &s);
   if (rc != SQLITE_OK) return rc;
-  bind_text(s, 4, c->id);
+  sqlite_bind_text(s, 4, c->id);
   sqlite3_bind_int64(s, 5, c->edit);
-  bind_text(s, 6, c->key.name);
-  bind_text(s, 7, c->key.scopes);
-  bind_known(s, 8, c->key.expires_ms);
+  sqlite_bind_text(s, 6, c->key.name);
+  sqlite_bind_text(s, 7, c->key.scopes);
+  sqlite_bind_known(s, 8, c->key.expires_ms);
   sqlite3_bind_int64(s, 9, c->now_ms);
   sqlite3_bind_int64(s, 10, c->key.requests_per_minute);
   sqlite3_bind_int64(s, 11, c->key.usd_micro_per_day);
-  return finish_one(db, s);
+  return sqlite_finish_one(db, s);
 }
 
 /* One that has expired can be revoked too. */
@@ -158,9 +135,9 @@ static int revoke(sqlite3 *db, const struct key_change *c) {
                    " AND revoked_ms IS NULL AND " VISIBLE_TO_PRINCIPAL,
                    c, &s);
   if (rc != SQLITE_OK) return rc;
-  bind_text(s, 4, c->id);
+  sqlite_bind_text(s, 4, c->id);
   sqlite3_bind_int64(s, 5, c->now_ms);
-  rc = finish_one(db, s);
+  rc = sqlite_finish_one(db, s);
   return rc == SQLITE_OK ? jobs_cancel_by_key(db, c->id, c->now_ms) : rc;
 }
 
@@ -174,11 +151,11 @@ static int rotate(sqlite3 *db, const struct key_change *c) {
                    " WHERE id = ?4 AND replaced_by IS NULL AND " WORKS " AND " VISIBLE_TO_PRINCIPAL,
                    c, &s);
   if (rc != SQLITE_OK) return rc;
-  bind_text(s, 4, c->id);
+  sqlite_bind_text(s, 4, c->id);
   sqlite3_bind_int64(s, 5, c->ends_ms);
-  bind_text(s, 6, c->key.id);
+  sqlite_bind_text(s, 6, c->key.id);
   sqlite3_bind_int64(s, 9, c->now_ms);
-  rc = finish_one(db, s);
+  rc = sqlite_finish_one(db, s);
   return rc == SQLITE_OK ? insert(db, c, c->max) : rc;
 }
 
@@ -189,9 +166,9 @@ static int use(sqlite3 *db, const struct key_change *c) {
                               " ?2) WHERE id = ?1",
                               -1, &s, NULL);
   if (rc != SQLITE_OK) return rc;
-  bind_text(s, 1, c->id);
+  sqlite_bind_text(s, 1, c->id);
   sqlite3_bind_int64(s, 2, c->now_ms);
-  return finish(s);
+  return sqlite_finish(s);
 }
 
 int key_change_write(sqlite3 *db, const struct key_change *c) {
@@ -212,13 +189,7 @@ static enum status queue(struct store *store, const struct key_change *change,
                          const struct audit_entry *entry, store_done_fn *done, void *ctx) {
   struct batch *batch;
   enum status status = batch_make_key(change, &batch);
-  if (status) return status;
-  batch->done = done;
-  batch->ctx = ctx;
-  status = batch_attach_audit(batch, entry);
-  if (!status) status = writer_append(store->writer, batch);
-  if (status) batch_free(batch);
-  return status;
+  return status ? status : store_queue(store, batch, entry, done, ctx);
 }
 
 enum status store_put_key(struct store *store, const struct store_key *key, size_t max,
@@ -336,7 +307,7 @@ static enum status read_keys(struct store *store, const struct principal *who,
   status = reader_prepare(reader, q->slot, q->sql, &s, err);
   if (!status) {
     principal_bind(s, who);
-    if (q->id) bind_text(s, 4, q->id);
+    if (q->id) sqlite_bind_text(s, 4, q->id);
     if (q->limit) sqlite3_bind_int64(s, 5, (int64_t)q->limit);
     for (*ret_count = 0; (rc = sqlite3_step(s)) == SQLITE_ROW; ++*ret_count) give_key(s, each, ctx);
     if (rc != SQLITE_DONE) status = sqlite_error(reader->db, rc, err);

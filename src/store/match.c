@@ -8,10 +8,6 @@ struct taking {
   struct error *err;
 };
 
-static void bind_text(sqlite3_stmt *s, int at, const char *text) {
-  sqlite3_bind_text(s, at, text, -1, SQLITE_STATIC);
-}
-
 static const char *domain_of(const struct store_match *match, int track) {
   return track == STORE_OVERALL ? "" : match->domain;
 }
@@ -43,11 +39,11 @@ static enum status put_row(struct taking *t) {
   enum status status = elo_prepare(t->elo, ELO_INSERT_MATCH, &s, t->err);
   if (status) return status;
   sqlite3_bind_int64(s, 1, m->number);
-  bind_text(s, 2, m->debate_id);
-  bind_text(s, 3, m->tenant_id);
-  bind_text(s, 4, m->owner_id);
-  bind_text(s, 5, m->domain);
-  bind_text(s, 6, m->reason);
+  sqlite_bind_text(s, 2, m->debate_id);
+  sqlite_bind_text(s, 3, m->tenant_id);
+  sqlite_bind_text(s, 4, m->owner_id);
+  sqlite_bind_text(s, 5, m->domain);
+  sqlite_bind_text(s, 6, m->reason);
   sqlite3_bind_int64(s, 7, m->ended_ms);
   return elo_step(t->elo, s, t->err);
 }
@@ -56,8 +52,8 @@ static enum status count_match(struct taking *t) {
   sqlite3_stmt *s;
   enum status status = elo_prepare(t->elo, ELO_COUNT_MATCH, &s, t->err);
   if (status) return status;
-  bind_text(s, 1, t->match->tenant_id);
-  bind_text(s, 2, t->match->reason);
+  sqlite_bind_text(s, 1, t->match->tenant_id);
+  sqlite_bind_text(s, 2, t->match->reason);
   sqlite3_bind_int64(s, 3, t->match->ended_ms);
   return elo_step(t->elo, s, t->err);
 }
@@ -69,10 +65,10 @@ static enum status insert_contender(struct taking *t, const struct store_contend
   sqlite3_stmt *s;
   enum status status = elo_prepare(t->elo, ELO_INSERT_CONTENDER, &s, t->err);
   if (status) return status;
-  bind_text(s, 1, t->match->tenant_id);
-  bind_text(s, 2, who->provider);
-  bind_text(s, 3, who->model);
-  bind_text(s, 4, who->agent);
+  sqlite_bind_text(s, 1, t->match->tenant_id);
+  sqlite_bind_text(s, 2, who->provider);
+  sqlite_bind_text(s, 3, who->model);
+  sqlite_bind_text(s, 4, who->agent);
   sqlite3_bind_int(s, 5, who->demo);
   status = elo_step(t->elo, s, t->err);
   if (!status) *ret_id = sqlite3_last_insert_rowid(t->elo->db);
@@ -85,7 +81,7 @@ static enum status update_contender(struct taking *t, const struct store_contend
   enum status status = elo_prepare(t->elo, ELO_UPDATE_CONTENDER, &s, t->err);
   if (status) return status;
   sqlite3_bind_int64(s, 1, id);
-  bind_text(s, 2, who->agent);
+  sqlite_bind_text(s, 2, who->agent);
   sqlite3_bind_int(s, 3, who->demo);
   return elo_step(t->elo, s, t->err);
 }
@@ -96,9 +92,9 @@ static enum status find_contender(struct taking *t, int player) {
   int64_t id;
   enum status status = elo_prepare(t->elo, ELO_FIND_CONTENDER, &s, t->err);
   if (status) return status;
-  bind_text(s, 1, t->match->tenant_id);
-  bind_text(s, 2, who->provider);
-  bind_text(s, 3, who->model);
+  sqlite_bind_text(s, 1, t->match->tenant_id);
+  sqlite_bind_text(s, 2, who->provider);
+  sqlite_bind_text(s, 3, who->model);
   status = get_int(t, s, 0, &id);
   if (!status) status = id ? update_contender(t, who, id) : insert_contender(t, who, &id);
   if (!status) t->ids[player] = id;
@@ -110,7 +106,7 @@ static enum status read_before(struct taking *t, int player) {
   sqlite3_stmt *s;
   enum status status = elo_prepare(t->elo, ELO_READ_RATING, &s, t->err);
   for (int track = 0; !status && track < STORE_TRACKS; track++) {
-    bind_text(s, 1, domain_of(t->match, track));
+    sqlite_bind_text(s, 1, domain_of(t->match, track));
     sqlite3_bind_int64(s, 2, t->ids[player]);
     status = get_int(t, s, STORE_ELO_START_MILLI, &p->before_milli[track]);
   }
@@ -122,7 +118,7 @@ static enum status put_standing(struct taking *t, int player, int track) {
   sqlite3_stmt *s;
   enum status status = elo_prepare(t->elo, ELO_PUT_STANDING, &s, t->err);
   if (status) return status;
-  bind_text(s, 1, domain_of(t->match, track));
+  sqlite_bind_text(s, 1, domain_of(t->match, track));
   sqlite3_bind_int64(s, 2, t->ids[player]);
   sqlite3_bind_int64(s, 3, p->before_milli[track] + p->change_milli[track]);
   sqlite3_bind_int(s, 4, p->result > 0);
@@ -138,7 +134,7 @@ static enum status put_step(struct taking *t, int player, int track) {
   enum status status = elo_prepare(t->elo, ELO_PUT_PLAYER, &s, t->err);
   if (status) return status;
   sqlite3_bind_int64(s, 1, t->ids[player]);
-  bind_text(s, 2, domain_of(t->match, track));
+  sqlite_bind_text(s, 2, domain_of(t->match, track));
   sqlite3_bind_int64(s, 3, t->match->number);
   sqlite3_bind_int64(s, 4, p->before_milli[track] + p->change_milli[track]);
   sqlite3_bind_int64(s, 5, p->change_milli[track]);

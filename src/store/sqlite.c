@@ -3,6 +3,28 @@
 #include <errno.h>
 #include <limits.h>
 
+void sqlite_bind_text(sqlite3_stmt *statement, int at, const char *text) {
+  sqlite3_bind_text(statement, at, text, -1, SQLITE_STATIC);
+}
+
+void sqlite_bind_known(sqlite3_stmt *statement, int at, int64_t value) {
+  if (value < 0)
+    sqlite3_bind_null(statement, at);
+  else
+    sqlite3_bind_int64(statement, at, value);
+}
+
+int sqlite_finish(sqlite3_stmt *statement) {
+  int rc = sqlite3_step(statement);
+  sqlite3_finalize(statement);
+  return rc == SQLITE_DONE ? SQLITE_OK : rc;
+}
+
+int sqlite_finish_one(sqlite3 *db, sqlite3_stmt *statement) {
+  int rc = sqlite_finish(statement);
+  return rc == SQLITE_OK && sqlite3_changes(db) != 1 ? SQLITE_CONSTRAINT : rc;
+}
+
 const char *sqlite_text(sqlite3_stmt *statement, int column) {
   const char *text = (const char *)sqlite3_column_text(statement, column);
   return text ? text : "";

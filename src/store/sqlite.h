@@ -29,6 +29,16 @@ MUST_CHECK enum status sqlite_run(sqlite3 *db, const char *sql, struct error *er
 MUST_CHECK enum status sqlite_get_int(sqlite3 *db, const char *sql, int64_t fallback,
                                       int64_t *ret_value, struct error *err);
 
+/* Parameter `at` of a statement: a text that is borrowed until the next bind, NULL for NULL; and a
+ * number of which a negative one is our mark for "unknown", the table's is NULL. */
+void sqlite_bind_text(sqlite3_stmt *statement, int at, const char *text);
+void sqlite_bind_known(sqlite3_stmt *statement, int at, int64_t value);
+
+/* Runs a statement that gives no rows and finalizes it: SQLITE_OK or a result code. The second
+ * wants exactly one row to change, else it is SQLITE_CONSTRAINT. */
+int sqlite_finish(sqlite3_stmt *statement);
+int sqlite_finish_one(sqlite3 *db, sqlite3_stmt *statement);
+
 /* A column of the row that stands, "" for NULL; until the next step or reset. */
 const char *sqlite_text(sqlite3_stmt *statement, int column);
 

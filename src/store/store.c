@@ -104,11 +104,12 @@ void store_close(struct store *store) {
   free(store);
 }
 
-static enum status append(struct store *store, struct batch *batch, store_done_fn *done,
-                          void *ctx) {
+enum status store_queue(struct store *store, struct batch *batch, const struct audit_entry *audit,
+                        store_done_fn *done, void *ctx) {
   batch->done = done;
   batch->ctx = ctx;
-  enum status status = writer_append(store->writer, batch);
+  enum status status = batch_attach_audit(batch, audit);
+  if (!status) status = writer_append(store->writer, batch);
   if (status) batch_free(batch);
   return status;
 }
@@ -121,7 +122,7 @@ enum status store_append(struct store *store, const char *debate_id,
   struct batch *batch;
   enum status status = batch_make(debate_id, events, count, change, row, NULL, NULL, spending,
                                   spending_count, &batch);
-  return status ? status : append(store, batch, done, ctx);
+  return status ? status : store_queue(store, batch, NULL, done, ctx);
 }
 
 enum status store_append_start(struct store *store, const char *debate_id,
@@ -133,7 +134,7 @@ enum status store_append_start(struct store *store, const char *debate_id,
   struct batch *batch;
   enum status status = batch_make(debate_id, events, count, STORE_ROW_INSERT, row, key, origin,
                                   spending, spending_count, &batch);
-  return status ? status : append(store, batch, done, ctx);
+  return status ? status : store_queue(store, batch, NULL, done, ctx);
 }
 
 enum status store_check_writable(struct store *store, struct error *err) {

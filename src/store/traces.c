@@ -36,12 +36,7 @@ enum status store_drop_traces(struct store *store, const struct store_trace *tra
                               store_done_fn *done, void *ctx) {
   struct batch *batch;
   enum status status = batch_make_traces(traces, count, &batch);
-  if (status) return status;
-  batch->done = done;
-  batch->ctx = ctx;
-  status = writer_append(store->writer, batch);
-  if (status) batch_free(batch);
-  return status;
+  return status ? status : store_queue(store, batch, NULL, done, ctx);
 }
 
 void store_on_trace(struct store *store, store_wake_fn *wake, void *ctx) {

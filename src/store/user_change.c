@@ -6,29 +6,12 @@
 
 enum { EXPIRED_AT_ONCE = 8 };
 
-static void bind_text(sqlite3_stmt *s, int at, const char *text) {
-  sqlite3_bind_text(s, at, text, -1, SQLITE_STATIC);
-}
-
 /* NULL where the text is not to change, which coalesce() then leaves as it is. */
 static void bind_set(sqlite3_stmt *s, int at, bool set, const char *text) {
   if (set)
-    bind_text(s, at, text);
+    sqlite_bind_text(s, at, text);
   else
     sqlite3_bind_null(s, at);
-}
-
-static int finish(sqlite3_stmt *s) {
-  int rc = sqlite3_step(s);
-  sqlite3_finalize(s);
-  return rc == SQLITE_DONE ? SQLITE_OK : rc;
-}
-
-/* One row must change. */
-static int finish_one(sqlite3 *db, sqlite3_stmt *s) {
-  int rc = finish(s);
-  if (rc != SQLITE_OK) return rc;
-  return sqlite3_changes(db) == 1 ? SQLITE_OK : SQLITE_CONSTRAINT;
 }
 
 static int put_tenant(sqlite3 *db, const struct store_tenant *t) {
@@ -38,13 +21,13 @@ static int put_tenant(sqlite3 *db, const struct store_tenant *t) {
                               " updated_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)",
                               -1, &s, NULL);
   if (rc != SQLITE_OK) return rc;
-  bind_text(s, 1, t->id);
-  bind_text(s, 2, t->name);
-  bind_text(s, 3, t->slug);
-  bind_text(s, 4, t->plan);
-  bind_text(s, 5, t->owner_id);
+  sqlite_bind_text(s, 1, t->id);
+  sqlite_bind_text(s, 2, t->name);
+  sqlite_bind_text(s, 3, t->slug);
+  sqlite_bind_text(s, 4, t->plan);
+  sqlite_bind_text(s, 5, t->owner_id);
   sqlite3_bind_int64(s, 6, t->created_ms);
-  return finish(s);
+  return sqlite_finish(s);
 }
 
 static int put_user(sqlite3 *db, const struct user_change *c) {
@@ -59,17 +42,17 @@ static int put_user(sqlite3 *db, const struct user_change *c) {
                           " WHERE (SELECT count(*) FROM users) < ?10",
                           -1, &s, NULL);
   if (rc != SQLITE_OK) return rc;
-  bind_text(s, 1, u->id);
-  bind_text(s, 2, u->tenant_id);
-  bind_text(s, 3, u->email);
-  bind_text(s, 4, u->name);
-  bind_text(s, 5, u->password);
-  bind_text(s, 6, u->role);
+  sqlite_bind_text(s, 1, u->id);
+  sqlite_bind_text(s, 2, u->tenant_id);
+  sqlite_bind_text(s, 3, u->email);
+  sqlite_bind_text(s, 4, u->name);
+  sqlite_bind_text(s, 5, u->password);
+  sqlite_bind_text(s, 6, u->role);
   sqlite3_bind_int(s, 7, u->active);
   sqlite3_bind_int64(s, 8, u->token_version);
   sqlite3_bind_int64(s, 9, u->created_ms);
   sqlite3_bind_int64(s, 10, c->limit);
-  return finish_one(db, s);
+  return sqlite_finish_one(db, s);
 }
 
 static int end_sessions(sqlite3 *db, const char *user_id, const char *but_for) {
@@ -77,9 +60,9 @@ static int end_sessions(sqlite3 *db, const char *user_id, const char *but_for) {
   int rc =
       sqlite3_prepare_v2(db, "DELETE FROM sessions WHERE user_id = ?1 AND id <> ?2", -1, &s, NULL);
   if (rc != SQLITE_OK) return rc;
-  bind_text(s, 1, user_id);
-  bind_text(s, 2, but_for);
-  return finish(s);
+  sqlite_bind_text(s, 1, user_id);
+  sqlite_bind_text(s, 2, but_for);
+  return sqlite_finish(s);
 }
 
 static int change_user(sqlite3 *db, const struct user_change *c) {
@@ -93,7 +76,7 @@ static int change_user(sqlite3 *db, const struct user_change *c) {
       " WHERE id = ?1 AND password = coalesce(?9, password)",
       -1, &s, NULL);
   if (rc != SQLITE_OK) return rc;
-  bind_text(s, 1, u->id);
+  sqlite_bind_text(s, 1, u->id);
   bind_set(s, 2, c->set.name, u->name);
   bind_set(s, 3, c->set.email, u->email);
   bind_set(s, 4, c->set.password, u->password);
@@ -102,7 +85,7 @@ static int change_user(sqlite3 *db, const struct user_change *c) {
   sqlite3_bind_int(s, 7, c->end_tokens);
   sqlite3_bind_int64(s, 8, c->now_ms);
   bind_set(s, 9, *c->was_password != '\0', c->was_password);
-  rc = finish_one(db, s);
+  rc = sqlite_finish_one(db, s);
   if (rc == SQLITE_OK && c->end_tokens) rc = end_sessions(db, u->id, "");
   if (rc == SQLITE_OK && c->end_sessions) rc = end_sessions(db, u->id, c->session.id);
   if (rc == SQLITE_OK && c->set.active && !u->active)
@@ -120,11 +103,11 @@ static int trim_sessions(sqlite3 *db, const struct user_change *c) {
       " OR id IN (SELECT id FROM sessions WHERE expires_ms <= ?3 ORDER BY expires_ms LIMIT ?4)",
       -1, &s, NULL);
   if (rc != SQLITE_OK) return rc;
-  bind_text(s, 1, c->session.user_id);
+  sqlite_bind_text(s, 1, c->session.user_id);
   sqlite3_bind_int64(s, 2, c->limit);
   sqlite3_bind_int64(s, 3, c->session.created_ms);
   sqlite3_bind_int(s, 4, EXPIRED_AT_ONCE);
-  return finish(s);
+  return sqlite_finish(s);
 }
 
 /* Hashing takes its time: a password that was changed, or an account that was closed, meanwhile
@@ -136,11 +119,11 @@ static int note_login(sqlite3 *db, const struct user_change *c) {
                               " AND password = ?3 AND token_version = ?4",
                               -1, &s, NULL);
   if (rc != SQLITE_OK) return rc;
-  bind_text(s, 1, c->session.user_id);
+  sqlite_bind_text(s, 1, c->session.user_id);
   sqlite3_bind_int64(s, 2, c->session.created_ms);
-  bind_text(s, 3, c->user.password);
+  sqlite_bind_text(s, 3, c->user.password);
   sqlite3_bind_int64(s, 4, c->user.token_version);
-  return finish_one(db, s);
+  return sqlite_finish_one(db, s);
 }
 
 static int put_session(sqlite3 *db, const struct user_change *c) {
@@ -153,12 +136,12 @@ static int put_session(sqlite3 *db, const struct user_change *c) {
                           " expires_ms) VALUES (?1, ?2, ?3, ?4, ?4, ?5)",
                           -1, &s, NULL);
   if (rc != SQLITE_OK) return rc;
-  bind_text(s, 1, n->id);
-  bind_text(s, 2, n->user_id);
+  sqlite_bind_text(s, 1, n->id);
+  sqlite_bind_text(s, 2, n->user_id);
   sqlite3_bind_blob(s, 3, n->refresh_hash, STORE_HASH_SIZE, SQLITE_STATIC);
   sqlite3_bind_int64(s, 4, n->created_ms);
   sqlite3_bind_int64(s, 5, n->expires_ms);
-  rc = finish(s);
+  rc = sqlite_finish(s);
   return rc == SQLITE_OK ? trim_sessions(db, c) : rc;
 }
 
@@ -170,20 +153,20 @@ static int renew_session(sqlite3 *db, const struct user_change *c) {
                               " WHERE id = ?1 AND refresh_hash = ?2 AND expires_ms > ?4",
                               -1, &s, NULL);
   if (rc != SQLITE_OK) return rc;
-  bind_text(s, 1, n->id);
+  sqlite_bind_text(s, 1, n->id);
   sqlite3_bind_blob(s, 2, c->old_hash, STORE_HASH_SIZE, SQLITE_STATIC);
   sqlite3_bind_blob(s, 3, n->refresh_hash, STORE_HASH_SIZE, SQLITE_STATIC);
   sqlite3_bind_int64(s, 4, n->used_ms);
   sqlite3_bind_int64(s, 5, n->expires_ms);
-  return finish_one(db, s);
+  return sqlite_finish_one(db, s);
 }
 
 static int end_session(sqlite3 *db, const char *id) {
   sqlite3_stmt *s;
   int rc = sqlite3_prepare_v2(db, "DELETE FROM sessions WHERE id = ?1", -1, &s, NULL);
   if (rc != SQLITE_OK) return rc;
-  bind_text(s, 1, id);
-  return finish_one(db, s);
+  sqlite_bind_text(s, 1, id);
+  return sqlite_finish_one(db, s);
 }
 
 int user_change_write(sqlite3 *db, const struct user_change *change) {

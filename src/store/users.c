@@ -11,13 +11,7 @@ static enum status queue(struct store *store, const struct user_change *change,
                          const struct audit_entry *entry, store_done_fn *done, void *ctx) {
   struct batch *batch;
   enum status status = batch_make_user(change, &batch);
-  if (status) return status;
-  batch->done = done;
-  batch->ctx = ctx;
-  status = batch_attach_audit(batch, entry);
-  if (!status) status = writer_append(store->writer, batch);
-  if (status) batch_free(batch);
-  return status;
+  return status ? status : store_queue(store, batch, entry, done, ctx);
 }
 
 /* False when it does not fit. */
