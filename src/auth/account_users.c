@@ -1,5 +1,6 @@
 /* What changes of a user that is there. */
 #include "auth/accounts_state.h"
+#include "store/plans.h"
 
 #include <stdio.h>
 
@@ -109,6 +110,23 @@ enum account_answer accounts_set_role(struct accounts *a, const char *user_id, e
   JSON_LATER json_t *detail = json_pack("{s:s}", "role", role_name(role));
   const struct audit_act act = {AUDIT_ROLE, AUDIT_OK, *origin, user_id, detail};
   return change_user(a, &change, &act, err);
+}
+
+enum account_answer accounts_set_plan(struct accounts *a, const struct store_user *user,
+                                      const char *plan, const struct audit_origin *origin,
+                                      struct error *err) {
+  JSON_LATER json_t *detail = json_pack("{s:s}", "plan", plan);
+  const struct audit_act act = {AUDIT_PLAN, AUDIT_OK, *origin, user->tenant_id, detail};
+  struct audit_record record;
+  struct account_write w;
+  audit_record_make(&act, &record);
+  account_write_begin(&w);
+  enum status s =
+      account_write_end(&w, store_put_plan(a->store, user->tenant_id, plan, accounts_now_ms(a),
+                                           &record.entry, account_write_done, &w));
+  if (s == STATUS_INVALID) s = error_set(err, s, "plan", "no plan is called \"%.32s\"", plan);
+  if (s == STATUS_CONFLICT) s = error_set(err, STATUS_NOT_FOUND, NULL, "Tenant not found");
+  return s ? accounts_fail(s, err) : ACCOUNT_OK;
 }
 
 enum account_answer accounts_set_active(struct accounts *a, const char *user_id, bool active,

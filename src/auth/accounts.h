@@ -132,6 +132,11 @@ enum account_answer accounts_add_user(struct accounts *accounts, const struct ac
 enum account_answer accounts_set_role(struct accounts *accounts, const char *user_id,
                                       enum role role, const struct audit_origin *origin,
                                       struct error *err);
+/* The plan of the user's whole tenant, from its next debate on. STATUS_INVALID for one that is not
+ * in plan_table. */
+enum account_answer accounts_set_plan(struct accounts *accounts, const struct store_user *user,
+                                      const char *plan, const struct audit_origin *origin,
+                                      struct error *err);
 /* One that is disabled is logged out everywhere, at once. */
 enum account_answer accounts_set_active(struct accounts *accounts, const char *user_id, bool active,
                                         const struct audit_origin *origin, struct error *err);

@@ -37,8 +37,6 @@ enum audit_action {
   AUDIT_KEY_ROTATE,
   AUDIT_KEY_REVOKE,
   AUDIT_PLAN, /* a tenant's */
-  AUDIT_SHARE,
-  AUDIT_UNSHARE,
   AUDIT_DEBATE_DELETE,
   AUDIT_DEBATE_CANCEL, /* somebody else's */
   AUDIT_EXPORT,        /* of many debates, of usage, of this log */

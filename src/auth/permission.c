@@ -14,7 +14,6 @@ static const struct row {
     [PERMISSION_DEBATES_UPDATE] = {"debates:update", {0, 1, 1, 1}, 1},
     [PERMISSION_DEBATES_DELETE] = {"debates:delete", {0, 1, 1, 1}, 1},
     [PERMISSION_DEBATES_EXPORT] = {"debates:export", {0, 1, 1, 1}, 1},
-    [PERMISSION_DEBATES_SHARE] = {"debates:share", {0, 1, 1, 1}, 1},
     [PERMISSION_ACCOUNT_READ] = {"account:read", {0, 1, 1, 1}, 1},
     [PERMISSION_ACCOUNT_UPDATE] = {"account:update", {0, 1, 1, 1}, 0},
     [PERMISSION_APIKEYS_READ] = {"apikeys:read", {0, 1, 1, 1}, 1},
@@ -23,7 +22,6 @@ static const struct row {
     [PERMISSION_BILLING_READ] = {"billing:read", {0, 1, 1, 1}, 1},
     [PERMISSION_ADMIN_SYSTEM] = {"admin:system", {0, 0, 0, 1}, 1},
     [PERMISSION_ADMIN_DEBATES] = {"admin:debates", {0, 0, 0, 1}, 1},
-    [PERMISSION_ADMIN_USERS] = {"admin:users", {0, 0, 0, 1}, 0},
     [PERMISSION_ADMIN_AUDIT] = {"admin:audit", {0, 0, 0, 1}, 1},
 };
 

@@ -206,11 +206,12 @@ const struct command command_table[] = {
      .flags = incident_flags,
      .options = runbook_options},
     {.name = "user",
-     .usage = "user create | list | role | disable | enable | password [EMAIL] [flags]",
+     .usage = "user create | list | role | plan | disable | enable | password [EMAIL] [flags]",
      .summary = "accounts by hand: make one, give it a role, close it",
      .example = "aragora user create ann@example.org\n"
                 "aragora user create bob@example.org --role member --password-file bob.txt\n"
                 "aragora user role bob@example.org admin\n"
+                "aragora user plan ann@example.org starter\n"
                 "aragora user password ann@example.org\n"
                 "aragora user list --json | jq '.[] | select(.active)'",
      .run = cli_user,

@@ -192,6 +192,13 @@ static enum status set_role(struct user_job *job, struct error *err) {
   return show_after(job, s, err);
 }
 
+static enum status set_plan(struct user_job *job, struct error *err) {
+  struct store_user user;
+  enum status s = find(job, &user, err);
+  if (!s) s = status_of(accounts_set_plan(job->accounts, &user, job->word, &by_hand, err), err);
+  return show_after(job, s, err);
+}
+
 static enum status set_active(struct user_job *job, bool active, struct error *err) {
   struct store_user user;
   enum status s = find(job, &user, err);
@@ -224,6 +231,7 @@ static const struct action {
 } actions[] = {
     {"create", 1, create},   {"list", 0, list},     {"role", 2, set_role},
     {"disable", 1, disable}, {"enable", 1, enable}, {"password", 1, set_password},
+    {"plan", 2, set_plan},
 };
 
 static const struct action *find_action(const struct arguments *a) {
@@ -262,7 +270,7 @@ int cli_user(int argc, char **argv) {
     if (!action || arguments.count != action->arguments + 1) {
       code = arguments_wrong(self(),
                              "it takes create, password, enable or disable EMAIL, role EMAIL "
-                             "ROLE, or list");
+                             "ROLE, plan EMAIL PLAN, or list");
     } else {
       struct user_job job = {.values = &values,
                              .email = action->arguments > 0 ? arguments.positional[1] : NULL,

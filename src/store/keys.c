@@ -242,11 +242,12 @@ enum status store_use_key(struct store *store, const char *id, int64_t now_ms) {
 }
 
 enum status store_put_plan(struct store *store, const char *tenant_id, const char *plan,
-                           int64_t now_ms, store_done_fn *done, void *ctx) {
+                           int64_t now_ms, const struct audit_entry *entry, store_done_fn *done,
+                           void *ctx) {
   const struct key_change change = {
       .kind = KEY_PLAN, .key = {.tenant_id = tenant_id}, .plan = plan, .now_ms = now_ms};
   if (!plan_find(plan)) return STATUS_INVALID;
-  return queue(store, &change, NULL, done, ctx);
+  return queue(store, &change, entry, done, ctx);
 }
 
 uint64_t store_keys_generation(const struct store *store) {

@@ -5,10 +5,12 @@
 #include "base/plan.h"
 #include "store/store.h"
 
-/* Queues a tenant's plan, in the place of the one that it has. STATUS_INVALID for one that is not
- * in plan_table; else as store_append, `done` with STATUS_CONFLICT when there is no such tenant. */
+/* Queues a tenant's plan, in the place of the one that it has, with its row of the audit log.
+ * STATUS_INVALID for one that is not in plan_table; else as store_append, `done` with
+ * STATUS_CONFLICT when there is no such tenant. */
 MUST_CHECK enum status store_put_plan(struct store *store, const char *tenant_id, const char *plan,
-                                      int64_t now_ms, store_done_fn *done, void *ctx);
+                                      int64_t now_ms, const struct audit_entry *entry,
+                                      store_done_fn *done, void *ctx);
 
 /* --- reads, as those of store.h --- */
 

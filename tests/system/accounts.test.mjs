@@ -371,6 +371,11 @@ describe('the first admin', () => {
     const { json: in_ } = await login(server, 'root@example.org');
     assert.equal((await get(server, '/api/system/errors', bearer(in_.access_token))).status, 200);
     assert.deepEqual((await user('list')).map(({ email }) => email), ['root@example.org', 'bob@example.org']);
+    const limit = async () => (await get(server, '/api/billing/usage', bearer(bob.access_token))).json.debates_limit;
+    assert.equal(await limit(), 10);
+    await user('plan', 'bob@example.org', 'starter');
+    assert.equal(await limit(), 50);
+    await assert.rejects(user('plan', 'bob@example.org', 'golden'), /no plan is called "golden"/);
     const reset = await user('password', 'root@example.org');
     assert.equal((await login(server, 'root@example.org', reset.password)).status, 200);
     assert.equal((await user('disable', 'bob@example.org')).active, false);

@@ -166,7 +166,7 @@ static void an_organization_has_an_owner_who_is_no_admin(void **state) {
   assert_memory_equal(a.tenant.slug, "ann-sons-", 9);
   assert_int_equal(call_with(w, tokens.access, &who), CREDENTIAL_GOOD);
   assert_int_equal(who.role, ROLE_OWNER);
-  assert_false(permission_in(who.allowed, PERMISSION_ADMIN_USERS));
+  assert_false(permission_in(who.allowed, PERMISSION_ADMIN_SYSTEM));
   assert_string_not_equal(who.tenant_id, "local");
 }
 
