@@ -55,12 +55,9 @@ void cookie_fill_headers(const struct http_request *request, const char *value, 
 
 static bool is_listed(const char *list, const char *origin) {
   for (const char *at = list; at && *at;) {
-    at += strspn(at, " \t,");
     size_t len = strcspn(at, ",");
-    struct bytes item = {at, len};
-    while (item.len > 0 && strchr(" \t", item.ptr[item.len - 1])) item.len--;
-    if (bytes_equal(item, bytes_of(origin))) return true;
-    at += len;
+    if (bytes_equal(bytes_trimmed((struct bytes){at, len}), bytes_of(origin))) return true;
+    at += len + (at[len] == ',');
   }
   return false;
 }

@@ -12,11 +12,9 @@ enum status guard_init(struct guard *g, const char *allowed_origins, bool local_
   g->origins = calloc(GUARD_ORIGINS_MAX, sizeof *g->origins);
   if (!g->origins) return error_set(err, STATUS_NOMEM, NULL, "out of memory");
   while (*p) {
-    p += strspn(p, " \t,");
     size_t n = strcspn(p, ",");
-    struct bytes item = {p, n};
-    while (item.len > 0 && strchr(" \t", item.ptr[item.len - 1])) item.len--;
-    p += n;
+    struct bytes item = bytes_trimmed((struct bytes){p, n});
+    p += n + (p[n] == ',');
     if (item.len == 0) continue;
     if (bytes_equal(item, BYTES_LITERAL("*"))) {
       g->any_origin = true;
