@@ -20,6 +20,12 @@ void handle_debate_followups(struct http_request *request, void *app);
 void handle_debate_cancel(struct http_request *request, void *app);
 /* debate_events.c; pool */
 void handle_debate_events(struct http_request *request, void *app);
+/* admin_users.c */
+void handle_admin_users_list(struct http_request *request, void *app);
+void handle_admin_user_show(struct http_request *request, void *app);
+void handle_admin_user_change(struct http_request *request, void *app);
+void handle_admin_user_logout(struct http_request *request, void *app);
+void handle_admin_user_keys(struct http_request *request, void *app);
 /* auth_entry.c, auth_sessions.c, auth_me.c */
 void handle_auth_register(struct http_request *request, void *app);
 void handle_auth_setup(struct http_request *request, void *app);
@@ -73,6 +79,7 @@ void handle_key_create(struct http_request *request, void *app);
 void handle_key_show(struct http_request *request, void *app);
 void handle_key_edit(struct http_request *request, void *app);
 void handle_key_revoke(struct http_request *request, void *app);
+void handle_key_revoke_any(struct http_request *request, void *app);
 void handle_key_rotate(struct http_request *request, void *app);
 void handle_key_create_default(struct http_request *request, void *app);
 void handle_key_revoke_default(struct http_request *request, void *app);

@@ -43,6 +43,7 @@ struct change {
   char text[API_KEY_SIZE];      /* of a new key; "" = none */
   char id[API_KEY_PREFIX_SIZE]; /* the new key's, else the one that was changed */
   char tenant_id[IDENTITY_TEXT_SIZE], owner_id[IDENTITY_TEXT_SIZE]; /* whose it is */
+  struct principal who; /* on whose behalf; its texts are the request's */
 };
 
 static void change_free(struct change *c) {
@@ -191,8 +192,8 @@ static struct change *begin(struct http_request *request, struct api *api, enum 
   c->request = request;
   c->api = api;
   c->kind = kind;
-  struct principal who = api_principal(request);
-  own(c, who.tenant_id, who.owner_id);
+  c->who = api_principal(request);
+  own(c, c->who.tenant_id, c->who.owner_id);
   return c;
 }
 
@@ -238,20 +239,18 @@ static void take(void *ctx, const struct store_key *key) {
 
 /* The id of the path, of a key that the caller sees, and whose it is; "" when it answered that
  * there is none. */
-static void find(struct http_request *request, struct api *api, struct change *c) {
-  struct principal who = api_principal(request);
+static void find(struct change *c) {
   struct error err = {0};
-  enum status s =
-      store_get_key(api->parts.store, &who, http_request_param(request, "id"), take, c, &err);
-  if (s) reply_failure(request, s, &err, NULL);
+  enum status s = store_get_key(c->api->parts.store, &c->who, http_request_param(c->request, "id"),
+                                take, c, &err);
+  if (s) reply_failure(c->request, s, &err, NULL);
 }
 
 /* Who sees the key of another may end it, but not have one that acts as him, nor make his do more.
  */
-static bool may_change(const struct http_request *request, const struct change *c) {
-  struct principal who = api_principal(request);
+static bool may_change(const struct change *c) {
   if (c->kind == CHANGE_REVOKE) return true;
-  return strcmp(who.tenant_id, c->tenant_id) == 0 && strcmp(who.owner_id, c->owner_id) == 0;
+  return strcmp(c->who.tenant_id, c->tenant_id) == 0 && strcmp(c->who.owner_id, c->owner_id) == 0;
 }
 
 /* NULL when it answered. */
@@ -260,8 +259,8 @@ static struct change *begin_with(struct http_request *request, struct api *api,
   struct error err = {0};
   struct change *c = begin(request, api, kind);
   if (!c) return NULL;
-  find(request, api, c);
-  if (*c->id && may_change(request, c)) return c;
+  find(c);
+  if (*c->id && may_change(c)) return c;
   if (*c->id) {
     error_set(&err, STATUS_DENIED, NULL, "the key is another user's: it can only be revoked");
     reply_failure(request, STATUS_DENIED, &err, NULL);
@@ -388,16 +387,29 @@ void handle_key_edit(struct http_request *request, void *app) {
   if (s) give_up(c, s, NULL);
 }
 
-void handle_key_revoke(struct http_request *request, void *app) {
-  struct api *api = app;
+static void revoke_key(struct change *c) {
   struct audit_record record;
-  struct change *c = begin_with(request, api, CHANGE_REVOKE);
-  if (!c) return;
-  struct principal who = api_principal(request);
-  audit_trail_record(request, AUDIT_KEY_REVOKE, AUDIT_OK, c->id, NULL, &record);
-  enum status s = store_revoke_key(api->parts.store, &who, c->id, clock_wall_ms(&clock_system),
-                                   &record.entry, on_stored, c);
+  audit_trail_record(c->request, AUDIT_KEY_REVOKE, AUDIT_OK, c->id, NULL, &record);
+  enum status s = store_revoke_key(c->api->parts.store, &c->who, c->id,
+                                   clock_wall_ms(&clock_system), &record.entry, on_stored, c);
   if (s) give_up(c, s, NULL);
+}
+
+void handle_key_revoke(struct http_request *request, void *app) {
+  struct change *c = begin_with(request, app, CHANGE_REVOKE);
+  if (c) revoke_key(c);
+}
+
+/* An admin's: of whichever tenant. */
+void handle_key_revoke_any(struct http_request *request, void *app) {
+  struct change *c = begin(request, app, CHANGE_REVOKE);
+  if (!c) return;
+  c->who = PRINCIPAL_SYSTEM;
+  find(c);
+  if (*c->id)
+    revoke_key(c);
+  else
+    change_free(c);
 }
 
 void handle_key_revoke_default(struct http_request *request, void *app) {

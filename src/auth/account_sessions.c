@@ -112,20 +112,10 @@ enum account_answer accounts_logout_all(struct accounts *a, const struct identit
                                         const struct account_from *from, int64_t *ret_version,
                                         struct error *err) {
   struct store_user user = {0};
-  struct audit_record record;
-  const struct audit_act act = {AUDIT_LOGOUT_ALL, AUDIT_OK, origin_of(who, from), who->user_id,
-                                NULL};
-  const struct store_user_change change = {
-      .user_id = who->user_id, .active = -1, .end_tokens = true, .now_ms = accounts_now_ms(a)};
-  struct account_write w;
-  audit_record_make(&act, &record);
-  account_write_begin(&w);
-  enum status s = account_write_end(
-      &w, store_change_user(a->store, &change, &record.entry, account_write_done, &w));
-  if (!s) session_cache_forget_user(a->cache, who->user_id);
-  if (!s) auth_tell_revoked(a->parts.auth);
-  if (!s) s = store_get_user(a->store, who->user_id, &user, err);
-  if (s == STATUS_CONFLICT) s = error_set(err, STATUS_NOT_FOUND, NULL, "User not found");
+  const struct audit_origin origin = origin_of(who, from);
+  enum account_answer answer = accounts_end_sessions(a, who->user_id, &origin, err);
+  if (answer) return answer;
+  enum status s = store_get_user(a->store, who->user_id, &user, err);
   if (s) return accounts_fail(s, err);
   *ret_version = user.token_version;
   return ACCOUNT_OK;

@@ -9,6 +9,14 @@ static enum account_answer wrong_password(struct error *err) {
   return ACCOUNT_WRONG;
 }
 
+/* It is not there, unless an admin was to be kept. */
+static enum status why_not_changed(struct accounts *a, const struct store_user_change *change,
+                                   struct error *err) {
+  struct store_user user;
+  enum status s = store_get_user(a->store, change->user_id, &user, err);
+  return s ? s : error_set(err, STATUS_CONFLICT, NULL, "there would be no admin left");
+}
+
 /* One change with its row of the audit log; then the user is read anew, and streams are asked
  * whether they may go on. */
 static enum account_answer change_user(struct accounts *a, const struct store_user_change *change,
@@ -20,7 +28,7 @@ static enum account_answer change_user(struct accounts *a, const struct store_us
   enum status s = account_write_end(
       &w, store_change_user(a->store, change, &record.entry, account_write_done, &w));
   if (s == STATUS_CONFLICT && change->was_password) return wrong_password(err);
-  if (s == STATUS_CONFLICT) s = error_set(err, STATUS_NOT_FOUND, NULL, "User not found");
+  if (s == STATUS_CONFLICT) s = why_not_changed(a, change, err);
   if (s) return accounts_fail(s, err);
   if (a->cache) session_cache_forget_user(a->cache, change->user_id);
   if (a->parts.auth) auth_tell_revoked(a->parts.auth);
@@ -104,9 +112,13 @@ enum account_answer accounts_set_password(struct accounts *a, const char *user_i
 /* ---- by an admin ---- */
 
 enum account_answer accounts_set_role(struct accounts *a, const char *user_id, enum role role,
-                                      const struct audit_origin *origin, struct error *err) {
-  const struct store_user_change change = {
-      .user_id = user_id, .role = role_name(role), .active = -1, .now_ms = accounts_now_ms(a)};
+                                      bool last_too, const struct audit_origin *origin,
+                                      struct error *err) {
+  const struct store_user_change change = {.user_id = user_id,
+                                           .role = role_name(role),
+                                           .active = -1,
+                                           .keep_admin = !last_too,
+                                           .now_ms = accounts_now_ms(a)};
   JSON_LATER json_t *detail = json_pack("{s:s}", "role", role_name(role));
   const struct audit_act act = {AUDIT_ROLE, AUDIT_OK, *origin, user_id, detail};
   return change_user(a, &change, &act, err);
@@ -130,12 +142,22 @@ enum account_answer accounts_set_plan(struct accounts *a, const struct store_use
 }
 
 enum account_answer accounts_set_active(struct accounts *a, const char *user_id, bool active,
-                                        const struct audit_origin *origin, struct error *err) {
+                                        bool last_too, const struct audit_origin *origin,
+                                        struct error *err) {
   const struct store_user_change change = {.user_id = user_id,
                                            .active = active,
                                            .end_but_for = active ? NULL : "",
+                                           .keep_admin = !last_too,
                                            .now_ms = accounts_now_ms(a)};
   const struct audit_act act = {active ? AUDIT_USER_ENABLE : AUDIT_USER_DISABLE, AUDIT_OK, *origin,
                                 user_id, NULL};
+  return change_user(a, &change, &act, err);
+}
+
+enum account_answer accounts_end_sessions(struct accounts *a, const char *user_id,
+                                          const struct audit_origin *origin, struct error *err) {
+  const struct store_user_change change = {
+      .user_id = user_id, .active = -1, .end_tokens = true, .now_ms = accounts_now_ms(a)};
+  const struct audit_act act = {AUDIT_LOGOUT_ALL, AUDIT_OK, *origin, user_id, NULL};
   return change_user(a, &change, &act, err);
 }

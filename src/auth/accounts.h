@@ -128,10 +128,11 @@ enum account_answer accounts_get(struct accounts *accounts, const char *user_id,
 enum account_answer accounts_add_user(struct accounts *accounts, const struct account_form *form,
                                       enum role role, const struct audit_origin *origin,
                                       struct account *ret_account, struct error *err);
-/* Its role is another from its next call on; an admin keeps the tenant it has. */
+/* Its role is another from its next call on; an admin keeps the tenant it has. Here and below,
+ * without `last_too`, what would leave no active admin is refused: STATUS_CONFLICT. */
 enum account_answer accounts_set_role(struct accounts *accounts, const char *user_id,
-                                      enum role role, const struct audit_origin *origin,
-                                      struct error *err);
+                                      enum role role, bool last_too,
+                                      const struct audit_origin *origin, struct error *err);
 /* The plan of the user's whole tenant, from its next debate on. STATUS_INVALID for one that is not
  * in plan_table. */
 enum account_answer accounts_set_plan(struct accounts *accounts, const struct store_user *user,
@@ -139,7 +140,11 @@ enum account_answer accounts_set_plan(struct accounts *accounts, const struct st
                                       struct error *err);
 /* One that is disabled is logged out everywhere, at once. */
 enum account_answer accounts_set_active(struct accounts *accounts, const char *user_id, bool active,
-                                        const struct audit_origin *origin, struct error *err);
+                                        bool last_too, const struct audit_origin *origin,
+                                        struct error *err);
+/* Every session ends. */
+enum account_answer accounts_end_sessions(struct accounts *accounts, const char *user_id,
+                                          const struct audit_origin *origin, struct error *err);
 /* Every session ends. */
 enum account_answer accounts_set_password(struct accounts *accounts, const char *user_id,
                                           struct bytes password, const struct audit_origin *origin,

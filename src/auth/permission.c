@@ -23,6 +23,7 @@ static const struct row {
     [PERMISSION_ADMIN_SYSTEM] = {"admin:system", {0, 0, 0, 1}, 1},
     [PERMISSION_ADMIN_DEBATES] = {"admin:debates", {0, 0, 0, 1}, 1},
     [PERMISSION_ADMIN_AUDIT] = {"admin:audit", {0, 0, 0, 1}, 1},
+    [PERMISSION_ADMIN_USERS] = {"admin:users", {0, 0, 0, 1}, 0},
 };
 
 static const char *const roles[] = {

@@ -166,8 +166,11 @@ static enum status list(struct user_job *job, struct error *err) {
   job->list = json_array();
   do {
     job->more = false;
-    s = store_list_users(job->store, job->before_ms, job->before_id, LIST_AT_ONCE, take_user, job,
-                         err);
+    const struct store_user_query query = {.before_ms = job->before_ms,
+                                           .before_id = job->before_id,
+                                           .limit = LIST_AT_ONCE,
+                                           .active = -1};
+    s = store_list_users(job->store, &query, take_user, job, err);
   } while (!s && job->more);
   if (!s && !print_users(job)) s = STATUS_IO;
   json_decref(job->list);
@@ -188,7 +191,7 @@ static enum status set_role(struct user_job *job, struct error *err) {
     return error_set(err, STATUS_INVALID, NULL, "a role is member, owner or admin, not \"%.32s\"",
                      job->word);
   enum status s = find(job, &user, err);
-  if (!s) s = status_of(accounts_set_role(job->accounts, user.id, role, &by_hand, err), err);
+  if (!s) s = status_of(accounts_set_role(job->accounts, user.id, role, true, &by_hand, err), err);
   return show_after(job, s, err);
 }
 
@@ -202,7 +205,8 @@ static enum status set_plan(struct user_job *job, struct error *err) {
 static enum status set_active(struct user_job *job, bool active, struct error *err) {
   struct store_user user;
   enum status s = find(job, &user, err);
-  if (!s) s = status_of(accounts_set_active(job->accounts, user.id, active, &by_hand, err), err);
+  if (!s)
+    s = status_of(accounts_set_active(job->accounts, user.id, active, true, &by_hand, err), err);
   return show_after(job, s, err);
 }
 

@@ -73,7 +73,9 @@ static int change_user(sqlite3 *db, const struct user_change *c) {
       "UPDATE users SET name = coalesce(?2, name), email = coalesce(?3, email),"
       " password = coalesce(?4, password), role = coalesce(?5, role),"
       " active = coalesce(?6, active), token_version = token_version + ?7, updated_ms = ?8"
-      " WHERE id = ?1 AND password = coalesce(?9, password)",
+      " WHERE id = ?1 AND password = coalesce(?9, password)"
+      " AND (?10 = 0 OR role <> 'admin' OR NOT active OR EXISTS (SELECT 1 FROM users o"
+      " WHERE o.role = 'admin' AND o.active AND o.id <> ?1))",
       -1, &s, NULL);
   if (rc != SQLITE_OK) return rc;
   sqlite_bind_text(s, 1, u->id);
@@ -85,6 +87,8 @@ static int change_user(sqlite3 *db, const struct user_change *c) {
   sqlite3_bind_int(s, 7, c->end_tokens);
   sqlite3_bind_int64(s, 8, c->now_ms);
   bind_set(s, 9, *c->was_password != '\0', c->was_password);
+  bool ends_admin = (c->set.role && strcmp(u->role, "admin") != 0) || (c->set.active && !u->active);
+  sqlite3_bind_int(s, 10, c->keep_admin && ends_admin);
   rc = sqlite_finish_one(db, s);
   if (rc == SQLITE_OK && c->end_tokens) rc = end_sessions(db, u->id, "");
   if (rc == SQLITE_OK && c->end_sessions) rc = end_sessions(db, u->id, c->session.id);

@@ -23,6 +23,7 @@ struct user_change {
   char was_password[STORE_PASSWORD_SIZE]; /* USER_CHANGE: only while it is this; "" = whatever it is
                                            */
   bool end_tokens, end_sessions;          /* end_sessions: but for session.id */
+  bool keep_admin;                        /* USER_CHANGE: not what would leave no active admin */
   struct store_session session;           /* SESSION_RENEW: refresh_hash is the new one */
   uint8_t old_hash[STORE_HASH_SIZE];
   int64_t limit, now_ms;

@@ -39,6 +39,7 @@ enum status store_change_user(struct store *store, const struct store_user_chang
                                        .active = c->active >= 0},
                                .end_tokens = c->end_tokens,
                                .end_sessions = c->end_but_for != NULL,
+                               .keep_admin = c->keep_admin,
                                .now_ms = c->now_ms};
   struct store_user *u = &change.user;
   u->active = c->active > 0;
@@ -207,8 +208,18 @@ enum status store_count_users(struct store *store, int64_t now_ms,
   return status;
 }
 
-enum status store_list_users(struct store *store, int64_t before_ms, const char *before_id,
-                             size_t limit, store_user_fn *each, void *ctx, struct error *err) {
+static void bind_query(sqlite3_stmt *s, const struct store_user_query *q) {
+  bool newest = q->before_ms < 0;
+  sqlite3_bind_int64(s, 1, newest ? INT64_MAX : q->before_ms);
+  sqlite3_bind_text(s, 2, newest ? "" : q->before_id, -1, SQLITE_STATIC);
+  sqlite3_bind_int64(s, 3, (int64_t)q->limit);
+  sqlite3_bind_text(s, 4, q->email, -1, SQLITE_STATIC); /* NULL binds NULL */
+  sqlite3_bind_text(s, 5, q->role, -1, SQLITE_STATIC);
+  sqlite3_bind_int(s, 6, q->active);
+}
+
+enum status store_list_users(struct store *store, const struct store_user_query *query,
+                             store_user_fn *each, void *ctx, struct error *err) {
   struct reader *reader;
   sqlite3_stmt *s;
   enum status status = reader_take(store->readers, &reader, err);
@@ -216,13 +227,13 @@ enum status store_list_users(struct store *store, int64_t before_ms, const char 
   status = reader_prepare(reader, READER_USERS,
                           "SELECT " USER_COLUMNS
                           " FROM users WHERE (created_ms, id) < (?1, ?2)"
+                          " AND (?4 IS NULL OR instr(email, ?4)) AND (?5 IS NULL OR role = ?5)"
+                          " AND (?6 < 0 OR active = ?6)"
                           " ORDER BY created_ms DESC, id DESC LIMIT ?3",
                           &s, err);
   if (!status) {
     int rc;
-    sqlite3_bind_int64(s, 1, before_ms < 0 ? INT64_MAX : before_ms);
-    sqlite3_bind_text(s, 2, before_ms < 0 ? "" : before_id, -1, SQLITE_STATIC);
-    sqlite3_bind_int64(s, 3, (int64_t)limit);
+    bind_query(s, query);
     while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
       struct store_user user;
       user_from_row(s, &user);

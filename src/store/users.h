@@ -61,10 +61,11 @@ struct store_user_change {
   int active;
   bool end_tokens;         /* token_version goes up by one, and every session ends */
   const char *end_but_for; /* every session but this one ends ("" = all); NULL = none */
+  bool keep_admin;         /* nothing changes when it would leave no active admin */
   int64_t now_ms;
 };
-/* STATUS_CONFLICT when there is no such user, was_password is not its hash any more, or the address
- * is somebody else's. */
+/* STATUS_CONFLICT when there is no such user, was_password is not its hash any more, it is the last
+ * admin that is to be kept, or the address is somebody else's. */
 MUST_CHECK enum status store_change_user(struct store *store,
                                          const struct store_user_change *change,
                                          const struct audit_entry *entry, store_done_fn *done,
@@ -108,11 +109,18 @@ struct store_user_counts {
 MUST_CHECK enum status store_count_users(struct store *store, int64_t now_ms,
                                          struct store_user_counts *ret_counts, struct error *err);
 
-/* In the order of their age, the newest first: those before (before_ms, before_id), -1 = from the
- * newest. At most `limit`. `each` must not wait and must not use the store. */
+/* Which users, in the order of their age, the newest first. */
+struct store_user_query {
+  int64_t before_ms;     /* those before (before_ms, before_id); -1 = from the newest */
+  const char *before_id; /* NULL where before_ms is -1 */
+  size_t limit;
+  const char *email; /* a part of the address, in lower case; NULL = any, as the next */
+  const char *role;
+  int active; /* 0 or 1; -1 = both */
+};
+/* `each` must not wait and must not use the store. */
 typedef void store_user_fn(void *ctx, const struct store_user *user);
-MUST_CHECK enum status store_list_users(struct store *store, int64_t before_ms,
-                                        const char *before_id, size_t limit, store_user_fn *each,
-                                        void *ctx, struct error *err);
+MUST_CHECK enum status store_list_users(struct store *store, const struct store_user_query *query,
+                                        store_user_fn *each, void *ctx, struct error *err);
 
 #endif

@@ -298,17 +298,20 @@ static void a_token_is_worth_what_the_rows_say(void **state) {
   struct account a = sign_up(w, "ann@example.org", &ann);
   sign_up(w, "bob@example.org", &bob);
   const struct audit_origin admin = {"local", "cli", "", ""};
-  assert_int_equal(accounts_set_role(w->accounts, a.user.id, ROLE_ADMIN, &admin, &err), ACCOUNT_OK);
+  assert_int_equal(accounts_set_role(w->accounts, a.user.id, ROLE_ADMIN, true, &admin, &err),
+                   ACCOUNT_OK);
   assert_int_equal(call_with(w, ann.access, &who), CREDENTIAL_GOOD);
   assert_int_equal(who.role, ROLE_ADMIN);
-  assert_int_equal(accounts_set_active(w->accounts, a.user.id, false, &admin, &err), ACCOUNT_OK);
+  assert_int_equal(accounts_set_active(w->accounts, a.user.id, false, true, &admin, &err),
+                   ACCOUNT_OK);
   assert_false(is_let_in(w, ann.access));
   assert_true(is_let_in(w, bob.access));
   assert_int_equal(log_in(w, "ann@example.org", PASSWORD, &ann), ACCOUNT_DISABLED);
   assert_int_equal(log_in(w, "ann@example.org", "wrong password", &ann), ACCOUNT_WRONG);
-  assert_int_equal(accounts_set_active(w->accounts, a.user.id, true, &admin, &err), ACCOUNT_OK);
+  assert_int_equal(accounts_set_active(w->accounts, a.user.id, true, true, &admin, &err),
+                   ACCOUNT_OK);
   assert_int_equal(log_in(w, "ann@example.org", PASSWORD, &ann), ACCOUNT_OK);
-  assert_int_equal(accounts_set_role(w->accounts, "nobody", ROLE_ADMIN, &admin, &err),
+  assert_int_equal(accounts_set_role(w->accounts, "nobody", ROLE_ADMIN, true, &admin, &err),
                    ACCOUNT_FAILED);
   assert_int_equal(err.status, STATUS_NOT_FOUND);
 }
@@ -347,7 +350,7 @@ static void change_password(struct world *w) {
 
 static void disable(struct world *w) {
   struct error err;
-  assert_int_equal(accounts_set_active(w->accounts, w->user_id, false, &an_admin, &err),
+  assert_int_equal(accounts_set_active(w->accounts, w->user_id, false, true, &an_admin, &err),
                    ACCOUNT_OK);
 }
 
@@ -391,11 +394,11 @@ static void a_stream_does_not_outlive_its_role(void **state) {
   struct identity who, now;
   struct error err;
   struct account a = sign_up(w, "ann@example.org", &tokens);
-  assert_int_equal(accounts_set_role(w->accounts, a.user.id, ROLE_ADMIN, &an_admin, &err),
+  assert_int_equal(accounts_set_role(w->accounts, a.user.id, ROLE_ADMIN, true, &an_admin, &err),
                    ACCOUNT_OK);
   assert_int_equal(call_with(w, tokens.access, &who), CREDENTIAL_GOOD);
   assert_true(auth_stands(w->auth, &who));
-  assert_int_equal(accounts_set_role(w->accounts, a.user.id, ROLE_MEMBER, &an_admin, &err),
+  assert_int_equal(accounts_set_role(w->accounts, a.user.id, ROLE_MEMBER, true, &an_admin, &err),
                    ACCOUNT_OK);
   assert_int_equal(call_with(w, tokens.access, &now), CREDENTIAL_GOOD);
   assert_false(auth_stands(w->auth, &who));

@@ -49,7 +49,7 @@ static void test_anonymous_may_view_alone(void **state) {
 /* Whoever found a key cannot make more of it. */
 static void test_keys_make_no_keys(void **state) {
   static const enum permission never[] = {PERMISSION_APIKEYS_CREATE, PERMISSION_APIKEYS_DELETE,
-                                          PERMISSION_ACCOUNT_UPDATE};
+                                          PERMISSION_ACCOUNT_UPDATE, PERMISSION_ADMIN_USERS};
   for (size_t i = 0; i < sizeof never / sizeof *never; i++)
     assert_false(permission_in(permission_of_keys(), never[i]));
   assert_true(permission_in(permission_of_keys(), PERMISSION_DEBATES_CREATE));

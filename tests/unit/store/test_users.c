@@ -227,11 +227,62 @@ static void they_are_listed_page_by_page(void **state) {
   assert_int_equal(put_user(f, "one", "a@example.org", MANY), STATUS_OK);
   assert_int_equal(put_user(f, "two", "b@example.org", MANY), STATUS_OK);
   assert_int_equal(put_user(f, "zed", "c@example.org", MANY), STATUS_OK);
-  assert_int_equal(store_list_users(f->store, -1, NULL, 2, note_id, ids, NULL), STATUS_OK);
+  struct store_user_query query = {.before_ms = -1, .limit = 2, .active = -1};
+  assert_int_equal(store_list_users(f->store, &query, note_id, ids, NULL), STATUS_OK);
   assert_string_equal(ids, "zed two ");
   *ids = '\0';
-  assert_int_equal(store_list_users(f->store, 1000, "two", 2, note_id, ids, NULL), STATUS_OK);
+  query.before_ms = 1000;
+  query.before_id = "two";
+  assert_int_equal(store_list_users(f->store, &query, note_id, ids, NULL), STATUS_OK);
   assert_string_equal(ids, "one ");
+}
+
+static const char *listed(struct fixture *f, const struct store_user_query *query, char ids[64]) {
+  *ids = '\0';
+  assert_int_equal(store_list_users(f->store, query, note_id, ids, NULL), STATUS_OK);
+  return ids;
+}
+
+static void a_list_can_be_of_some(void **state) {
+  struct fixture *f = *state;
+  char ids[64];
+  assert_int_equal(put_user(f, "one", "a@example.org", MANY), STATUS_OK);
+  assert_int_equal(put_user(f, "two", "b_%@example.org", MANY), STATUS_OK);
+  struct store_user_change c = {.user_id = "one", .role = "admin", .active = -1, .now_ms = 2000};
+  assert_int_equal(change(f, &c), STATUS_OK);
+  c = (struct store_user_change){.user_id = "two", .active = 0, .now_ms = 2000};
+  assert_int_equal(change(f, &c), STATUS_OK);
+  struct store_user_query query = {.before_ms = -1, .limit = 9, .active = -1, .email = "_%"};
+  assert_string_equal(listed(f, &query, ids), "two ");
+  query.email = NULL;
+  query.role = "admin";
+  assert_string_equal(listed(f, &query, ids), "one ");
+  query.role = NULL;
+  query.active = 0;
+  assert_string_equal(listed(f, &query, ids), "two ");
+}
+
+static void the_last_admin_can_be_kept(void **state) {
+  struct fixture *f = *state;
+  assert_int_equal(put_user(f, "one", "a@example.org", MANY), STATUS_OK);
+  assert_int_equal(put_user(f, "two", "b@example.org", MANY), STATUS_OK);
+  struct store_user_change raise = {
+      .user_id = "one", .role = "admin", .active = -1, .keep_admin = true, .now_ms = 2000};
+  assert_int_equal(change(f, &raise), STATUS_OK);
+  assert_int_equal(change(f, &raise), STATUS_OK);
+  struct store_user_change lower = {
+      .user_id = "one", .role = "owner", .active = -1, .keep_admin = true, .now_ms = 2000};
+  struct store_user_change close = {
+      .user_id = "one", .active = 0, .keep_admin = true, .now_ms = 2000};
+  assert_int_equal(change(f, &lower), STATUS_CONFLICT);
+  assert_int_equal(change(f, &close), STATUS_CONFLICT);
+  raise.user_id = "two";
+  assert_int_equal(change(f, &raise), STATUS_OK);
+  assert_int_equal(change(f, &close), STATUS_OK);
+  lower.user_id = "two"; /* one is an admin, but closed */
+  assert_int_equal(change(f, &lower), STATUS_CONFLICT);
+  lower.keep_admin = false;
+  assert_int_equal(change(f, &lower), STATUS_OK);
 }
 
 int main(void) {
@@ -245,6 +296,8 @@ int main(void) {
       TEST(sessions_end),
       TEST(the_oldest_sessions_make_room),
       TEST(they_are_listed_page_by_page),
+      TEST(a_list_can_be_of_some),
+      TEST(the_last_admin_can_be_kept),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
