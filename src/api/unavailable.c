@@ -35,6 +35,7 @@ static const struct row {
     {NULL, "/api/org", "Organizations"},
     {NULL, "/api/organizations", "Organizations"},
     {NULL, "/api/pulse", "Trending topics"},
+    {"DELETE", "/api/replays/*", "Deleting a replay without its debate"},
     {NULL, "/api/tournaments", "Tournaments"},
     {NULL, "/api/verify", "Verification"},
 };

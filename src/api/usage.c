@@ -7,6 +7,7 @@
 #include "ops/csv.h"
 #include "store/plans.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -300,19 +301,39 @@ void handle_usage_export(struct http_request *request, void *app) {
 
 /* ---- GET /api/billing/plans ---- */
 
+/* 0 is "no limit" in the table. */
+static json_t *limit_or_null(int64_t limit) {
+  return json_int_or_null(limit ? limit : -1);
+}
+
+/* Only what a plan does here. */
+static json_t *plan_features(const struct plan *p) {
+  char text[64];
+  if (p->debates_per_month)
+    snprintf(text, sizeof text, "%" PRId64 " debates a month", p->debates_per_month);
+  else
+    snprintf(text, sizeof text, "Any number of debates");
+  return json_pack("[s, s, s]", text, "API keys", "Exports");
+}
+
+/* What nobody sells or counts (a year's price, calls and storage of a plan) is null. */
+static json_t *plan_body(const struct plan *p) {
+  json_t *limits =
+      json_pack("{s:o, s:o, s:o, s:n, s:n}", "debates_per_month",
+                limit_or_null(p->debates_per_month), "users_per_org", limit_or_null(p->users),
+                "team_members", limit_or_null(p->users), "api_calls_per_minute", "storage_gb");
+  double dollars = (double)p->price_monthly_cents / 100.0;
+  return json_pack("{s:s, s:s, s:s, s:o, s:o, s:I, s:f, s:f, s:n, s:s, s:o, s:o}", "id", p->id,
+                   "name", p->name, "tier", p->id, "debates_per_month",
+                   limit_or_null(p->debates_per_month), "users_per_org", limit_or_null(p->users),
+                   "price_monthly_cents", (json_int_t)p->price_monthly_cents, "price_monthly_usd",
+                   dollars, "price_monthly", dollars, "price_yearly", "currency", "USD", "features",
+                   plan_features(p), "limits", limits);
+}
+
 void handle_plans_list(struct http_request *request, void *app) {
   (void)app;
   json_t *plans = json_array();
-  for (const struct plan *p = plan_table; p->id; p++)
-    json_array_append_new(
-        plans,
-        json_pack("{s:s, s:s, s:o, s:o, s:I, s:f, s:{s:o, s:o}}", "id", p->id, "name", p->name,
-                  "debates_per_month",
-                  json_int_or_null(p->debates_per_month ? p->debates_per_month : -1),
-                  "users_per_org", json_int_or_null(p->users ? p->users : -1),
-                  "price_monthly_cents", (json_int_t)p->price_monthly_cents, "price_monthly_usd",
-                  (double)p->price_monthly_cents / 100.0, "limits", "debates_per_month",
-                  json_int_or_null(p->debates_per_month ? p->debates_per_month : -1),
-                  "users_per_org", json_int_or_null(p->users ? p->users : -1)));
+  for (const struct plan *p = plan_table; p->id; p++) json_array_append_new(plans, plan_body(p));
   reply_json(request, 200, json_pack("{s:o}", "plans", plans), NULL);
 }

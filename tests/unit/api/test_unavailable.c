@@ -39,6 +39,8 @@ static void a_star_is_one_segment(void **state) {
 static void a_row_may_be_for_one_method(void **state) {
   expect("PATCH", "/api/debates/d-1", "Changing a debate");
   expect("PUT", "/api/debates/d-1", NULL);
+  expect("DELETE", "/api/replays/d-1", "Deleting a replay without its debate");
+  expect("GET", "/api/replays/d-1", NULL);
 }
 
 int main(void) {
