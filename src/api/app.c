@@ -29,7 +29,7 @@ enum status api_create(const struct api_parts *parts, struct api **ret_api, stru
     api->checks = agent_checks_create(parts);
     api->start_keys = start_keys_create();
     api->live_callers = live_callers_create(parts->loop, parts->auth);
-    api->tickets = tickets_create();
+    api->tickets = tickets_create((size_t)parts->options->max_tickets);
     api->disks = disk_watch_create(parts->options, parts->pool);
   }
   if (api && auth_limits_create(parts->options, &api->auth_limits)) api->auth_limits = NULL;

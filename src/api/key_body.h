@@ -8,7 +8,7 @@
 #include "base/json.h"
 #include "store/keys.h"
 
-enum { KEY_NAME_MAX = 100, KEY_SCOPES_SIZE = 1024, KEY_LISTED_MAX = 200 };
+enum { KEY_NAME_MAX = 100, KEY_SCOPES_SIZE = 1024, KEY_LISTED_MAX = 1000 };
 
 /* What a body asks for. */
 struct key_form {

@@ -14,15 +14,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Keys of one user that work at once, and with those that were rotated; how long a default key
- * lives, as ever; for how long both keys of a rotation work. */
-enum {
-  KEYS_MAX = 50,
-  KEYS_WORK_MAX = 2 * KEYS_MAX,
-  DEFAULT_KEY_DAYS = 365,
-  OVERLAP_S = 86400,
-  OVERLAP_MAX_S = 30 * 86400
-};
+/* How long a default key lives, as ever; for how long both keys of a rotation work, unless the body
+ * or the option says less. */
+enum { DEFAULT_KEY_DAYS = 365, OVERLAP_S = 86400 };
 static const int64_t DAY_MS = 86400000;
 
 enum change_kind {
@@ -53,6 +47,15 @@ static void change_free(struct change *c) {
 
 /* ---- answers ---- */
 
+static size_t keys_max(const struct api *api) {
+  return (size_t)api->parts.options->max_keys;
+}
+
+/* With those that were rotated and work for a while yet. */
+static size_t keys_work_max(const struct api *api) {
+  return 2 * keys_max(api);
+}
+
 struct shown {
   json_t *object;
   int64_t now_ms;
@@ -78,13 +81,13 @@ static void refuse(struct change *c) {
   struct error err = {0};
   bool makes = c->kind == CHANGE_CREATE || c->kind == CHANGE_DEFAULT;
   if (c->status == STATUS_CONFLICT && makes)
-    error_set(&err, c->status, NULL, "%d keys work already, which is the limit: revoke one first",
-              KEYS_MAX);
+    error_set(&err, c->status, NULL, "%zu keys work already, which is the limit: revoke one first",
+              keys_max(c->api));
   else if (c->status == STATUS_CONFLICT && c->kind == CHANGE_ROTATE)
     error_set(&err, c->status, NULL,
-              "the key was revoked, has expired or was rotated before, or %d keys work already, "
+              "the key was revoked, has expired or was rotated before, or %zu keys work already, "
               "rotated ones among them: revoke one first",
-              KEYS_WORK_MAX);
+              keys_work_max(c->api));
   else if (c->status == STATUS_CONFLICT)
     error_set(&err, c->status, NULL, "the key was revoked, has expired or was rotated before");
   else
@@ -227,7 +230,8 @@ static void create(struct http_request *request, struct api *api, bool is_defaul
   if (is_default && !(form.fields & STORE_KEY_EXPIRY))
     form.key.expires_ms = now_ms + DEFAULT_KEY_DAYS * DAY_MS;
   audit_trail_record(request, AUDIT_KEY_CREATE, AUDIT_OK, c->id, NULL, &record);
-  s = store_put_key(api->parts.store, &form.key, KEYS_MAX, now_ms, &record.entry, on_stored, c);
+  s = store_put_key(api->parts.store, &form.key, keys_max(api), now_ms, &record.entry, on_stored,
+                    c);
   if (s) give_up(c, s, NULL);
 }
 
@@ -278,14 +282,16 @@ static void copy_key(void *ctx, const struct store_key *key) {
   form->key.scopes = form->scopes;
 }
 
-static enum status read_overlap(const json_t *body, int64_t *ret_s, struct error *err) {
+static enum status read_overlap(const json_t *body, int64_t max_s, int64_t *ret_s,
+                                struct error *err) {
   const json_t *value = json_object_get(body, "overlap_seconds");
-  *ret_s = value ? json_integer_value(value) : OVERLAP_S;
+  int64_t usual_s = OVERLAP_S < max_s ? OVERLAP_S : max_s;
+  *ret_s = value ? json_integer_value(value) : usual_s;
   if (body && !json_is_object(body))
     return error_set(err, STATUS_INVALID, "body", "body must be a JSON object");
-  if ((value && !json_is_integer(value)) || *ret_s < 0 || *ret_s > OVERLAP_MAX_S)
+  if ((value && !json_is_integer(value)) || *ret_s < 0 || *ret_s > max_s)
     return error_set(err, STATUS_INVALID, "overlap_seconds",
-                     "overlap_seconds must be a whole number of 0 to %d", OVERLAP_MAX_S);
+                     "overlap_seconds must be a whole number of 0 to %lld", (long long)max_s);
   return STATUS_OK;
 }
 
@@ -309,7 +315,7 @@ static enum status rotate(struct change *c, int64_t overlap_s, struct error *err
   audit_trail_record(c->request, AUDIT_KEY_ROTATE, AUDIT_OK, old, detail, &record);
   json_decref(detail);
   return store_rotate_key(c->api->parts.store, &who, old, &form.key, now_ms + overlap_s * 1000,
-                          KEYS_WORK_MAX, now_ms, &record.entry, on_stored, c);
+                          keys_work_max(c->api), now_ms, &record.entry, on_stored, c);
 }
 
 /* ---- the handlers; all on the pool ---- */
@@ -345,8 +351,8 @@ void handle_keys_list(struct http_request *request, void *app) {
   }
   size_t count = json_array_size(l.keys);
   reply_json(request, 200,
-             json_pack("{s:o, s:I, s:i}", "api_keys", l.keys, "count", (json_int_t)count, "limit",
-                       KEYS_MAX),
+             json_pack("{s:o, s:I, s:I}", "api_keys", l.keys, "count", (json_int_t)count, "limit",
+                       (json_int_t)keys_max(api)),
              NULL);
 }
 
@@ -430,7 +436,7 @@ void handle_key_rotate(struct http_request *request, void *app) {
   struct error err = {0};
   int64_t overlap_s = 0;
   if (!read_body(request, &body)) return;
-  enum status s = read_overlap(body, &overlap_s, &err);
+  enum status s = read_overlap(body, api->parts.options->max_key_overlap_s, &overlap_s, &err);
   if (s) {
     reply_failure(request, s, &err, NULL);
     return;

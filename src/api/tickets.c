@@ -16,13 +16,16 @@ struct ticket {
 /* All live equally long: those that were drawn first, which the table keeps in their order, expire
  * first. */
 struct tickets {
+  size_t max;
   pthread_mutex_t lock;
   struct ticket *table;
 };
 
-struct tickets *tickets_create(void) {
+struct tickets *tickets_create(size_t max) {
   struct tickets *tickets = calloc(1, sizeof *tickets);
-  if (tickets) pthread_mutex_init(&tickets->lock, NULL);
+  if (!tickets) return NULL;
+  tickets->max = max;
+  pthread_mutex_init(&tickets->lock, NULL);
   return tickets;
 }
 
@@ -48,7 +51,7 @@ void tickets_draw(struct tickets *tickets, const struct identity *identity, int6
   ticket->identity = *identity;
   pthread_mutex_lock(&tickets->lock);
   while (tickets->table &&
-         (tickets->table->expires_us <= now_us || HASH_COUNT(tickets->table) >= TICKETS_MAX))
+         (tickets->table->expires_us <= now_us || HASH_COUNT(tickets->table) >= tickets->max))
     drop(tickets, tickets->table);
   HASH_ADD(hh, tickets->table, hash, sizeof ticket->hash, ticket);
   pthread_mutex_unlock(&tickets->lock);

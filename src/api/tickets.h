@@ -8,11 +8,11 @@
 #include "auth/identity.h"
 #include "base/id.h"
 
-enum { TICKET_TTL_S = 30, TICKETS_MAX = 4096 };
+enum { TICKET_TTL_S = 30 };
 
 struct tickets;
 
-struct tickets *tickets_create(void); /* NULL when memory is short */
+struct tickets *tickets_create(size_t max); /* at once; NULL when memory is short */
 void tickets_destroy(struct tickets *tickets);
 
 /* For whoever drew it. The oldest makes room for it. `now_us`: monotonic. */

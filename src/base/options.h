@@ -32,8 +32,11 @@ struct options {
   char *registration;                     /* open, closed */
   char *admin_emails;                     /* who registers with one of these is an admin */
   int64_t max_users, max_sessions;        /* max_sessions: of one user */
-  int64_t password_memory_mib;            /* that one hash takes */
-  int64_t max_password_queue;             /* logins and the like that wait for a core */
+  int64_t max_keys; /* of one user; with those that a rotation still leaves, twice as many */
+  int64_t max_key_overlap_s;   /* both keys of a rotation work at most so long */
+  int64_t max_tickets;         /* of WebSockets, at once */
+  int64_t password_memory_mib; /* that one hash takes */
+  int64_t max_password_queue;  /* logins and the like that wait for a core */
   int64_t register_rate, login_rate, refresh_rate, password_rate; /* a minute, of one address */
   char *allowed_origins;                                          /* ARAGORA_ALLOWED_ORIGINS, "*" */
   char *env; /* ARAGORA_ENV: development, production */

@@ -31,7 +31,7 @@ const struct flag key_flags[] = {
     {"--requests-per-minute", 0, FLAG_COUNT, AT(rate), 1, 1000000, "N", "create: at most so many"},
     {"--usd-per-day", 0, FLAG_TEXT, AT(usd_text), 0, 0, "USD",
      "create: what its debates may cost in a day"},
-    {"--overlap", 0, FLAG_COUNT, AT(overlap_s), 1, 2592000, "SECONDS",
+    {"--overlap", 0, FLAG_COUNT, AT(overlap_s), 1, 31536000, "SECONDS",
      "rotate: how long the old key works yet; default a day"},
     {"--json", 0, FLAG_SWITCH, AT(json), 0, 0, NULL, "print one JSON object"},
     {"--no-color", 0, FLAG_SWITCH, AT(no_colour), 0, 0, NULL, "no colours [NO_COLOR]"},

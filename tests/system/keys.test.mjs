@@ -7,7 +7,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 
-import { call, connect, get, post } from './lib/client.mjs';
+import { call, connect, get, post, rawRequest } from './lib/client.mjs';
 import { BINARY, startServer, temporaryDirectory } from './lib/server.mjs';
 
 const TOKEN = 'open-sesame-0123456789';
@@ -217,6 +217,32 @@ describe('an API key', () => {
       assert.equal(json.field, field, JSON.stringify(body));
     }
     assert.equal((await get(server, '/api/auth/api-keys/ara_nonesuch', admin)).status, 404);
+  });
+});
+
+describe('the limits of the options', () => {
+  test('hold for keys, the overlap of a rotation, and tickets', async (t) => {
+    const own = await startServer(t, { env: { ARAGORA_API_TOKEN: TOKEN, ARAGORA_MAX_KEYS: '2', ARAGORA_MAX_KEY_OVERLAP: '60',
+      ARAGORA_MAX_TICKETS: '1' } });
+    const make = () => post(own, '/api/auth/api-keys', { name: 'one' }, admin);
+    const { json: { key_id: id } } = await make();
+    assert.equal((await make()).status, 201);
+    const third = await make();
+    assert.equal(third.status, 409);
+    assert.match(third.json.error, /^2 keys work already/);
+    assert.equal((await get(own, '/api/auth/api-keys', admin)).json.limit, 2);
+    const rotate = (body) => post(own, `/api/auth/api-keys/${id}/rotate`, body, admin);
+    const long = await rotate({ overlap_seconds: 61 });
+    assert.equal(long.status, 400);
+    assert.match(long.json.error, /0 to 60$/);
+    assert.equal((await rotate({})).status, 201, 'the usual overlap is a day, unless less is allowed');
+    const old = (await get(own, `/api/auth/api-keys/${id}`, admin)).json;
+    assert.ok(Date.parse(old.expires_at) - Date.now() <= 60_000, old.expires_at);
+    const draw = async () => (await post(own, '/api/ws/ticket', {}, admin)).json.ticket;
+    const upgrade = (ticket) => rawRequest(own, { path: `/ws?ticket=${ticket}`, headers: { Upgrade: 'websocket', Connection: 'Upgrade',
+      'Sec-WebSocket-Version': '13', 'Sec-WebSocket-Key': 'dGhlIHNhbXBsZSBub25jZQ==' } });
+    const [first] = [await draw(), await draw()];
+    assert.equal((await upgrade(first)).status, 401, 'the second one took its place');
   });
 });
 
