@@ -7,6 +7,7 @@
 #include "api/deleted.h"
 #include "api/dry_run.h"
 #include "api/handlers.h"
+#include "api/quota_reply.h"
 #include "api/reply.h"
 #include "api/start_keys.h"
 #include "api/state.h"
@@ -93,6 +94,8 @@ static void answer(struct creation *c, const struct creation_end *o, bool replay
   }
   if (o->other_request)
     answer_other_request(c->request);
+  else if (o->status == STATUS_QUOTA)
+    quota_reply(c->request, c->api, o->err, c->headers);
   else if (o->status)
     reply_failure(c->request, o->status, o->err, c->headers);
   else

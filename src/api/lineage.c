@@ -3,6 +3,7 @@
 #include "api/deleted.h"
 #include "api/handlers.h"
 #include "api/params.h"
+#include "api/quota_reply.h"
 #include "api/reply.h"
 #include "api/state.h"
 #include "debate/branch.h"
@@ -18,6 +19,7 @@ enum { FORKS_MAX = 1000 };
 
 struct descent { /* from the request to the answer */
   struct http_request *request;
+  struct api *api;
   char *parent_id;
   char *crux;       /* NULL = a fork */
   int branch_point; /* of a fork */
@@ -31,11 +33,12 @@ static void descent_free(struct descent *d) {
   free(d);
 }
 
-static struct descent *descent_make(struct http_request *request, const char *parent_id,
-                                    const char *crux) {
+static struct descent *descent_make(struct http_request *request, struct api *api,
+                                    const char *parent_id, const char *crux) {
   struct descent *d = calloc(1, sizeof *d);
   if (!d) return NULL;
   d->request = request;
+  d->api = api;
   d->parent_id = bytes_dup(bytes_of(parent_id));
   d->crux = crux ? bytes_dup(bytes_of(crux)) : NULL;
   if (d->parent_id && (!crux || d->crux)) return d;
@@ -62,7 +65,9 @@ static json_t *followup_body(const struct descent *d, const struct runner_starte
 static void on_started(void *ctx, enum status status, const struct error *err,
                        const struct runner_started *started) {
   struct descent *d = ctx;
-  if (status)
+  if (status == STATUS_QUOTA)
+    quota_reply(d->request, d->api, err, NULL);
+  else if (status)
     reply_failure(d->request, status, err, NULL);
   else
     reply_json(d->request, 200, d->crux ? followup_body(d, started) : fork_body(d, started), NULL);
@@ -146,7 +151,7 @@ static void start_fork(struct http_request *request, struct api *api, const char
   struct debate_config config = {0};
   struct drafts inherited = {0};
   struct principal who = api_principal(request);
-  struct descent *d = descent_make(request, id, NULL);
+  struct descent *d = descent_make(request, api, id, NULL);
   enum status s =
       d ? read_branch(api, &who, id, fork->branch_point, &config, &inherited, &err) : STATUS_NOMEM;
   if (!s && fork->context) s = bytes_replace(&config.context, bytes_of(fork->context));
@@ -278,7 +283,7 @@ void handle_debate_followup(struct http_request *request, void *app) {
     return;
   }
   s = read_followup(api, loaded.debate, body, &spec, &err);
-  struct descent *d = s ? NULL : descent_make(request, loaded.row.id, spec.task);
+  struct descent *d = s ? NULL : descent_make(request, api, loaded.row.id, spec.task);
   if (!s && !d) {
     debate_spec_done(&spec);
     s = STATUS_NOMEM;

@@ -1,7 +1,6 @@
 #include "api/reply.h"
 
 #include "api/gate.h"
-#include "base/json.h"
 #include "base/log.h"
 
 #include <stdio.h>
@@ -83,6 +82,12 @@ static json_t *failure_body(const struct http_request *request, const struct row
 
 void reply_failure(struct http_request *request, enum status status, const struct error *err,
                    const char *const *headers) {
+  reply_failure_with(request, status, err, headers, NULL);
+}
+
+void reply_failure_with(struct http_request *request, enum status status, const struct error *err,
+                        const char *const *headers, json_t *more) {
+  JSON_LATER json_t *extra = more;
   if (gate_hides(request, status)) {
     gate_refuse_anonymous(request);
     return;
@@ -104,5 +109,7 @@ void reply_failure(struct http_request *request, enum status status, const struc
     log_error("api", &context, "path=%s status=%s error=\"%s\"", http_request_path(request),
               status_name(status), err ? err->message : "");
   }
-  reply_json(request, row->http, failure_body(request, row, err), all);
+  json_t *body = failure_body(request, row, err);
+  if (body && extra) json_object_update_missing(body, extra);
+  reply_json(request, row->http, body, all);
 }

@@ -2,6 +2,7 @@
 #ifndef ARAGORA_API_REPLY_H
 #define ARAGORA_API_REPLY_H
 
+#include "base/json.h"
 #include "http/server.h"
 
 /* Takes the reference of `body`; NULL (memory was short) answers 503. Numbers are written as short
@@ -17,6 +18,10 @@ void reply_error(struct http_request *request, int status_code, const char *code
  * log, where they are noted with the request's id, and say only that an error occurred. */
 void reply_failure(struct http_request *request, enum status status, const struct error *err,
                    const char *const *headers);
+/* The same with the members of `more`, which is taken and may be NULL, beside those of every error.
+ */
+void reply_failure_with(struct http_request *request, enum status status, const struct error *err,
+                        const char *const *headers, json_t *more);
 
 /* The HTTP code of a status and, in *ret_code, its word. */
 int reply_status_code(enum status status, const char **ret_code);

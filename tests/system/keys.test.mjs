@@ -304,6 +304,11 @@ describe('a quota of ten debates', () => {
     assert.match(refused.json.error, /begins anew at \d{4}-\d\d-01T00:00:00.000Z/);
     assert.ok(Number(refused.headers.get('retry-after')) > 0);
     assert.equal((await get(server, '/api/debates?limit=100', key)).json.total, 10);
+    const { error, code, request_id: request, ...numbers } = (await post(server, '/api/debates', { task: 'One too many?' }, key)).json;
+    assert.ok(error && request && code === 'QUOTA_EXCEEDED');
+    const begun = new Date();
+    const next = new Date(Date.UTC(begun.getUTCFullYear(), begun.getUTCMonth() + 1, 1)).toISOString();
+    assert.deepEqual(numbers, { plan: 'free', limit: 10, used: 10, resets_at: next });
     const usage = (await get(server, '/api/billing/usage', key)).json;
     assert.equal(usage.debates_used, 10);
     assert.equal(usage.debates_limit, 10);
@@ -315,6 +320,7 @@ describe('a quota of ten debates', () => {
     for (const path of ['fork', 'followup']) {
       const { status, json } = await post(server, `/api/debates/${id}/${path}`, path === 'fork' ? { branch_point: 0 } : { crux: 'What then?' }, key);
       assert.equal(json.code, 'QUOTA_EXCEEDED', `${path} ${status} ${JSON.stringify(json)}`);
+      assert.deepEqual([json.plan, json.limit, json.used], ['free', 10, 10]);
     }
     const batch = await post(server, '/api/debates/batch', { items: [{ task: 'One more?' }] }, key);
     for (let i = 0; ; i++) {
