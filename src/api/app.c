@@ -3,6 +3,7 @@
 #include "api/agent_checks.h"
 #include "api/auth_limits.h"
 #include "api/disk_watch.h"
+#include "api/export_room.h"
 #include "api/gauges.h"
 #include "api/health.h"
 #include "api/live_callers.h"
@@ -30,11 +31,13 @@ enum status api_create(const struct api_parts *parts, struct api **ret_api, stru
     api->start_keys = start_keys_create();
     api->live_callers = live_callers_create(parts->loop, parts->auth);
     api->tickets = tickets_create((size_t)parts->options->max_tickets);
+    api->export_room = export_room_create((size_t)parts->options->max_exports);
     api->disks = disk_watch_create(parts->options, parts->pool);
   }
   if (api && auth_limits_create(parts->options, &api->auth_limits)) api->auth_limits = NULL;
   if (!api || !api->auth_limits || !api->alive || !api->health || !api->leaderboard ||
-      !api->checks || !api->start_keys || !api->disks || !api->live_callers || !api->tickets) {
+      !api->checks || !api->start_keys || !api->disks || !api->live_callers || !api->tickets ||
+      !api->export_room) {
     api_destroy(api);
     return error_set(err, STATUS_NOMEM, NULL, "out of memory");
   }
@@ -55,6 +58,7 @@ void api_destroy(struct api *api) {
   auth_limits_destroy(api->auth_limits);
   live_callers_destroy(api->live_callers);
   tickets_destroy(api->tickets);
+  export_room_destroy(api->export_room);
   disk_watch_destroy(api->disks);
   free(api);
 }

@@ -5,7 +5,7 @@
  * Who may ask sees all of it, of every tenant: a chain has no tenants, and its rows say what was
  * done and to what, not what anything says. */
 #include "api/audit_trail.h"
-#include "api/exports.h"
+#include "api/export_room.h"
 #include "api/handlers.h"
 #include "api/params.h"
 #include "api/reply.h"
@@ -89,6 +89,7 @@ void handle_audit_list(struct http_request *request, void *app) {
 
 struct audit_body {
   struct api *api;
+  size_t place; /* of the room for exports */
   struct audit_export export;
   char *words[WORDS]; /* that the export's query borrows */
   char request_id[64];
@@ -96,7 +97,7 @@ struct audit_body {
 
 static void body_free(void *ctx) {
   struct audit_body *b = ctx;
-  exports_leave(b->api);
+  export_room_leave(b->api->export_room, b->place);
   for (int i = 0; i < WORDS; i++) free(b->words[i]);
   free(b);
 }
@@ -127,16 +128,17 @@ static enum status keep_words(struct audit_body *b, struct audit_words *words, s
 
 static enum status body_make(struct api *api, const struct http_request *request,
                              struct audit_body **ret_body, struct error *err) {
-  enum status s = exports_admit(api, err);
+  size_t place = 0;
+  enum status s = export_room_enter(api->export_room, api_identity(request), &place, err);
   if (s) return s;
   struct audit_body *b = calloc(1, sizeof *b);
   if (!b) {
-    exports_leave(api);
+    export_room_leave(api->export_room, place);
     return error_set(err, STATUS_NOMEM, NULL, "out of memory");
   }
   struct audit_words words = words_of(request);
-  *b = (struct audit_body){.api = api,
-                           .export = {.store = api->parts.store, .who = PRINCIPAL_SYSTEM}};
+  *b = (struct audit_body){
+      .api = api, .place = place, .export = {.store = api->parts.store, .who = PRINCIPAL_SYSTEM}};
   snprintf(b->request_id, sizeof b->request_id, "%s", http_request_id(request));
   s = keep_words(b, &words, err);
   if (!s) s = audit_words_read(&words, &b->export.query, err);

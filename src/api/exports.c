@@ -3,9 +3,9 @@
  *
  * Both are sent while they are made (ops/export.h). What goes wrong before the first piece is an
  * answer; later it cuts the connection, as a file that ends cleanly would pass for a whole one. */
-#include "api/exports.h"
 #include "api/audit_trail.h"
 #include "api/deleted.h"
+#include "api/export_room.h"
 #include "api/handlers.h"
 #include "api/params.h"
 #include "api/reply.h"
@@ -20,7 +20,6 @@
 
 enum {
   PIECE_MAX = 1 << 30, /* the longest debate; a piece is of HTTP_PIECE_BYTES, and what is begun */
-  RETRY_AFTER_S = 5,
 };
 
 enum export_outcome { EXPORT_CUT, EXPORT_COMPLETE, EXPORT_FAILED };
@@ -31,7 +30,8 @@ struct body {
   struct principal who; /* the identity's */
   struct export *export;
   enum export_format format;
-  bool many; /* counts in api->exports */
+  bool many;    /* takes a place of the room for exports: */
+  size_t place; /* this one */
   enum export_outcome outcome;
   char request_id[64];
 };
@@ -41,7 +41,7 @@ static void body_close(void *ctx) {
   struct body *b = ctx;
   const char *labels[] = {export_format_name(b->format), outcomes[b->outcome]};
   export_close(b->export);
-  if (b->many) exports_leave(b->api);
+  if (b->many) export_room_leave(b->api->export_room, b->place);
   metric_add(METRIC_EXPORTS_ACTIVE, NULL, -1);
   metric_add(METRIC_EXPORTS, labels, 1);
   free(b);
@@ -194,20 +194,6 @@ void handle_debate_export(struct http_request *request, void *app) {
     send_body(request, body, options.id);
 }
 
-enum status exports_admit(struct api *api, struct error *err) {
-  int64_t limit = api->parts.options->max_exports;
-  if (atomic_fetch_add(&api->exports, 1) < limit) return STATUS_OK;
-  atomic_fetch_sub(&api->exports, 1);
-  error_set(err, STATUS_FULL, NULL, "%lld exports are under way, which is the limit: try later",
-            (long long)limit);
-  err->retry_after_s = RETRY_AFTER_S;
-  return STATUS_FULL;
-}
-
-void exports_leave(struct api *api) {
-  atomic_fetch_sub(&api->exports, 1);
-}
-
 /* It is the asking that counts: what goes out is known only once it has. */
 static void note_export(const struct http_request *request, const struct api *api,
                         const struct export_words *words) {
@@ -227,21 +213,23 @@ void handle_debates_export(struct http_request *request, void *app) {
   struct body *body = NULL;
   struct export_words words = words_of(request, http_request_query(request, "format"));
   struct export_options options = {.now_ms = clock_wall_ms(&clock_system)};
+  size_t place = 0;
   words.status = http_request_query(request, "status");
   words.since = http_request_query(request, "since");
   words.until = http_request_query(request, "until");
   words.limit = http_request_query(request, "limit");
   enum status s = export_query_read(&words, &options.query, &err);
-  if (!s) s = exports_admit(api, &err);
+  if (!s) s = export_room_enter(api->export_room, api_identity(request), &place, &err);
   if (!s) {
     s = body_create(api, request, &options, &body, &err);
-    if (s) exports_leave(api);
+    if (s) export_room_leave(api->export_room, place);
   }
   if (s || !body) {
     reply_failure(request, s, &err, NULL);
     return;
   }
   body->many = true;
+  body->place = place;
   note_export(request, api, &words);
   send_body(request, body, NULL);
 }

@@ -12,6 +12,7 @@
 struct agent_checks;
 struct auth_limits;
 struct disk_watch;
+struct export_room;
 struct health_page;
 struct memory_profile;
 struct leaderboard_page;
@@ -33,9 +34,9 @@ struct api {
   struct auth_limits *auth_limits;
   struct live_callers *live_callers;
   struct tickets *tickets;
+  struct export_room *export_room;
   struct memory_profile *memory_profile; /* with --profile-memory; else NULL */
   atomic_bool maintaining;               /* a task of maintenance is under way */
-  atomic_int exports;                    /* of many debates, under way */
   atomic_int scans;                      /* searches and analytics, under way */
 };
 

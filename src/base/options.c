@@ -204,6 +204,8 @@ const struct option option_table[] = {
             "seconds in which a request's head must come whole"),
     INT_ROW("--body-timeout", "ARAGORA_BODY_TIMEOUT", "120", body_timeout_s, 1, 3600,
             "seconds in which its body must"),
+    INT_ROW("--send-timeout", "ARAGORA_SEND_TIMEOUT", "30", send_timeout_s, 1, 3600,
+            "seconds in which the reader of an export must take something of it"),
     INT_ROW("--rate-limit-requests", "ARAGORA_RATE_LIMIT_REQUESTS", "100", rate_limit_requests, 0,
             1000000000, "API requests of one caller in a window; 0 = no limit"),
     INT_ROW("--rate-limit-window", "ARAGORA_RATE_LIMIT_WINDOW", "60", rate_limit_window_s, 1, 86400,

@@ -76,6 +76,7 @@ struct options {
   int64_t max_connections;   /* ARAGORA_MAX_CONNECTIONS: HTTP connections at once */
   int64_t head_timeout_s;    /* ARAGORA_HEAD_TIMEOUT: a request's head must be whole by then */
   int64_t body_timeout_s;    /* ARAGORA_BODY_TIMEOUT: and its body */
+  int64_t send_timeout_s; /* ARAGORA_SEND_TIMEOUT: of an export something must be taken by then */
   int64_t max_question_chars;
   int64_t max_context_bytes;   /* longest `context` of a debate */
   int64_t max_exports;         /* of many debates, at once */

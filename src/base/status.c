@@ -19,6 +19,7 @@ static const char *const status_names[] = {
     [STATUS_CANCELLED] = "CANCELLED",
     [STATUS_DENIED] = "DENIED",
     [STATUS_EXHAUSTED] = "EXHAUSTED",
+    [STATUS_LIMITED] = "LIMITED",
     [STATUS_QUOTA] = "QUOTA",
     [STATUS_UNAVAILABLE] = "UNAVAILABLE",
     [STATUS_INTERNAL] = "INTERNAL",

@@ -25,6 +25,7 @@ enum status {
   STATUS_CANCELLED,   /* somebody asked for it to stop */
   STATUS_DENIED,      /* not allowed */
   STATUS_EXHAUSTED,   /* a budget is used up; error.retry_after_s may say until when */
+  STATUS_LIMITED,     /* the caller has its part; error.retry_after_s says when to try again */
   STATUS_QUOTA,       /* a plan has none left; error.retry_after_s says until when */
   STATUS_UNAVAILABLE, /* shutting down, or a part that is needed does not answer */
   STATUS_INTERNAL,    /* a fault of ours */

@@ -193,6 +193,7 @@ static enum status open_http(struct server *s, struct error *err) {
       .unrouted = unavailable_answer,
       .gate = &api_gate,
       .head_timeout_s = (int)o->head_timeout_s,
+      .send_timeout_s = (int)o->send_timeout_s,
       .body_timeout_s = (int)o->body_timeout_s,
       .rate_limit_requests = o->rate_limit_requests,
       .rate_limit_window_s = o->rate_limit_window_s,

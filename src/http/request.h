@@ -52,6 +52,7 @@ struct http_request {
   bool on_ws_port;
   bool close;         /* the connection must not be used again */
   bool wants_upgrade; /* Upgrade: websocket and Connection: upgrade */
+  bool streams;       /* its body is made while it is sent, under a timeout of its own */
   bool rated;         /* counted against the limit: `rate` goes into the headers */
   struct caller_standing rate;
   struct address address;    /* the client's, the forwarded one behind a trusted proxy */

@@ -268,6 +268,9 @@ static void server_on_completed(void *cls, struct MHD_Connection *mhd, void **re
   *request_cls = NULL;
   struct http_connection *c = server_connection(mhd);
   if (c) connection_await_head(c, s->options.head_timeout_s);
+  if (r->streams && code == MHD_REQUEST_TERMINATED_COMPLETED_OK)
+    MHD_set_connection_option(mhd, MHD_CONNECTION_OPTION_TIMEOUT,
+                              (unsigned)CONNECTION_IDLE_TIMEOUT_S);
   server_unpark(r);
   if (atomic_load(&r->state) == REQUEST_ANSWERED) respond_drop(r);
   request_unref(r);
@@ -306,6 +309,7 @@ enum status http_server_create(struct loop *loop, struct pool *pool,
   s->pool = pool;
   s->options = *options;
   if (s->options.head_timeout_s <= 0) s->options.head_timeout_s = SERVER_HEAD_TIMEOUT_S;
+  if (s->options.send_timeout_s <= 0) s->options.send_timeout_s = CONNECTION_IDLE_TIMEOUT_S;
   if (s->options.body_timeout_s <= 0) s->options.body_timeout_s = SERVER_BODY_TIMEOUT_S;
   s->ws_ops = ws_ops;
   s->app = app;

@@ -65,6 +65,7 @@ struct http_options {
   size_t max_body_bytes;
   int head_timeout_s; /* a request's head must be whole by then, however it drips; 0 = 30 */
   int body_timeout_s; /* and then its body; 0 = 120 */
+  int send_timeout_s; /* see http_respond_stream; 0 = 60 */
   const char *allowed_origins; /* "*" or a comma list (CORS) */
   bool guard_local;            /* no credential is configured: Host must be localhost, 127.0.0.1 or
                                   [::1], an Origin must be loopback; else 403 */
@@ -175,8 +176,8 @@ struct http_producer {
       void *ctx); /* the last call: the body was sent, or the client is gone; HTTP thread */
 };
 /* Sends `first`, whose content is taken, then, unless it is the `last`, what the producer makes.
- * Owns the producer from here on. A client that takes nothing for a minute is cut. `headers` as for
- * http_respond. */
+ * Owns the producer from here on. A client that takes nothing for send_timeout_s is cut. `headers`
+ * as for http_respond. */
 void http_respond_stream(struct http_request *request, int status_code, const char *content_type,
                          const char *const *headers, struct buffer *first, bool last,
                          struct http_producer producer);

@@ -28,6 +28,7 @@ struct stream_sink {
   struct http_producer producer;
   struct buffer piece;
   size_t sent;  /* of the piece; HTTP thread */
+  bool timed;   /* the connection has the timeout of a body that is sent; HTTP thread */
   bool waiting; /* counted in server->bodies_waiting; HTTP thread */
 };
 
@@ -121,6 +122,10 @@ static ssize_t stream_wait(struct stream_sink *s) {
 static ssize_t stream_read(void *cls, uint64_t pos, char *buf, size_t max) {
   struct stream_sink *s = cls;
   stream_end_wait(s);
+  if (!s->timed)
+    MHD_set_connection_option(s->mhd, MHD_CONNECTION_OPTION_TIMEOUT,
+                              (unsigned)s->server->options.send_timeout_s);
+  s->timed = true;
   size_t left = s->piece.len - s->sent;
   if (left > 0) {
     size_t n = left < max ? left : max;
@@ -167,6 +172,7 @@ void http_respond_stream(struct http_request *request, int status_code, const ch
     respond_error(request, 503, "SERVICE_UNAVAILABLE", NULL, "Out of memory", NULL);
     return;
   }
+  request->streams = true;
   respond_send(request, status_code, response);
 }
 

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
 
-import { finished, get, startDebate } from './lib/client.mjs';
+import { finished, get, post, startDebate } from './lib/client.mjs';
 import { BINARY, Process, startServer, temporaryDirectory } from './lib/server.mjs';
 import { fillDatabase } from './lib/many_debates.mjs';
 
@@ -322,5 +322,67 @@ describe('exports of a hundred thousand debates', { timeout: 600_000 }, () => {
       for (;;) if ((await reader.read()).done) return;
     });
     assert.deepEqual(await server.exited, { code: 0, signal: null });
+  });
+});
+
+describe('slow readers of one tenant', { timeout: 300_000 }, () => {
+  const TOKEN = 'open-sesame-0123456789';
+  const holder = { Authorization: `Bearer ${TOKEN}` };
+  let server;
+  before(async () => {
+    const dir = temporaryDirectory(suite);
+    const first = await startServer(undefined, { dir });
+    const { id } = await startDebate(first, { task: 'The one that is copied?', agents: 'demo', mode: 'single' });
+    await finished(first, id);
+    await first.stop();
+    fillDatabase(join(dir, 'aragora_memory.db'), id, 10_000);
+    server = await startServer(suite, { dir, env: { ARAGORA_API_TOKEN: TOKEN, ARAGORA_MAX_EXPORTS: '4', ARAGORA_SEND_TIMEOUT: '3',
+      ARAGORA_REGISTER_RATE: '0' } });
+  });
+
+  test('hold half of the places, and none for longer than they may take nothing', async (t) => {
+    const { json } = await post(server, '/api/auth/register', { email: 'ann@example.org', password: 'ann has a long password' });
+    const ann = { Authorization: `Bearer ${json.access_token}` };
+    const sockets = [];
+    t.after(() => { for (const socket of sockets) socket.destroy(); });
+    for (let i = 0; i < 2; i++) {
+      const socket = tcpConnect(server.port, '127.0.0.1');
+      socket.on('error', () => {});
+      sockets.push(socket);
+      await once(socket, 'connect');
+      socket.pause();
+      socket.write(`GET /api/debates/export HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${TOKEN}\r\n\r\n`);
+    }
+    await until('two exports', async () => (await metric(server, 'aragora_exports_active')) === 2);
+    const begun = Date.now();
+    for (const path of ['/api/debates/export', '/api/system/audit/export']) {
+      const refused = await get(server, path, holder);
+      assert.equal(refused.status, 429, refused.text.slice(0, 200));
+      assert.equal(refused.json.code, 'RATE_LIMITED');
+      assert.ok(Number(refused.headers.get('retry-after')) > 0);
+    }
+    assert.equal((await get(server, '/api/debates/export', ann)).status, 200, 'the rest is for others');
+    await until('both to be cut', async () =>
+      (await metric(server, 'aragora_exports_total{format="json",outcome="cut"}')) === 2);
+    const took = Date.now() - begun;
+    t.diagnostic(`cut after ${took} ms`);
+    assert.ok(took > 1_500 && took < 15_000, `${took} ms`);
+    assert.equal((await get(server, '/api/debates/export?limit=1', holder)).status, 200);
+  });
+
+  // One that reads, however slowly, as long as it reads.
+  test('while one that takes something goes on', async () => {
+    const response = await fetch(`${server.url}/api/debates/export`, { headers: holder });
+    let bytes = 0;
+    let pauses = 0;
+    for await (const piece of response.body) {
+      bytes += piece.length;
+      // Far enough apart that the client has to read from its socket in between.
+      if (pauses < 3 && bytes > (1 + 8 * pauses) << 20) {
+        pauses++;
+        await new Promise((next) => setTimeout(next, 1500));
+      }
+    }
+    assert.equal(pauses, 3, `${bytes} bytes`);
   });
 });
