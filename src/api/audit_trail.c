@@ -48,7 +48,7 @@ void audit_trail_note(const struct http_request *request, const struct api *api,
 
 void audit_trail_refused(const struct http_request *request, const struct api *api,
                          enum audit_action action, const char *permission) {
-  struct bytes path = bytes_of(http_request_path(request));
+  struct bytes path = bytes_of(http_request_shown_path(request));
   if (path.len > PATH_MAX_BYTES) path.len = PATH_MAX_BYTES;
   audit_trail_note(
       request, api, action, AUDIT_REFUSED, permission,

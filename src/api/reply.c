@@ -107,7 +107,7 @@ void reply_failure_with(struct http_request *request, enum status status, const 
   all[count] = NULL;
   if (row->http >= 500 && status != STATUS_FULL && status != STATUS_UNAVAILABLE) {
     struct log_context context = {http_request_id(request), NULL};
-    log_error("api", &context, "path=%s status=%s error=\"%s\"", http_request_path(request),
+    log_error("api", &context, "path=%s status=%s error=\"%s\"", http_request_shown_path(request),
               status_name(status), err ? err->message : "");
   }
   json_t *body = failure_body(request, row, err);

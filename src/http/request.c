@@ -374,6 +374,17 @@ const char *http_request_path(const struct http_request *request) {
   return request->path;
 }
 
+/* Wherever it stands: a path that could not be read is as it came, its version and all. */
+bool request_is_secret(const struct http_request *r) {
+  const char *after = r->server->options.secret_after;
+  return after && strstr(r->path, after);
+}
+
+const char *http_request_shown_path(const struct http_request *request) {
+  if (!request_is_secret(request)) return request->path;
+  return request->route ? request->route->path : "(secret)";
+}
+
 const char *http_request_param(const struct http_request *request, const char *name) {
   const struct router_match *m = &request->match;
   for (size_t i = 0; i < m->param_count; i++) {

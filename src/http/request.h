@@ -91,6 +91,8 @@ void request_unref(struct http_request *r);
 void request_read_head(struct http_request *r, const char *method, const char *version);
 /* A copy of every header. False when memory is short. HTTP thread. */
 bool request_copy_headers(struct http_request *r);
+/* Its path holds a secret: secret_after of struct http_options. */
+bool request_is_secret(const struct http_request *r);
 void request_refuse(struct http_request *r, int status, const char *code, const char *message);
 
 #endif

@@ -30,6 +30,11 @@ static bool respond_is_replaced(const char *const *extra, const char *name) {
   return false;
 }
 
+static const char *const respond_secret[][2] = {
+    {"Referrer-Policy", "no-referrer"},
+    {"Cache-Control", "no-store"},
+};
+
 struct header_writer {
   struct MHD_Response *response;
   const char *const *extra;
@@ -54,6 +59,18 @@ static void respond_extra(struct header_writer *w) {
     name[n] = '\0';
     const char *value = colon + 1 + strspn(colon + 1, " ");
     w->ok = MHD_add_response_header(w->response, name, value) == MHD_YES && w->ok;
+  }
+}
+
+static void respond_policy(struct header_writer *w, bool secret) {
+  for (size_t i = 0; i < sizeof respond_security / sizeof *respond_security; i++) {
+    const char *name = respond_security[i][0];
+    if (!secret || strcmp(name, respond_secret[0][0]) != 0) {
+      respond_header(w, name, respond_security[i][1]);
+    }
+  }
+  for (size_t i = 0; secret && i < sizeof respond_secret / sizeof *respond_secret; i++) {
+    respond_header(w, respond_secret[i][0], respond_secret[i][1]);
   }
 }
 
@@ -87,9 +104,7 @@ bool respond_add_headers(const struct http_request *r, struct MHD_Response *resp
                          const char *content_type, const char *const *extra) {
   struct header_writer w = {response, extra, true};
   if (content_type) respond_header(&w, "Content-Type", content_type);
-  for (size_t i = 0; i < sizeof respond_security / sizeof *respond_security; i++) {
-    respond_header(&w, respond_security[i][0], respond_security[i][1]);
-  }
+  respond_policy(&w, request_is_secret(r));
   respond_header(&w, "X-API-Version", r->version == 1 ? "v1" : "v2");
   respond_cors(&w, r);
   respond_rate(&w, r);

@@ -152,8 +152,9 @@ static void request_account(const struct http_request *r) {
   struct log_context context = {r->id, NULL};
   struct log_quoted path;
   log_line(level, "http", &context, "%s method=%s path=%s status=%d duration_ms=%lld.%03lld",
-           r->ws_route ? "WebSocket" : "request", labels[0], log_quote(&path, r->path), r->status,
-           (long long)(us / 1000), (long long)(us % 1000));
+           r->ws_route ? "WebSocket" : "request", labels[0],
+           log_quote(&path, http_request_shown_path(r)), r->status, (long long)(us / 1000),
+           (long long)(us % 1000));
 }
 
 /* Sends what was answered. HTTP thread. */

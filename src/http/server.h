@@ -72,6 +72,9 @@ struct http_options {
   /* Asked on an HTTP thread where no row has the path and the method, before the 404 and the 405:
    * true when it answered; NULL = nobody. */
   bool (*unrouted)(struct http_request *request, void *app);
+  /* What follows this in a path ("/shared/") is a secret: no log has it, and no answer under it may
+   * be kept, or named to others as where somebody comes from; NULL = none is. */
+  const char *secret_after;
   const struct http_gate *gate; /* NULL = everybody may everything */
   int64_t rate_limit_requests;  /* to /api, of one caller in a window; 0 = no limit */
   int64_t rate_limit_window_s;
@@ -129,6 +132,8 @@ int http_server_ws_port(const struct http_server *server); /* 0 = none */
 const char *http_request_id(const struct http_request *request); /* X-Request-ID, made or echoed */
 const char *http_request_method(const struct http_request *request);
 const char *http_request_path(const struct http_request *request); /* decoded */
+/* The same as a log may have it: of one with a secret in it, what its route looks like. */
+const char *http_request_shown_path(const struct http_request *request);
 const char *http_request_param(const struct http_request *request, const char *name);
 const char *http_request_query(const struct http_request *request, const char *name); /* or NULL */
 const char *http_request_header(const struct http_request *request, const char *name);

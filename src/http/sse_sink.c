@@ -235,7 +235,9 @@ static void sse_enlist(struct sse_sink *s) {
 }
 
 void http_respond_events(struct http_request *request, struct frame_source source) {
-  static const char *const headers[] = {"Cache-Control: no-cache", "X-Accel-Buffering: no", NULL};
+  const char *cache =
+      request_is_secret(request) ? "Cache-Control: no-store" : "Cache-Control: no-cache";
+  const char *const headers[] = {cache, "X-Accel-Buffering: no", NULL};
   struct sse_sink *s = sse_create(request, source);
   struct MHD_Response *response = s ? MHD_create_response_from_callback(
                                           MHD_SIZE_UNKNOWN, SSE_BLOCK_BYTES, sse_read, s, sse_close)
