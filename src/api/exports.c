@@ -77,7 +77,6 @@ static enum status body_create(struct api *api, struct http_request *request,
   b->api = api;
   b->identity = *api_identity(request);
   b->who = identity_principal(&b->identity);
-  b->who.public_too = api_principal(request).public_too;
   b->format = options->query.format;
   snprintf(b->request_id, sizeof b->request_id, "%s", http_request_id(request));
   enum status s = export_open(api->parts.store, &b->who, options, &b->export, err);
@@ -173,7 +172,7 @@ static struct export_words words_of(const struct http_request *request, const ch
   return (struct export_words){.format = format, .table = http_request_query(request, "table")};
 }
 
-/* GET /api/debates/{id}/export/{format} */
+/* GET /api/debates/{id}/export/{format}, /api/shared/{token}/export/{format} */
 void handle_debate_export(struct http_request *request, void *app) {
   struct api *api = app;
   struct error err = {0};
@@ -182,7 +181,8 @@ void handle_debate_export(struct http_request *request, void *app) {
   const char *raw = http_request_query(request, "wrapped");
   struct export_words words = words_of(request, format);
   struct export_options options = {.now_ms = clock_wall_ms(&clock_system),
-                                   .wrapped = !raw || strcmp(raw, "false") != 0};
+                                   .wrapped = !raw || strcmp(raw, "false") != 0,
+                                   .stripped = api_identity(request)->kind == IDENTITY_LINK};
   enum status s = export_query_read(&words, &options.query, &err);
   if (!s) s = params_debate_id(request, &options.id, &err);
   if (!s) s = body_create(api, request, &options, &body, &err);

@@ -27,7 +27,7 @@ struct agent_count {
 struct history {
   struct api *api;
   struct identity identity;
-  struct principal who; /* the identity's, who views */
+  struct principal who; /* the identity's */
   char debate_id[ID_DEBATE_MAX + 1];
   struct agent_count counts[AGENTS_MAX];
   uint64_t counted;                      /* the counts stand for the events up to this seq */
@@ -143,7 +143,7 @@ enum status history_subscribe(struct api *api, const struct identity *who, const
   }
   h->api = api;
   h->identity = *who;
-  h->who = identity_viewer(&h->identity);
+  h->who = identity_principal(&h->identity);
   memcpy(h->debate_id, debate_id, len + 1);
   struct hub_subscription *subscription;
   enum status s =

@@ -14,7 +14,7 @@ struct session *session_create(struct api *api, const struct identity *who) {
   if (!s) return NULL;
   s->api = api;
   s->identity = *who;
-  s->who = identity_viewer(&s->identity);
+  s->who = identity_principal(&s->identity);
   atomic_init(&s->refs, 1);
   id_generate(s->client_id);
   return s;

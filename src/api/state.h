@@ -49,10 +49,7 @@ static inline const struct identity *api_identity(const struct http_request *req
 /* On whose behalf a request acts. Its texts live as long as the request: what goes on after the
  * answer keeps a copy of the identity. */
 static inline struct principal api_principal(const struct http_request *request) {
-  const char *permission = http_request_permission(request);
-  bool views = permission && strcmp(permission, "debates:view") == 0;
-  const struct identity *identity = api_identity(request);
-  return views ? identity_viewer(identity) : identity_principal(identity);
+  return identity_principal(api_identity(request));
 }
 
 /* The table as it is now. A handler takes it once. */

@@ -32,12 +32,6 @@ struct principal identity_principal(const struct identity *identity) {
   };
 }
 
-struct principal identity_viewer(const struct identity *identity) {
-  struct principal who = identity_principal(identity);
-  who.public_too = true;
-  return who;
-}
-
 enum status identity_set(char text[IDENTITY_TEXT_SIZE], const char *value) {
   size_t len = strlen(value);
   if (len >= IDENTITY_TEXT_SIZE) return STATUS_TOO_LARGE;

@@ -12,6 +12,7 @@ enum identity_kind {
   IDENTITY_API_TOKEN, /* ARAGORA_API_TOKEN, raw or signed with it: everything */
   IDENTITY_SESSION,   /* a user's access token (JWT) */
   IDENTITY_KEY,       /* a user's API key */
+  IDENTITY_LINK, /* a link to one debate, whose id is credential_id: its owner, for reading that */
 };
 
 enum { IDENTITY_TEXT_SIZE = 65 }; /* an id of 64 characters with its NUL */
@@ -34,8 +35,6 @@ extern const struct identity identity_local, identity_anonymous;
 
 /* On whose behalf whoever holds the identity acts. Its texts are the identity's. */
 struct principal identity_principal(const struct identity *identity);
-/* The same for reading what it names by its id: public debates of others too. */
-struct principal identity_viewer(const struct identity *identity);
 
 /* Fills a text of an identity, which must fit (STATUS_TOO_LARGE): a cut id would be another's. */
 MUST_CHECK enum status identity_set(char text[IDENTITY_TEXT_SIZE], const char *value);

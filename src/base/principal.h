@@ -15,10 +15,9 @@ struct principal {
   bool all_owners;       /* may see every owner's things within the tenant */
   bool system;           /* the process itself: resume, retention; sees every tenant */
   const char *key_id;    /* the API key it came by, on whose account it is booked; NULL = none */
-  bool public_too;       /* what is read by its id may be anybody's, once it is public */
 };
 
-#define PRINCIPAL_LOCAL  ((struct principal){"local", "local", true, false, NULL, false})
-#define PRINCIPAL_SYSTEM ((struct principal){"local", "local", true, true, NULL, false})
+#define PRINCIPAL_LOCAL  ((struct principal){"local", "local", true, false, NULL})
+#define PRINCIPAL_SYSTEM ((struct principal){"local", "local", true, true, NULL})
 
 #endif

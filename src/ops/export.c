@@ -216,6 +216,7 @@ static enum status append_alone(struct export *e, struct buffer *out, struct err
   char file[EXPORT_FILE_NAME_SIZE];
   enum status s = loaded_debate_read(e->store, e->who, e->options.id, &loaded, err);
   if (s) return s;
+  if (e->options.stripped) loaded_debate_strip(&loaded);
   const char *slug = loaded.row.slug;
   bool named = slug && id_valid(bytes_of(slug), ID_DEBATE_MAX);
   snprintf(e->name, sizeof e->name, "%s", named ? slug : loaded.row.id);

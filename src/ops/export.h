@@ -17,6 +17,7 @@ struct export_options {
   struct export_query query;
   const char *id; /* id or slug of the one debate; NULL = all that match */
   bool wrapped;   /* one debate as JSON: with format, filename, and the text once more as `data` */
+  bool stripped;  /* without what is the owner's alone: of one debate */
   int64_t now_ms; /* Unix time, shown as exported_at */
 };
 

@@ -2,6 +2,8 @@
 
 #include "ops/stored_event.h"
 
+#include <stdlib.h>
+
 struct folding {
   struct debate *debate;
   uint8_t head[32];
@@ -43,6 +45,11 @@ void loaded_debate_done(struct loaded_debate *loaded) {
   store_debate_done(&loaded->row);
   debate_destroy(loaded->debate);
   *loaded = (struct loaded_debate){0};
+}
+
+void loaded_debate_strip(struct loaded_debate *loaded) {
+  free(loaded->row.metadata);
+  loaded->row.metadata = NULL;
 }
 
 json_t *loaded_debate_view(const struct loaded_debate *loaded) {

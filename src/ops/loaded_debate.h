@@ -18,6 +18,9 @@ MUST_CHECK enum status loaded_debate_read(struct store *store, const struct prin
                                           struct error *err);
 void loaded_debate_done(struct loaded_debate *loaded);
 
+/* Takes out what is its owner's alone: the metadata that it was started with. */
+void loaded_debate_strip(struct loaded_debate *loaded);
+
 /* The debate object; NULL when memory is short. */
 json_t *loaded_debate_view(const struct loaded_debate *loaded);
 

@@ -21,7 +21,7 @@ struct spending_load {
 
 static void load_spending(void *ctx, const struct store_spending *spent) {
   struct spending_load *load = ctx;
-  const struct principal who = {spent->tenant_id, spent->owner_id, false, false, NULL, false};
+  const struct principal who = {spent->tenant_id, spent->owner_id, false, false, NULL};
   const struct ledger_amounts sum = {spent->tokens > 0 ? spent->tokens : 0,
                                      spent->usd_micro > 0 ? spent->usd_micro : 0};
   int64_t unpriced = spent->unpriced > 0 ? spent->unpriced : 0;

@@ -294,6 +294,25 @@ enum status batch_make_key(const struct key_change *change, struct batch **ret_b
   return STATUS_OK;
 }
 
+enum status batch_make_share(const struct share_change *change, struct batch **ret_batch) {
+  if (!change->debate_id || !*change->debate_id) return STATUS_INVALID;
+  size_t size = sizeof(struct batch) + sizeof *change + text_size(change->debate_id) +
+                text_size(change->who.tenant_id) + text_size(change->who.owner_id);
+  struct batch *batch = malloc(size);
+  if (!batch) return STATUS_NOMEM;
+  *batch = (struct batch){.size = size, .debate_id = ""};
+  struct share_change *copy = (struct share_change *)(batch + 1);
+  char *at = (char *)(copy + 1);
+  *copy = *change;
+  copy->debate_id = put_text(&at, change->debate_id);
+  copy->who.tenant_id = put_text(&at, change->who.tenant_id);
+  copy->who.owner_id = put_text(&at, change->who.owner_id);
+  copy->who.key_id = NULL;
+  batch->share = copy;
+  *ret_batch = batch;
+  return STATUS_OK;
+}
+
 void batch_free(struct batch *batch) {
   if (batch) free(batch->audit);
   free(batch);

@@ -10,6 +10,7 @@
 #include "store/deletion.h"
 #include "store/job_change.h"
 #include "store/key_change.h"
+#include "store/share_change.h"
 #include "store/store.h"
 #include "store/user_change.h"
 
@@ -29,6 +30,7 @@ struct batch {
   const struct deletion *deletion;     /* likewise */
   const struct job_change *job;        /* likewise */
   const struct key_change *key_change; /* likewise */
+  const struct share_change *share;    /* likewise */
   const struct store_trace *traces;    /* likewise, `count` of them */
   struct audit_pending *audit;         /* a row of the audit log that goes with it, or NULL */
   bool only_audit;                     /* and it is nothing else */
@@ -65,6 +67,9 @@ MUST_CHECK enum status batch_attach_audit(struct batch *batch, const struct audi
 MUST_CHECK enum status batch_make_user(const struct user_change *change, struct batch **ret_batch);
 /* STATUS_TOO_LARGE, STATUS_NOMEM. */
 MUST_CHECK enum status batch_make_key(const struct key_change *change, struct batch **ret_batch);
+/* STATUS_INVALID, STATUS_NOMEM. */
+MUST_CHECK enum status batch_make_share(const struct share_change *change,
+                                        struct batch **ret_batch);
 void batch_free(struct batch *batch);
 /* Whether both append to one log. What is no debate's belongs to nothing else. */
 bool batch_same_debate(const struct batch *one, const struct batch *other);

@@ -17,9 +17,9 @@ static const char *const commit_sql[COMMIT_STATEMENTS] = {
     [COMMIT_INSERT_DEBATE] =
         "INSERT INTO debates (id, slug, tenant_id, owner_id, status, outcome, consensus,"
         " created_ms, completed_ms, duration_ms, rounds_used, confidence_ppm, cost_usd_micro,"
-        " consensus_reached, degraded, demo, is_public, agents, task, metadata, key_id)"
+        " consensus_reached, degraded, demo, agents, task, metadata, key_id)"
         " VALUES (?2, ?3 || ?4 || ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18,"
-        " ?19, ?20, ?21, ?22, ?23, ?24) ON CONFLICT (slug) DO NOTHING",
+        " ?19, ?21, ?22, ?23, ?24) ON CONFLICT (slug) DO NOTHING",
     [COMMIT_UPDATE_DEBATE] =
         "UPDATE debates SET status = ?8, outcome = ?9, completed_ms = ?12, duration_ms = ?13,"
         " rounds_used = ?14, confidence_ppm = ?15, cost_usd_micro = ?16, consensus_reached = ?17,"
@@ -144,7 +144,6 @@ static int insert_debate(struct commit *commit, const struct batch *batch, int64
   sqlite_bind_text(s, 10, row->consensus);
   sqlite3_bind_int64(s, 11, row->created_ms);
   sqlite3_bind_int(s, 19, row->demo);
-  sqlite3_bind_int(s, 20, row->is_public);
   sqlite_bind_text(s, 21, row->agents ? row->agents : "[]");
   sqlite_bind_text(s, 22, row->task);
   sqlite_bind_text(s, 23, row->metadata);
@@ -378,6 +377,7 @@ static int write_change(struct commit *commit, struct batch *batch) {
   if (batch->job) return job_change_write(commit->db, batch->job);
   if (batch->user) return user_change_write(commit->db, batch->user);
   if (batch->key_change) return key_change_write(commit->db, batch->key_change);
+  if (batch->share) return share_change_write(commit->db, batch->share);
   int rc = check_quota(commit, batch);
   if (rc != SQLITE_OK || batch->result != STATUS_OK) return rc;
   struct known_debate unkept = {0}, *debate = known_place(&commit->known, batch->debate_id);

@@ -25,7 +25,7 @@ static void get_numbers(sqlite3_stmt *row, struct store_debate *d) {
   d->consensus_reached = sqlite3_column_int(row, 16);
   d->degraded = sqlite3_column_int(row, 17);
   d->demo = sqlite3_column_int(row, 18);
-  d->is_public = sqlite3_column_int(row, 19);
+  d->is_public = sqlite3_column_int64(row, 19) > clock_wall_ms(&clock_system);
   d->last_seq = (uint64_t)sqlite3_column_int64(row, 20);
 }
 
@@ -91,7 +91,7 @@ static enum status look_up(struct reader *reader, int slot, const char *sql,
   sqlite3_stmt *s;
   enum status status = reader_prepare(reader, slot, sql, &s, err);
   if (status) return status;
-  principal_bind_viewer(s, who);
+  principal_bind(s, who);
   sqlite3_bind_text(s, 4, name, -1, SQLITE_STATIC);
   int rc = sqlite3_step(s);
   if (rc == SQLITE_ROW)
@@ -112,12 +112,12 @@ enum status store_get_debate(struct store *store, const struct principal *who,
   if (status) return status;
   status = look_up(reader, READER_GET_BY_ID,
                    "SELECT " DEBATE_COLUMNS("metadata", DEBATE_LAST_SEQ) " FROM debates"
-                   " WHERE id = ?4 AND " VIEWABLE_BY_PRINCIPAL,
+                   " WHERE id = ?4 AND " VISIBLE_TO_PRINCIPAL,
                    who, id_or_slug, ret_debate, err);
   if (status == STATUS_NOT_FOUND)
     status = look_up(reader, READER_GET_BY_SLUG,
                      "SELECT " DEBATE_COLUMNS("metadata", DEBATE_LAST_SEQ) " FROM debates"
-                     " WHERE slug = ?4 AND " VIEWABLE_BY_PRINCIPAL,
+                     " WHERE slug = ?4 AND " VISIBLE_TO_PRINCIPAL,
                      who, id_or_slug, ret_debate, err);
   reader_give(store->readers, reader);
   return status;
@@ -137,11 +137,7 @@ enum status store_unfinished(struct store *store, store_id_fn *each, void *ctx, 
     int rc;
     while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
       struct principal owner = {(const char *)sqlite3_column_text(s, 1),
-                                (const char *)sqlite3_column_text(s, 2),
-                                false,
-                                false,
-                                NULL,
-                                false};
+                                (const char *)sqlite3_column_text(s, 2), false, false, NULL};
       each(ctx, (const char *)sqlite3_column_text(s, 0), &owner);
     }
     if (rc != SQLITE_DONE) status = sqlite_error(reader->db, rc, err);

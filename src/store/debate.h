@@ -11,7 +11,10 @@
   "id, tenant_id, owner_id, slug, task, agents, " metadata                               \
   ", status, outcome, consensus,"                                                        \
   " created_ms, completed_ms, duration_ms, rounds_used, confidence_ppm, cost_usd_micro," \
-  " consensus_reached, degraded, demo, is_public, " last_seq ", key_id"
+  " consensus_reached, degraded, demo, " DEBATE_PUBLIC_UNTIL ", " last_seq ", key_id"
+/* When its link expires, far off for one that does not; NULL without a link. */
+#define DEBATE_PUBLIC_UNTIL \
+  "(SELECT coalesce(expires_ms, 9223372036854775807) FROM shares WHERE debate_id = id)"
 #define DEBATE_LAST_SEQ "coalesce((SELECT max(seq) FROM events WHERE debate = num), 0)"
 
 /* STATUS_NOMEM; the result is the caller's. */

@@ -16,6 +16,7 @@ static const char *const steps[] = {
     "DELETE FROM events WHERE debate = (SELECT num FROM debates WHERE id = ?4)",
     "DELETE FROM debates WHERE id = ?4",
     "DELETE FROM lineage WHERE debate_id = ?4",
+    "DELETE FROM shares WHERE debate_id = ?4",
     /* The digest of the request could confirm a guess at its words. The key itself stays as long as
      * it counts: who repeats the request must not start a debate anew. */
     "UPDATE idempotency_keys SET digest = x'' WHERE debate_id = ?4",

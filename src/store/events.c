@@ -34,9 +34,9 @@ static enum status find(struct reader *reader, const struct principal *who, cons
   sqlite3_stmt *s;
   enum status status =
       reader_prepare(reader, READER_FIND,
-                     "SELECT num FROM debates WHERE id = ?4 AND " VIEWABLE_BY_PRINCIPAL, &s, err);
+                     "SELECT num FROM debates WHERE id = ?4 AND " VISIBLE_TO_PRINCIPAL, &s, err);
   if (status) return status;
-  principal_bind_viewer(s, who);
+  principal_bind(s, who);
   sqlite3_bind_text(s, 4, debate_id, -1, SQLITE_STATIC);
   int rc = sqlite3_step(s);
   if (rc == SQLITE_ROW)

@@ -34,9 +34,6 @@ static inline enum scope scope_of(const struct principal *who) {
 /* Binds ?1 tenant, ?2 owner, ?3 scope for the condition below. */
 void principal_bind(sqlite3_stmt *statement, const struct principal *who);
 #define VISIBLE_TO_PRINCIPAL "(?3 = 2 OR (tenant_id = ?1 AND (?3 = 1 OR owner_id = ?2)))"
-/* The same for one debate that is named by its id: ?5 as principal_bind_viewer binds it. */
-void principal_bind_viewer(sqlite3_stmt *statement, const struct principal *who);
-#define VIEWABLE_BY_PRINCIPAL "(" VISIBLE_TO_PRINCIPAL " OR (?5 = 1 AND is_public = 1))"
 
 /* The same condition for one scope, by which an index can be used. */
 const char *scope_condition(enum scope scope);

@@ -42,8 +42,7 @@ static int put_items(sqlite3 *db, const struct job_change *c) {
 }
 
 static int cancel_job(sqlite3 *db, const struct job_change *c) {
-  const struct principal who = {
-      c->job.tenant_id, c->job.owner_id, c->all_owners, c->system, NULL, false};
+  const struct principal who = {c->job.tenant_id, c->job.owner_id, c->all_owners, c->system, NULL};
   sqlite3_stmt *s;
   int rc = sqlite3_prepare_v2(db,
                               "UPDATE batches SET cancelled_ms = ?5 WHERE id = ?4"

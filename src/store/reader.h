@@ -51,6 +51,8 @@ enum reader_statement {
   READER_USER_COUNTS,
   READER_TENANT,
   READER_SESSION,
+  READER_SHARE,
+  READER_SHARE_BY_HASH,
   /* of the ratings' database */
   READER_RATED_THROUGH,
   READER_STANDINGS,

@@ -193,11 +193,6 @@ const char *scope_condition(enum scope scope) {
   }
 }
 
-void principal_bind_viewer(sqlite3_stmt *statement, const struct principal *who) {
-  principal_bind(statement, who);
-  sqlite3_bind_int(statement, 5, who->public_too);
-}
-
 static enum status ping(struct reader_pool *pool, struct error *err) {
   struct reader *reader;
   sqlite3_stmt *s;

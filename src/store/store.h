@@ -78,7 +78,7 @@ struct store_debate {
   bool consensus_reached;
   bool degraded;
   bool demo;
-  bool is_public;
+  bool is_public; /* read only: it has a link that works (store/shares.h) */
   uint64_t last_seq;
 };
 void store_debate_done(struct store_debate *debate); /* frees the texts */

@@ -96,11 +96,7 @@ enum status store_expired(struct store *store, const char *status_name, bool dem
     sqlite3_bind_int64(s, 4, (int64_t)limit);
     while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
       struct principal owner = {(const char *)sqlite3_column_text(s, 1),
-                                (const char *)sqlite3_column_text(s, 2),
-                                false,
-                                false,
-                                NULL,
-                                false};
+                                (const char *)sqlite3_column_text(s, 2), false, false, NULL};
       each(ctx, (const char *)sqlite3_column_text(s, 0), &owner);
     }
     if (rc != SQLITE_DONE) status = sqlite_error(reader->db, rc, err);

@@ -239,7 +239,7 @@ static void finish(struct writer *w, struct batch *first) {
 
 /* Nobody was promised it: what it would begin or undo is as it was. */
 static bool is_unpromised(const struct batch *b) {
-  return b->change == STORE_ROW_INSERT || b->deletion || b->job || b->user ||
+  return b->change == STORE_ROW_INSERT || b->deletion || b->job || b->user || b->share ||
          (b->key_change && b->key_change->kind != KEY_USE);
 }
 

@@ -12,9 +12,9 @@
 
 #include <cmocka.h>
 
-static const struct principal local = {"local", "local", true, false, NULL, false};
-static const struct principal other = {"local", "bob", false, false, NULL, false};
-static const struct principal elsewhere = {"acme", "local", false, false, NULL, false};
+static const struct principal local = {"local", "local", true, false, NULL};
+static const struct principal other = {"local", "bob", false, false, NULL};
+static const struct principal elsewhere = {"acme", "local", false, false, NULL};
 
 static void those_behind_the_first_wait(void **state) {
   (void)state;

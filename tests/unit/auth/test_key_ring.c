@@ -111,14 +111,14 @@ static void put(struct world *w, struct made *m) {
 }
 
 static void revoke(struct world *w, const struct made *m) {
-  const struct principal who = {m->key.tenant_id, m->key.owner_id, false, false, NULL, false};
+  const struct principal who = {m->key.tenant_id, m->key.owner_id, false, false, NULL};
   struct answers a;
   answers_init(&a);
   wait_ok(&a, store_revoke_key(w->store->store, &who, m->id, now_ms, NULL, answers_add, &a));
 }
 
 static void rotate(struct world *w, const struct made *old, struct made *new, int64_t ends_ms) {
-  const struct principal who = {old->key.tenant_id, old->key.owner_id, false, false, NULL, false};
+  const struct principal who = {old->key.tenant_id, old->key.owner_id, false, false, NULL};
   struct answers a;
   answers_init(&a);
   wait_ok(&a, store_rotate_key(w->store->store, &who, old->id, &new->key, ends_ms, 2 * MAX, now_ms,

@@ -30,8 +30,8 @@ static int64_t read_wall(void *ctx) {
   return wall_ms;
 }
 static const struct clock fake_clock = {read_wall, NULL, NULL};
-static const struct principal ann = {"local", "ann", false, false, NULL, false};
-static const struct principal bob = {"local", "bob", false, false, NULL, false};
+static const struct principal ann = {"local", "ann", false, false, NULL};
+static const struct principal bob = {"local", "bob", false, false, NULL};
 
 static void open_all(struct budgets_options options) {
   wall_ms = NOON;
@@ -387,7 +387,7 @@ static void test_names_too_long(void **state) {
   char name[LEDGER_KEY_SIZE + 1];
   memset(name, 'n', sizeof name);
   name[LEDGER_KEY_SIZE] = '\0';
-  const struct principal long_one = {"local", name, false, false, NULL, false};
+  const struct principal long_one = {"local", name, false, false, NULL};
   const struct ledger_caps caps = {-1, -1, false};
   const struct ledger_amounts nothing = {0, 0};
   struct budget d;
@@ -413,8 +413,8 @@ static void test_a_keys_cap_is_refused_before_the_call(void **state) {
   struct budget one, two, other, free_one;
   char words[BUDGET_WORDS_SIZE] = "";
   struct error err = {0};
-  const struct principal keyed = {"local", "ann", false, false, "ara_aaaaaaaa", false};
-  const struct principal uncapped = {"local", "ann", false, false, "ara_bbbbbbbb", false};
+  const struct principal keyed = {"local", "ann", false, false, "ara_aaaaaaaa"};
+  const struct principal uncapped = {"local", "ann", false, false, "ara_bbbbbbbb"};
   open_all((struct budgets_options){.day = {0, 0}});
   assert_int_equal(budgets_cap_key(budgets, "ara_aaaaaaaa", 100), STATUS_OK);
   open_debate(&one, "one", &keyed, -1);
@@ -459,7 +459,7 @@ static void test_a_keys_spending_is_restored(void **state) {
   (void)state;
   struct budget one;
   char words[BUDGET_WORDS_SIZE] = "";
-  const struct principal keyed = {"local", "ann", false, false, "ara_aaaaaaaa", false};
+  const struct principal keyed = {"local", "ann", false, false, "ara_aaaaaaaa"};
   const struct ledger_amounts spent = {1, 70};
   open_all((struct budgets_options){.day = {0, 0}});
   assert_int_equal(budgets_cap_key(budgets, "ara_aaaaaaaa", 100), STATUS_OK);

@@ -6,10 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static const struct principal alice = {"acme", "alice", false, false, NULL, false};
-static const struct principal bob = {"acme", "bob", false, false, NULL, false};
-static const struct principal acme = {"acme", "root", true, false, NULL, false};
-static const struct principal other = {"other", "alice", true, false, NULL, false};
+static const struct principal alice = {"acme", "alice", false, false, NULL};
+static const struct principal bob = {"acme", "bob", false, false, NULL};
+static const struct principal acme = {"acme", "root", true, false, NULL};
+static const struct principal other = {"other", "alice", true, false, NULL};
 
 static bool keep_event(void *ctx, const struct store_event *event) {
   struct store_event *events = ctx;
@@ -101,7 +101,7 @@ static void a_row_comes_back_as_it_was(void **state) {
   in.owner_id = (char *)"alice";
   in.slug = (char *)"rate-limits-2023-11-14-d1";
   in.metadata = (char *)"{ \"k\" : 1.50 }";
-  in.demo = in.is_public = true;
+  in.demo = true;
   assert_int_equal(put_debate(f, "d1", &in), STATUS_OK);
   assert_int_equal(store_get_debate(f->store, &alice, "d1", &out, NULL), STATUS_OK);
   assert_string_equal(out.id, "d1");
@@ -119,7 +119,7 @@ static void a_row_comes_back_as_it_was(void **state) {
   assert_int_equal(out.duration_ms, -1);
   assert_int_equal(out.confidence_ppm, -1);
   assert_int_equal(out.cost_usd_micro, -1);
-  assert_true(out.demo && out.is_public && !out.degraded && !out.consensus_reached);
+  assert_true(out.demo && !out.is_public && !out.degraded && !out.consensus_reached);
   assert_int_equal(out.last_seq, 1);
   store_debate_done(&out);
   assert_int_equal(store_get_debate(f->store, &alice, in.slug, &out, NULL), STATUS_OK);

@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static const struct principal alice = {"acme", "alice", false, false, NULL, false};
-static const struct principal bob = {"acme", "bob", false, false, NULL, false};
+static const struct principal alice = {"acme", "alice", false, false, NULL};
+static const struct principal bob = {"acme", "bob", false, false, NULL};
 
 /* A debate of alice's with `count` events; ended unless `status` says otherwise. */
 static void put_ended(struct fixture *f, const char *id, const char *task, const char *status,

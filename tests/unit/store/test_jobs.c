@@ -5,8 +5,8 @@
 
 #include <stdio.h>
 
-static const struct principal local = {"local", "local", true, false, NULL, false};
-static const struct principal stranger = {"other", "other", true, false, NULL, false};
+static const struct principal local = {"local", "local", true, false, NULL};
+static const struct principal stranger = {"other", "other", true, false, NULL};
 
 static enum status put_job(struct fixture *f, const char *id, int64_t created_ms) {
   static const char *const requests[] = {"{\"question\":\"a\"}", "{\"question\":\"b\"}"};

@@ -11,10 +11,10 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
-static const struct principal ann = {"acme", "ann", false, false, NULL, false};
-static const struct principal bob = {"acme", "bob", false, false, NULL, false};
-static const struct principal boss = {"acme", "boss", true, false, NULL, false};
-static const struct principal stranger = {"other", "ann", true, false, NULL, false};
+static const struct principal ann = {"acme", "ann", false, false, NULL};
+static const struct principal bob = {"acme", "bob", false, false, NULL};
+static const struct principal boss = {"acme", "boss", true, false, NULL};
+static const struct principal stranger = {"other", "ann", true, false, NULL};
 enum { NOW = 1000000, LATER = 2000000, MAX = 3 };
 
 static struct store_key make_key(const char *id, const struct principal *owner) {

@@ -7,7 +7,7 @@
 
 enum { DAY_MS = 86400 * 1000 };
 
-static const struct principal local = {"local", "local", true, false, NULL, false};
+static const struct principal local = {"local", "local", true, false, NULL};
 
 static struct store_start_key make_key(const char *text, uint8_t digest, int64_t now_ms) {
   struct store_start_key key = {.text = text, .created_ms = now_ms, .expired_ms = now_ms - DAY_MS};
@@ -91,9 +91,9 @@ static void a_key_stands_for_its_debate(void **state) {
 static void others_have_keys_of_their_own(void **state) {
   struct fixture *f = *state;
   /* Even who may see everything of the tenant does not repeat another owner's start. */
-  const struct principal owner = {"local", "bob", false, false, NULL, false},
-                         all = {"local", "amy", true, false, NULL, false},
-                         tenant = {"acme", "local", true, false, NULL, false};
+  const struct principal owner = {"local", "bob", false, false, NULL},
+                         all = {"local", "amy", true, false, NULL},
+                         tenant = {"acme", "local", true, false, NULL};
   struct store_start_key key = make_key("k", 1, 1000);
   assert_int_equal(start(f, "d1", "k", 1, 1000), STATUS_OK);
   assert_string_equal(found_as(f, &owner, "k", 1, 1000), "");
