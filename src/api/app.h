@@ -66,5 +66,7 @@ extern const struct http_ws_route api_ws_routes[];
 extern const size_t api_ws_route_count;
 extern const struct http_ws_ops api_ws_ops;
 extern const struct http_gate api_gate;
+/* What stands before a link's token in a path: secret_after of struct http_options. */
+#define API_SECRET_AFTER "/shared/"
 
 #endif

@@ -21,10 +21,11 @@ static bool load(struct http_request *request, struct api *api, struct loaded_de
   if (!s) s = loaded_debate_read(api->parts.store, &who, id, ret_loaded, &err);
   if (s == STATUS_NOT_FOUND && deleted_reply(request, api, id)) return false;
   if (s) reply_failure(request, s, &err, NULL);
+  if (!s && api_identity(request)->kind == IDENTITY_LINK) loaded_debate_strip(ret_loaded);
   return !s;
 }
 
-/* GET /api/debates/{id}, by id or slug */
+/* GET /api/debates/{id}, by id or slug; GET /api/shared/{token} */
 void handle_debate_show(struct http_request *request, void *app) {
   struct loaded_debate loaded;
   if (!load(request, app, &loaded)) return;

@@ -1,11 +1,13 @@
-/* GET /api/debates/{id}/events (alias /stream): the log as an event stream, resumable at any seq,
- * or as a page with the chain's fields for a client that accepts JSON only. */
+/* GET /api/debates/{id}/events (alias /stream; by a link /api/shared/{token}/events): the log as an
+ * event stream, resumable at any seq, or as a page with the chain's fields for a client that
+ * accepts JSON only. */
 #include "api/deleted.h"
 #include "api/handlers.h"
 #include "api/history.h"
 #include "api/live_callers.h"
 #include "api/params.h"
 #include "api/reply.h"
+#include "api/share_link.h"
 #include "debate/view.h"
 #include "ops/stored_event.h"
 
@@ -69,6 +71,12 @@ static void reply_page(struct http_request *request, struct api *api, const char
   reply_json(request, 200, body, NULL);
 }
 
+/* A link that was revoked before its stream was one that ends with it. */
+static void refuse_ended(struct http_request *request, struct frame_source source) {
+  source.ops->close(source.source);
+  share_link_refuse(request);
+}
+
 static void reply_stream(struct http_request *request, struct api *api,
                          const struct store_debate *row, uint64_t since) {
   struct frame_source source;
@@ -76,8 +84,10 @@ static void reply_stream(struct http_request *request, struct api *api,
   if (!s) s = live_callers_guard(api->live_callers, api_identity(request), &source);
   if (s)
     reply_failure(request, s, NULL, NULL);
-  else
+  else if (share_link_stands(request, api))
     http_respond_events(request, source);
+  else
+    refuse_ended(request, source);
 }
 
 /* Of a deleted debate the chain can still be had, for whoever verifies it; there is no stream. */
@@ -86,6 +96,7 @@ static bool reply_deleted(struct http_request *request, struct api *api, const c
   struct principal who = api_principal(request);
   struct store_tombstone tombstone;
   struct error err;
+  if (api_identity(request)->kind == IDENTITY_LINK) return false;
   if (!params_only_json(request)) return deleted_reply(request, api, id);
   if (store_get_tombstone(api->parts.store, &who, id, &tombstone, &err)) return false;
   reply_page(request, api, id, tombstone.status, &tombstone, since);

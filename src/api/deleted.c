@@ -17,6 +17,7 @@ bool deleted_reply(struct http_request *request, struct api *api, const char *id
   struct principal who = api_principal(request);
   struct store_tombstone tombstone;
   struct error err;
+  if (api_identity(request)->kind == IDENTITY_LINK) return false; /* it went with the debate */
   if (store_get_tombstone(api->parts.store, &who, id, &tombstone, &err)) return false;
   json_t *object = deleted_object(&tombstone);
   store_tombstone_done(&tombstone);

@@ -3,6 +3,7 @@
 #include "api/audit_trail.h"
 #include "api/cookie.h"
 #include "api/reply.h"
+#include "api/share_link.h"
 #include "api/state.h"
 #include "api/tickets.h"
 
@@ -54,10 +55,30 @@ static enum credential find_credential(struct http_request *request, struct api 
   return auth_identify(api->parts.auth, header, cookie, may_block, ret, err);
 }
 
+/* A link's token is in the path: what else was brought with it does not count, and limits count the
+ * address, as for whatever is public. */
+static struct http_caller identify_link(struct api *api, const char *token, bool may_block) {
+  struct error err = {0};
+  struct identity found;
+  if (!may_block) return (struct http_caller){.state = HTTP_CALLER_LATER};
+  enum status s = share_link_identify(api, token, &found, &err);
+  struct caller *caller = malloc(sizeof *caller);
+  if (!caller)
+    return (struct http_caller){.state = HTTP_CALLER_UNKNOWN, .identity = &identity_anonymous};
+  enum credential credential = !s                      ? CREDENTIAL_GOOD
+                               : s == STATUS_NOT_FOUND ? CREDENTIAL_BAD
+                                                       : CREDENTIAL_FAILED;
+  *caller = (struct caller){s ? identity_anonymous : found, credential, 0};
+  return (struct http_caller){
+      .state = HTTP_CALLER_UNKNOWN, .identity = &caller->identity, .owned = caller};
+}
+
 static struct http_caller gate_identify(struct http_request *request, void *app, bool may_block) {
   struct api *api = app;
   struct error err = {0};
   struct identity found;
+  const char *token = share_link_token(request);
+  if (token) return identify_link(api, token, may_block);
   enum credential credential = find_credential(request, api, may_block, &found, &err);
   if (credential == CREDENTIAL_NONE) return call_without(api);
   if (credential == CREDENTIAL_LATER) return (struct http_caller){.state = HTTP_CALLER_LATER};
@@ -96,6 +117,11 @@ static void refuse_limited(struct http_request *request, long retry_after_s) {
   reply_error(request, 429, "RATE_LIMITED", "The key's rate limit is exceeded", headers);
 }
 
+static void refuse_unchecked(struct http_request *request) {
+  reply_error(request, 503, "SERVICE_UNAVAILABLE", "The credential cannot be checked now",
+              (const char *const[]){"Retry-After: 1", NULL});
+}
+
 /* True when the credential that was brought, if any, is no reason to refuse the request. */
 static bool credential_serves(struct http_request *request, const struct api *api,
                               const struct identity *identity, const char *permission) {
@@ -103,10 +129,7 @@ static bool credential_serves(struct http_request *request, const struct api *ap
   const struct caller *caller = (const struct caller *)identity;
   switch (caller->credential) {
     case CREDENTIAL_LIMITED: refuse_limited(request, caller->retry_after_s); return false;
-    case CREDENTIAL_FAILED:
-      reply_error(request, 503, "SERVICE_UNAVAILABLE", "The credential cannot be checked now",
-                  (const char *const[]){"Retry-After: 1", NULL});
-      return false;
+    case CREDENTIAL_FAILED: refuse_unchecked(request); return false;
     case CREDENTIAL_BAD:
       audit_trail_refused(request, api, AUDIT_CREDENTIAL, permission);
       refuse_unknown(request, "Invalid or expired credential");
@@ -115,9 +138,20 @@ static bool credential_serves(struct http_request *request, const struct api *ap
   }
 }
 
+static bool link_serves(struct http_request *request, const struct identity *identity) {
+  if (identity->kind == IDENTITY_LINK) return true;
+  const struct caller *caller = (const struct caller *)identity;
+  if (identity == &identity_anonymous || caller->credential == CREDENTIAL_FAILED)
+    refuse_unchecked(request);
+  else
+    share_link_refuse(request);
+  return false;
+}
+
 static bool gate_authorize(struct http_request *request, void *app, const char *permission) {
   enum permission wanted;
   const struct identity *identity = api_identity(request);
+  if (share_link_token(request)) return link_serves(request, identity);
   /* What is public does not depend on who asks: a stale credential does not close the way to a new
    * one. */
   if (strcmp(permission, "public") == 0) return true;

@@ -53,6 +53,10 @@ void handle_search(struct http_request *request, void *app);
 void handle_analytics(struct http_request *request, void *app);
 /* deletion.c; pool */
 void handle_debate_delete(struct http_request *request, void *app);
+/* shares.c; pool */
+void handle_share_show(struct http_request *request, void *app);
+void handle_share_create(struct http_request *request, void *app);
+void handle_share_revoke(struct http_request *request, void *app);
 /* exports.c; pool */
 void handle_debates_export(struct http_request *request, void *app);
 void handle_debate_export(struct http_request *request, void *app);

@@ -21,7 +21,7 @@ static void sweep(struct live_callers *callers) {
   pthread_mutex_lock(&callers->lock);
   for (struct live_caller *c = callers->first, *next; c; c = next) {
     next = c->next;
-    if (auth_stands(callers->auth, &c->identity)) continue;
+    if (!c->revoked && auth_stands(callers->auth, &c->identity)) continue;
     if (c->prev)
       c->prev->next = c->next;
     else
@@ -81,7 +81,8 @@ void live_callers_destroy(struct live_callers *callers) {
  * end; where none is wanted, that may change. */
 static bool can_end(const struct identity *identity) {
   return identity->expires_us || identity->kind == IDENTITY_SESSION ||
-         identity->kind == IDENTITY_KEY || identity->kind == IDENTITY_LOCAL;
+         identity->kind == IDENTITY_KEY || identity->kind == IDENTITY_LOCAL ||
+         identity->kind == IDENTITY_LINK;
 }
 
 void live_callers_enter(struct live_callers *callers, struct live_caller *caller,
@@ -112,6 +113,15 @@ void live_callers_leave(struct live_callers *callers, struct live_caller *caller
   pthread_mutex_unlock(&callers->lock);
 }
 
+void live_callers_end_link(struct live_callers *callers, const char *debate_id) {
+  pthread_mutex_lock(&callers->lock);
+  for (struct live_caller *c = callers->first; c; c = c->next)
+    if (c->identity.kind == IDENTITY_LINK && strcmp(c->identity.credential_id, debate_id) == 0)
+      c->revoked = true;
+  pthread_mutex_unlock(&callers->lock);
+  on_revoked(callers);
+}
+
 struct frame *live_callers_notice(void) {
   return notice_frame(
       "auth_revoked", NULL,
@@ -126,15 +136,14 @@ struct guarded {
   struct frame_source inner;
   atomic_bool ended;
   bool told;
-  struct identity identity;
-  void (*wake)(void *arg);
+  void (*wake)(void *arg); /* NULL until somebody reads; set and called under the callers' lock */
   void *arg;
 };
 
 static void guarded_ended(void *ctx) {
   struct guarded *g = ctx;
   atomic_store(&g->ended, true);
-  g->wake(g->arg);
+  if (g->wake) g->wake(g->arg);
 }
 
 static enum frame_poll guarded_poll(void *source, struct frame **ret_frame) {
@@ -149,10 +158,11 @@ static enum frame_poll guarded_poll(void *source, struct frame **ret_frame) {
 
 static void guarded_set_wake(void *source, void (*wake)(void *arg), void *arg) {
   struct guarded *g = source;
+  pthread_mutex_lock(&g->callers->lock);
   g->wake = wake;
   g->arg = arg;
+  pthread_mutex_unlock(&g->callers->lock);
   g->inner.ops->set_wake(g->inner.source, wake, arg);
-  live_callers_enter(g->callers, &g->caller, &g->identity, guarded_ended, g);
 }
 
 static void guarded_close(void *source) {
@@ -172,8 +182,8 @@ enum status live_callers_guard(struct live_callers *callers, const struct identi
     return STATUS_NOMEM;
   }
   g->callers = callers;
-  g->identity = *identity;
   g->inner = *source;
+  live_callers_enter(callers, &g->caller, identity, guarded_ended, g);
   source->ops = &ops;
   source->source = g;
   return STATUS_OK;

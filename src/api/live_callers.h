@@ -16,6 +16,7 @@ struct live_callers;
 struct live_caller {
   struct live_caller *next, *prev;
   bool entered;
+  bool revoked; /* a link: that is known here alone */
   struct identity identity;
   void (*ended)(void *ctx); /* loop thread; must neither wait nor enter or leave anything */
   void *ctx;
@@ -31,10 +32,15 @@ void live_callers_enter(struct live_callers *callers, struct live_caller *caller
 /* Afterwards `ended` is not running and will not be called. */
 void live_callers_leave(struct live_callers *callers, struct live_caller *caller);
 
+/* Ends whatever came by a link to that debate. Who enters one looks afterwards whether the link
+ * still stands: then one that is revoked, which is committed when this is called, leaves nothing
+ * open. */
+void live_callers_end_link(struct live_callers *callers, const char *debate_id);
+
 /* {"type":"auth_revoked", ...}: what a client is told then. NULL when memory is short. */
 struct frame *live_callers_notice(void);
 
-/* `source`, which ends with that frame when the credential does; owns it from here on. The one
+/* `source`, which ends with that frame when the credential does, from here on; owns it. The one
  * that was given when memory is short, having closed it: STATUS_NOMEM. */
 MUST_CHECK enum status live_callers_guard(struct live_callers *callers,
                                           const struct identity *identity,

@@ -1,5 +1,6 @@
 #include "api/params.h"
 
+#include "api/state.h"
 #include "base/id.h"
 #include "base/json.h"
 
@@ -32,7 +33,9 @@ int64_t params_int(const struct http_request *request, const char *name, int64_t
 
 enum status params_debate_id(const struct http_request *request, const char **ret_id,
                              struct error *err) {
+  const struct identity *identity = api_identity(request);
   const char *id = http_request_param(request, "id");
+  if (identity->kind == IDENTITY_LINK) id = identity->credential_id;
   if (!id || !id_valid(bytes_of(id), ID_DEBATE_MAX))
     return error_set(err, STATUS_INVALID, "id",
                      "a debate id has 1 to %d letters, digits, '-' and '_'", ID_DEBATE_MAX);

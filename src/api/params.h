@@ -11,7 +11,7 @@ int64_t params_int(const struct http_request *request, const char *name, int64_t
 /* A whole decimal number; false for anything else. */
 bool params_parse_u64(const char *text, uint64_t *ret_value);
 
-/* The {id} of the path, checked. STATUS_INVALID. */
+/* The {id} of the path, checked, or the debate that a link is to. STATUS_INVALID. */
 MUST_CHECK enum status params_debate_id(const struct http_request *request, const char **ret_id,
                                         struct error *err);
 

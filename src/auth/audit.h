@@ -39,7 +39,9 @@ enum audit_action {
   AUDIT_PLAN, /* a tenant's */
   AUDIT_DEBATE_DELETE,
   AUDIT_DEBATE_CANCEL, /* somebody else's */
-  AUDIT_EXPORT,        /* of many debates, of usage, of this log */
+  AUDIT_DEBATE_SHARE,  /* a link was made */
+  AUDIT_DEBATE_UNSHARE,
+  AUDIT_EXPORT, /* of many debates, of usage, of this log */
   AUDIT_BREAKER_RESET,
   AUDIT_MAINTENANCE,
   AUDIT_CONFIG_RELOAD,

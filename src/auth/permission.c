@@ -14,6 +14,7 @@ static const struct row {
     [PERMISSION_DEBATES_UPDATE] = {"debates:update", {0, 1, 1, 1}, 1},
     [PERMISSION_DEBATES_DELETE] = {"debates:delete", {0, 1, 1, 1}, 1},
     [PERMISSION_DEBATES_EXPORT] = {"debates:export", {0, 1, 1, 1}, 1},
+    [PERMISSION_DEBATES_SHARE] = {"debates:share", {0, 1, 1, 1}, 1},
     [PERMISSION_ACCOUNT_READ] = {"account:read", {0, 1, 1, 1}, 1},
     [PERMISSION_ACCOUNT_UPDATE] = {"account:update", {0, 1, 1, 1}, 0},
     [PERMISSION_APIKEYS_READ] = {"apikeys:read", {0, 1, 1, 1}, 1},

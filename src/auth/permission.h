@@ -13,12 +13,13 @@ enum role {
 
 enum permission {
   PERMISSION_PUBLIC,
-  PERMISSION_DEBATES_VIEW, /* one debate by its id: one's own, or a public one */
+  PERMISSION_DEBATES_VIEW, /* one debate by its id; without a credential none is found */
   PERMISSION_DEBATES_READ,
   PERMISSION_DEBATES_CREATE,
   PERMISSION_DEBATES_UPDATE,
   PERMISSION_DEBATES_DELETE,
   PERMISSION_DEBATES_EXPORT,
+  PERMISSION_DEBATES_SHARE, /* make and revoke links to them */
   PERMISSION_ACCOUNT_READ,
   PERMISSION_ACCOUNT_UPDATE,
   PERMISSION_APIKEYS_READ,

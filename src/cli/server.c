@@ -191,6 +191,7 @@ static enum status open_http(struct server *s, struct error *err) {
       .allowed_origins = o->allowed_origins,
       .guard_local = !auth_enabled(s->auth) && !o->allow_unauthenticated,
       .unrouted = unavailable_answer,
+      .secret_after = API_SECRET_AFTER,
       .gate = &api_gate,
       .head_timeout_s = (int)o->head_timeout_s,
       .send_timeout_s = (int)o->send_timeout_s,

@@ -93,6 +93,7 @@ const OF_A_USER = ['/api/auth/me'];
 const parameters = {
   id: (template) =>
     template.startsWith('/api/debates/batch/') ? contract.batch : template.startsWith('/api/auth/api-keys/') ? contract.key : contract.debate,
+  token: () => contract.token,
   format: () => 'json',
   agent: () => 'demo',
   opponent: () => 'openai-api',
@@ -104,6 +105,7 @@ const VARIANTS = {
   '/api/debates/export': ['?format=csv', '?format=html', '?format=md', '?table=summary', '?format=nonsense'],
   '/api/debates/{id}/messages': ['?limit=2&offset=1'],
   '/api/debates/{id}/export/{format}': ['?table=summary', '?table=nonsense'],
+  '/api/shared/{token}/export/{format}': ['?table=summary', '?table=nonsense'],
   '/api/search': ['?limit=1&q=should', '?q=nothing+like+it', '?q='],
   '/api/analytics': ['?days=1', '?days=0'],
   '/api/metrics': ['?format=json'],
@@ -127,6 +129,9 @@ async function checkGets() {
   const made = await post(server, '/api/auth/api-keys', { name: 'of the document' });
   contract.check('post', '/api/auth/api-keys', made);
   contract.key = made.json.key_id;
+  const share = await post(server, `/api/debates/${contract.debate}/share`, { expires_in_seconds: 3600 });
+  contract.check('post', '/api/debates/{id}/share', share);
+  contract.token = share.json.token;
   for (const { method, path } of contract.operations()) {
     if (method !== 'get') continue;
     const answer = await get(server, pathOf(path) + (NEEDED[path] ?? ''), { Accept: 'application/json' });
@@ -208,6 +213,19 @@ describe('live answers', { skip: noOpenapiTools }, () => {
       contract.check('delete', '/api/debates/{id}', answer);
     }
     await checkGetsOf(id);
+  });
+
+  test('a link that is made, replaced, revoked, and is none', async () => {
+    const share = async (...rest) => contract.check('post', '/api/debates/{id}/share', await post(server, `/api/debates/${contract.debate}/share`, ...rest));
+    for (const body of [undefined, { expires_in_seconds: null }, { expires_in_seconds: 0 }]) await share(body);
+    const unshare = () => call(server, 'DELETE', `/api/debates/${contract.debate}/share`);
+    for (const status of [200, 404]) {
+      const answer = await unshare();
+      assert.equal(answer.status, status);
+      contract.check('delete', '/api/debates/{id}/share', answer);
+    }
+    for (const path of ['/api/shared/{token}', '/api/shared/{token}/events', '/api/shared/{token}/export/{format}'])
+      contract.check('get', path, await get(server, pathOf(path, { token: 'none' })), { allowDefault: false });
   });
 
   test('closing a breaker', async () => {

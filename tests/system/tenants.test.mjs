@@ -28,7 +28,7 @@ async function register(name) {
   return { name, headers: { Authorization: `Bearer ${json.access_token}` } };
 }
 
-// What Amy has: a debate that has ended, one in a batch, a key.
+// What Amy has: a debate that has ended and a link to it, one in a batch, a key.
 async function fill(user) {
   const debate = await post(server, '/api/debates', { task: `${CANARY} of a debate`, agents: 'demo,demo' }, user.headers);
   assert.equal(debate.status, 200, debate.text);
@@ -41,6 +41,9 @@ async function fill(user) {
   user.batch = batch.json.batch_id;
   user.key = key.json.key_id;
   user.secret = key.json.api_key;
+  const share = await post(server, `/api/debates/${debate.json.id}/share`, {}, user.headers);
+  assert.equal(share.status, 201, share.text);
+  user.link = share.json.path;
   user.ids = [user.debate, user.slug, user.batch, user.key];
   for (let status; status !== 'completed'; await new Promise((next) => setTimeout(next, 20)))
     ({ status } = (await get(server, `/api/debates/${user.debate}`, user.headers)).json);
@@ -106,7 +109,9 @@ async function whole(user) {
   const batch = (await get(server, `/api/debates/batch/${user.batch}`, user.headers)).json;
   const key = (await get(server, `/api/auth/api-keys/${user.key}`, user.headers)).json;
   delete key?.last_used_at;
-  return { debate, batch: batch.items?.map(({ status, debate_id }) => [status === 'cancelled', debate_id !== undefined]), key,
+  const share = (await get(server, `/api/debates/${user.debate}/share`, user.headers)).json;
+  const shared = (await get(server, user.link)).status;
+  return { debate, share, shared, batch: batch.items?.map(({ status, debate_id }) => [status === 'cancelled', debate_id !== undefined]), key,
     total: (await get(server, '/api/debates', user.headers)).json.total };
 }
 
@@ -128,6 +133,7 @@ describe('two users', () => {
     assert.ok(plain.length > 10);
     assert.deepEqual(told(plain.filter(({ status }) => ![404, 400].includes(status))), []);
     assert.deepEqual(await whole(amy), before);
+    assert.equal(before.shared, 200); // a link leads nobody to the debate's id
     assert.equal((await get(server, '/api/debates', { Authorization: `Bearer ${amy.secret}` })).status, 200);
   });
 
