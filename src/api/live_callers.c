@@ -116,7 +116,8 @@ void live_callers_leave(struct live_callers *callers, struct live_caller *caller
 void live_callers_end_link(struct live_callers *callers, const char *debate_id) {
   pthread_mutex_lock(&callers->lock);
   for (struct live_caller *c = callers->first; c; c = c->next)
-    if (c->identity.kind == IDENTITY_LINK && strcmp(c->identity.credential_id, debate_id) == 0)
+    if (c->identity.kind == IDENTITY_LINK &&
+        strcmp(c->identity.credential_id, debate_id) == 0) /* public */
       c->revoked = true;
   pthread_mutex_unlock(&callers->lock);
   on_revoked(callers);

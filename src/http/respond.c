@@ -13,7 +13,6 @@ static const char *const respond_security[][2] = {
     {"X-Frame-Options", "DENY"},
     {"X-Content-Type-Options", "nosniff"},
     {"X-XSS-Protection", "1; mode=block"},
-    {"Referrer-Policy", "strict-origin-when-cross-origin"},
     {"Content-Security-Policy",
      "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
      "img-src 'self' data: https:; connect-src 'self' wss: https:; font-src 'self' data:; "
@@ -29,11 +28,6 @@ static bool respond_is_replaced(const char *const *extra, const char *name) {
   }
   return false;
 }
-
-static const char *const respond_secret[][2] = {
-    {"Referrer-Policy", "no-referrer"},
-    {"Cache-Control", "no-store"},
-};
 
 struct header_writer {
   struct MHD_Response *response;
@@ -64,14 +58,10 @@ static void respond_extra(struct header_writer *w) {
 
 static void respond_policy(struct header_writer *w, bool secret) {
   for (size_t i = 0; i < sizeof respond_security / sizeof *respond_security; i++) {
-    const char *name = respond_security[i][0];
-    if (!secret || strcmp(name, respond_secret[0][0]) != 0) {
-      respond_header(w, name, respond_security[i][1]);
-    }
+    respond_header(w, respond_security[i][0], respond_security[i][1]);
   }
-  for (size_t i = 0; secret && i < sizeof respond_secret / sizeof *respond_secret; i++) {
-    respond_header(w, respond_secret[i][0], respond_secret[i][1]);
-  }
+  respond_header(w, "Referrer-Policy", secret ? "no-referrer" : "strict-origin-when-cross-origin");
+  if (secret) respond_header(w, "Cache-Control", "no-store");
 }
 
 static void respond_cors(struct header_writer *w, const struct http_request *r) {
