@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 
-import { call, connect, get, post, rawRequest } from './lib/client.mjs';
+import { call, connect, events, get, post, rawRequest } from './lib/client.mjs';
 import { startServer } from './lib/server.mjs';
 
 const CANARY = 'canary-7391-question';
@@ -178,16 +178,70 @@ describe('two users', () => {
     assert.equal((await rawRequest(server, foreign)).status, 404);
   });
 
-  test('a stream ends with the session that it was opened with', async (t) => {
-    const { json: { access_token: token } } = await post(server, '/api/auth/login',
-      { email: 'amy@example.org', password: 'amy has a long password' });
-    const headers = { Authorization: `Bearer ${token}` };
-    const socket = await connect(t, server, '/ws', headers);
-    await socket.ofType('connection_info');
-    assert.equal((await post(server, '/api/auth/logout', {}, headers)).status, 200);
-    assert.equal((await socket.ofType('auth_revoked')).data.code, 401);
-    while (socket.closeCode === undefined) await new Promise((next) => socket.waiters.push(next));
-    assert.equal(socket.closeCode, 1008);
+  // What ends a session or a key ends what was opened with it, a WebSocket as an event stream, and
+  // leaves alone what the same user opened with another.
+  test('every stream ends with the credential that it was opened with', async (t) => {
+    const slow = await startServer(t, {
+      env: { ARAGORA_JWT_SECRET: 'a-secret-for-tests-that-is-long-enough', ARAGORA_REGISTER_RATE: '0', ARAGORA_LOGIN_RATE: '0',
+        ARAGORA_REFRESH_RATE: '0', ARAGORA_PASSWORD_RATE: '0', ARAGORA_DEMO_TOKEN_RATE: '2' },
+    });
+    const dora = { email: 'dora@example.org', password: 'dora has a long password' };
+    const bearer = (text) => ({ Authorization: `Bearer ${text}` });
+    const own = bearer((await post(slow, '/api/auth/register', dora)).json.access_token);
+    const login = async () => (await post(slow, '/api/auth/login', dora)).json;
+    const newKey = async () => (await post(slow, '/api/auth/api-keys', {}, own)).json;
+    const id = (await post(slow, '/api/debates', { task: 'How long?', agents: 'demo,demo' }, own)).json.id;
+    const bystander = await connect(t, slow, `/ws/debates/${id}`, own);
+
+    // How each ends, and with what the streams were opened.
+    const ways = {
+      logout: [login, ({ access_token }) => post(slow, '/api/auth/logout', {}, bearer(access_token))],
+      'a revoked refresh token': [login, ({ refresh_token }) => post(slow, '/api/auth/revoke', { token: refresh_token })],
+      'a refresh token that comes twice': [login, async ({ refresh_token }) => {
+        await post(slow, '/api/auth/refresh', { refresh_token });
+        return { status: (await post(slow, '/api/auth/refresh', { refresh_token })).status === 401 ? 200 : 0 };
+      }],
+      'a revoked key': [newKey, ({ key_id }) => call(slow, 'DELETE', `/api/auth/api-keys/${key_id}`, undefined, own)],
+      'a rotated key without overlap': [newKey, async ({ key_id }) => {
+        const { status } = await post(slow, `/api/auth/api-keys/${key_id}/rotate`, { overlap_seconds: 0 }, own);
+        return { status: status === 201 ? 200 : status };
+      }],
+      'a new password, set in another session': [login, async () => {
+        const change = { current_password: dora.password, new_password: 'dora has another password' };
+        dora.password = change.new_password;
+        return post(slow, '/api/auth/password', change, own);
+      }],
+      'logout-all': [login, () => post(slow, '/api/auth/logout-all', {}, own)],
+    };
+    for (const [way, [open, end]] of Object.entries(ways)) {
+      const credential = await open();
+      const headers = bearer(credential.api_key ?? credential.access_token);
+      const socket = await connect(t, slow, `/ws/debates/${id}`, headers);
+      await socket.ofType('debate_start');
+      let begun;
+      const started = new Promise((resolve) => (begun = resolve));
+      const stream = (async () => {
+        const frames = [];
+        for await (const { frame } of events(slow, `/api/debates/${id}/events`, { headers, signal: AbortSignal.timeout(20_000) })) {
+          frames.push(frame);
+          begun();
+        }
+        return frames;
+      })();
+      await Promise.race([started, stream]);
+      assert.equal((await end(credential)).status, 200, way);
+      assert.equal((await get(slow, `/api/debates/${id}`, headers)).status, 401, way);
+      assert.equal((await socket.ofType('auth_revoked')).data.code, 401, way);
+      while (socket.closeCode === undefined) await new Promise((next) => socket.waiters.push(next));
+      assert.equal(socket.closeCode, 1008, way);
+      const frames = await stream;
+      assert.equal(frames.at(-1).type, 'auth_revoked', `${way}: ${frames.map(({ type }) => type)}`);
+      assert.equal(frames.at(-1).data.code, 401);
+      if (way !== 'logout-all') assert.equal(bystander.closeCode, undefined, way);
+    }
+    assert.equal((await bystander.ofType('auth_revoked')).data.code, 401); // everywhere
+    slow.expectedToDie = true; // its debate would take minutes
+    await slow.stop('SIGKILL');
   });
 
   test('a cookie serves pages of this server alone, with JSON', async () => {
