@@ -8,7 +8,7 @@ import { readFileSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 
-import { call, finished, get, post, startDebate } from './lib/client.mjs';
+import { call, connect, finished, get, post, startDebate } from './lib/client.mjs';
 import { BINARY as aragora, startFakeProvider, startServer, temporaryDirectory } from './lib/server.mjs';
 
 const READS = ['/', '/api/debates', '/api/debates/export?format=json', '/api/debates/export?format=csv', '/api/replays',
@@ -73,15 +73,21 @@ test('no credential is in a database, the log at DEBUG, a metric, a replay, an e
   assert.ok(readFileSync(join(dir, 'aragora_memory.db')).includes('What is kept of it?'));
 });
 
-test('nor is a password, a token of a session or an API key', async (t) => {
+// Everything that keeps or hands out something secret, once, with all that writes files at work.
+test('nor is a password, a token of a session, a ticket, an API key or what was typed in their place', async (t) => {
   const dir = temporaryDirectory(t);
-  const server = await startServer(t, {
-    dir, args: ['--log-level', 'DEBUG', '--log-file', join(dir, 'server.log')],
-    env: { ARAGORA_JWT_SECRET: `jwt-${randomBytes(30).toString('hex')}`, ARAGORA_LOGIN_RATE: '0', ARAGORA_REGISTER_RATE: '0',
-      ARAGORA_PASSWORD_RATE: '0', ARAGORA_REFRESH_RATE: '0', ARAGORA_ADMIN_EMAILS: 'ann@example.org' },
-  });
+  const fake = await startFakeProvider(t, ['--quiet']);
   const random = () => randomBytes(15).toString('hex');
-  const secrets = { password: `first-${random()}`, second: `second-${random()}`, wrong: `wrong-${random()}` };
+  const secrets = { password: `first-${random()}`, second: `second-${random()}`, wrong: `wrong-${random()}`, jwt: `jwt-${random()}-${random()}`,
+    operator: `operator-${random()}`, vendor: `sk-canary-${random()}`, hook: `hook-${random()}`, query: `query-${random()}` };
+  const env = { ARAGORA_JWT_SECRET: secrets.jwt, ARAGORA_API_TOKEN: secrets.operator, OPENAI_API_KEY: secrets.vendor,
+    OPENAI_BASE_URL: `${fake.url}/v1` };
+  const server = await startServer(t, {
+    dir, args: ['--log-level', 'DEBUG', '--log-file', join(dir, 'server.log'), '--profile-memory'],
+    env: { ...env, ARAGORA_LOGIN_RATE: '0', ARAGORA_REGISTER_RATE: '0', ARAGORA_PASSWORD_RATE: '0', ARAGORA_REFRESH_RATE: '0',
+      ARAGORA_ADMIN_EMAILS: 'ann@example.org', ARAGORA_PROFILE_MEMORY_S: '1' },
+  });
+  [, secrets.setup] = await server.line(/^setup token: ([0-9a-f]{32}) /);
   // Of a token what is secret is the signature, of a key what follows its public id.
   const keep = (name, token) => (secrets[name] = token.split('.').at(-1).slice(token.startsWith('ara_') ? 12 : 0));
   const bearer = (token) => ({ Authorization: `Bearer ${token}` });
@@ -111,12 +117,35 @@ test('nor is a password, a token of a session or an API key', async (t) => {
   assert.ok(answer.status < 300, answer.text);
   keep('rotated', Object.values(answer.json).find((value) => typeof value === 'string' && /^ara_.{43}$/.test(value)));
 
+  // The page's cookie, a ticket that is used, the setup token, and secrets where none belongs.
+  answer = await post(server, '/api/auth/login', { email, password: secrets.second }, { 'Sec-Fetch-Site': 'same-origin' });
+  const page = { Cookie: answer.headers.get('set-cookie').split(';')[0], 'Sec-Fetch-Site': 'same-origin', 'Content-Type': 'application/json' };
+  keep('cookie', answer.json.access_token);
+  answer = await post(server, '/api/ws/ticket', {}, page);
+  assert.equal(answer.status, 200, answer.text);
+  secrets.ticket = answer.json.ticket;
+  await (await connect(t, server, `/ws?ticket=${secrets.ticket}`)).close();
+  assert.equal((await post(server, '/api/auth/setup', { token: secrets.setup, email: 'eve@example.org', password: secrets.second })).status, 403);
+  for (const name of ['token', 'access_token', 'ticket', 'api_key', 'password'])
+    await get(server, `/api/debates?${name}=${secrets.query}`);
+  for (const body of [{ webhook_url: `https://user:${secrets.hook}@hooks.example/${secrets.hook}` }, { webhook_headers: { Authorization: `Bearer ${secrets.hook}` } }])
+    assert.equal((await post(server, '/api/debates/batch', { items: [{ question: 'What?' }], ...body }, bearer(key))).status, 400);
+  await post(server, '/api/debates', { task: 'What?', dry_run: true, api_key: secrets.hook, base_url: `https://${secrets.hook}@x.example/` }, bearer(key));
+
   // A debate by the key, so that there are a log, replays and usage; then all that can be read.
-  const { json: started } = await post(server, '/api/debates', { task: 'Who asks?', rounds: 0 }, bearer(key));
+  const { json: started } = await post(server, '/api/debates', { task: 'Who asks?', agents: 'openai-api,openai-api', rounds: 0 }, bearer(key));
   for (let status = 'running'; !['completed', 'failed'].includes(status);)
     ({ status } = (await get(server, `/api/debates/${started.debate_id}`, bearer(key))).json);
   for (const path of [...READS, '/api/auth/me', '/api/auth/stats', '/api/auth/api-keys', `/api/auth/api-keys/${key.slice(0, 12)}`,
-    '/api/billing/usage', '/api/billing/usage/export', '/api/billing/plans']) {
+    '/api/billing/usage', '/api/billing/usage/export', '/api/billing/usage/export?format=csv', '/api/billing/plans',
+    ...['json', 'csv', 'html', 'md'].map((format) => `/api/debates/${started.debate_id}/export/${format}`),
+    `/api/replays/${started.debate_id}`, `/api/replays/${started.debate_id}/html`]) {
+    if (path.includes(started.debate_id)) {
+      const { status, text } = await get(server, path, bearer(key));
+      assert.equal(status, 200, `${path}: ${text}`);
+      expectClean(secrets, path, text);
+      continue;
+    }
     const { status, text, headers } = await get(server, path, bearer(access));
     assert.equal(status, 200, `${path}: ${text}`);
     expectClean(secrets, path, text);
@@ -128,10 +157,27 @@ test('nor is a password, a token of a session or an API key', async (t) => {
   assert.equal((await post(server, '/api/auth/logout', {}, bearer(access))).status, 200);
   const backup = spawnSync(aragora, ['backup', 'create', '--data-dir', dir], { encoding: 'utf8' });
   assert.equal(backup.status, 0, backup.stderr);
+  for (const command of [['incident', 'leak', '--server', server.url], ['config'], ['doctor'], ['user', 'list'], ['key', 'list', '--server', server.url],
+    ['audit', 'export'], ['debates', 'list'],
+    ['replay', started.debate_id]]) {
+    const run = spawnSync(aragora, command, { cwd: dir, encoding: 'utf8', env: { PATH: process.env.PATH, HOME: dir, ARAGORA_DATA_DIR: dir, ...env } });
+    assert.ok(run.stdout.length > 0, `${command}: ${run.stderr}`);
+    expectClean(secrets, `what ${command} says`, run.stdout + run.stderr);
+  }
+  await server.line(/memory=now/);
+  const checkFiles = () => {
+    const names = filesOf(dir);
+    for (const name of names) expectClean(secrets, name, readFileSync(join(dir, name)));
+    return names;
+  };
+  const live = checkFiles(); // with the write-ahead logs
   await server.stop();
 
-  expectClean(secrets, 'standard error', server.lines.join('\n'));
-  for (const name of filesOf(dir)) expectClean(secrets, name, readFileSync(join(dir, name)));
+  // Shown on purpose, once, to who started it.
+  expectClean(secrets, 'standard error', server.lines.filter((line) => !line.startsWith('setup token: ')).join('\n'));
+  const names = [...live, ...checkFiles()];
+  for (const kind of [/-wal$/, /^archive\/.*\.seg/, /^replays\//, /^\.nomic\/incidents\//, /^server\.log/, /^backups?\//])
+    assert.ok(names.some((name) => kind.test(name)), `${kind}: ${names.join(' ')}`);
   const into = temporaryDirectory(t);
   const restored = spawnSync(aragora, ['backup', 'restore', 'latest', '--data-dir', dir, '--into', into], { encoding: 'utf8' });
   assert.equal(restored.status, 0, restored.stderr);
