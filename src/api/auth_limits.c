@@ -3,38 +3,41 @@
 #include "api/reply.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/metrics.h"
 #include "http/caller_limits.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { MINUTE_MS = 60000 };
+enum { MINUTE_MS = 60000, DAY_MS = 24 * 60 * MINUTE_MS };
 
 struct auth_limits {
   struct caller_limits *limits[AUTH_LIMITS]; /* NULL = no limit */
 };
 
 static const char *const names[AUTH_LIMITS] = {
-    [AUTH_LIMIT_REGISTER] = "register",
-    [AUTH_LIMIT_LOGIN] = "login",
-    [AUTH_LIMIT_REFRESH] = "refresh",
-    [AUTH_LIMIT_PASSWORD] = "password",
+    [AUTH_LIMIT_REGISTER] = "register",         [AUTH_LIMIT_LOGIN] = "login",
+    [AUTH_LIMIT_REFRESH] = "refresh",           [AUTH_LIMIT_PASSWORD] = "password",
+    [AUTH_LIMIT_REGISTER_DAY] = "register_day",
 };
 
 enum status auth_limits_create(const struct options *o, struct auth_limits **ret_limits) {
-  const int64_t rates[AUTH_LIMITS] = {
-      [AUTH_LIMIT_REGISTER] = o->register_rate,
-      [AUTH_LIMIT_LOGIN] = o->login_rate,
-      [AUTH_LIMIT_REFRESH] = o->refresh_rate,
-      [AUTH_LIMIT_PASSWORD] = o->password_rate,
+  const struct {
+    int64_t rate, window_ms;
+  } rows[AUTH_LIMITS] = {
+      [AUTH_LIMIT_REGISTER] = {o->register_rate, MINUTE_MS},
+      [AUTH_LIMIT_LOGIN] = {o->login_rate, MINUTE_MS},
+      [AUTH_LIMIT_REFRESH] = {o->refresh_rate, MINUTE_MS},
+      [AUTH_LIMIT_PASSWORD] = {o->password_rate, MINUTE_MS},
+      [AUTH_LIMIT_REGISTER_DAY] = {o->register_per_day, DAY_MS},
   };
   enum status s = STATUS_OK;
   struct auth_limits *l = calloc(1, sizeof *l);
   if (!l) return STATUS_NOMEM;
   for (size_t i = 0; !s && i < AUTH_LIMITS; i++) {
     const struct caller_limits_options options = {
-        .per_window = rates[i], .window_ms = MINUTE_MS, .kept = o->rate_limit_callers};
-    if (rates[i]) s = caller_limits_create(&options, &l->limits[i]);
+        .per_window = rows[i].rate, .window_ms = rows[i].window_ms, .kept = o->rate_limit_callers};
+    if (rows[i].rate) s = caller_limits_create(&options, &l->limits[i]);
   }
   if (s) {
     auth_limits_destroy(l);
@@ -54,6 +57,8 @@ static void refuse(struct http_request *request, enum auth_limit limit,
   char retry_after[40];
   const char *headers[] = {retry_after, NULL};
   struct log_context context = {http_request_id(request), NULL};
+  const char *const labels[] = {"/api/auth", names[limit]};
+  metric_add(METRIC_RATE_LIMIT_HITS, labels, 1);
   snprintf(retry_after, sizeof retry_after, "Retry-After: %lld",
            (long long)standing->reset_ms / 1000 + 1);
   if (standing->first)
@@ -63,7 +68,7 @@ static void refuse(struct http_request *request, enum auth_limit limit,
               headers);
 }
 
-bool auth_limits_admit(struct auth_limits *l, enum auth_limit limit, struct http_request *request) {
+static bool take(struct auth_limits *l, enum auth_limit limit, struct http_request *request) {
   struct address address;
   struct caller_standing standing;
   if (!l->limits[limit] || !address_parse(bytes_of(http_request_peer(request)), &address))
@@ -74,4 +79,9 @@ bool auth_limits_admit(struct auth_limits *l, enum auth_limit limit, struct http
     return true;
   refuse(request, limit, &standing);
   return false;
+}
+
+bool auth_limits_admit(struct auth_limits *l, enum auth_limit limit, struct http_request *request) {
+  if (!take(l, limit, request)) return false;
+  return limit != AUTH_LIMIT_REGISTER || take(l, AUTH_LIMIT_REGISTER_DAY, request);
 }

@@ -1,5 +1,6 @@
-/* Limits of the endpoints where somebody could guess, per address and minute: beside those that
- * hold for every request, and looked at before any work. Any thread. */
+/* Limits of the endpoints where somebody could guess, per address and minute, and of registrations
+ * per address and day, since each brings a quota of its own: beside those that hold for every
+ * request, and looked at before any work. In memory. Any thread. */
 #ifndef ARAGORA_API_AUTH_LIMITS_H
 #define ARAGORA_API_AUTH_LIMITS_H
 
@@ -7,10 +8,11 @@
 #include "http/server.h"
 
 enum auth_limit {
-  AUTH_LIMIT_REGISTER,
-  AUTH_LIMIT_LOGIN, /* and setting up */
+  AUTH_LIMIT_REGISTER, /* asks AUTH_LIMIT_REGISTER_DAY too */
+  AUTH_LIMIT_LOGIN,    /* and setting up */
   AUTH_LIMIT_REFRESH,
   AUTH_LIMIT_PASSWORD, /* and logging out everywhere */
+  AUTH_LIMIT_REGISTER_DAY,
   AUTH_LIMITS
 };
 

@@ -1,6 +1,7 @@
 #include "api/auth_work.h"
 
 #include "api/reply.h"
+#include "base/metrics.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -108,6 +109,7 @@ enum status auth_work_text(const struct auth_work *w, const char *field, bool re
 
 void auth_work_refuse(struct auth_work *w, enum account_answer answer, const struct error *err) {
   static const char *const challenge[] = {"WWW-Authenticate: Bearer", NULL};
+  static const char *const locked[] = {"/api/auth", "account"};
   char retry_after[40];
   const char *later[] = {retry_after, NULL};
   switch (answer) {
@@ -115,6 +117,7 @@ void auth_work_refuse(struct auth_work *w, enum account_answer answer, const str
       reply_error(w->request, 401, "UNAUTHORIZED", err->message, challenge);
       break;
     case ACCOUNT_LOCKED:
+      metric_add(METRIC_RATE_LIMIT_HITS, locked, 1);
       snprintf(retry_after, sizeof retry_after, "Retry-After: %ld", err->retry_after_s);
       reply_error(w->request, 429, "AUTH_ACCOUNT_LOCKED", err->message, later);
       break;

@@ -248,7 +248,7 @@ static enum account_answer refuse_login(struct accounts *a, const struct store_u
                                         const char *email, const struct account_from *from,
                                         struct error *err) {
   note_refusal(a, user, *user->id ? "password" : "account", from);
-  if (lockout_look(a->lockout, email, accounts_now_ms(a))) note_lockout(a, user, from);
+  if (lockout_tell(a->lockout, email, accounts_now_ms(a))) note_lockout(a, user, from);
   return accounts_wrong(err);
 }
 

@@ -17,6 +17,7 @@ struct entry {
   uint8_t key[KEY_SIZE];
   int failures; /* 0 = the place is free */
   int64_t tried_ms, closed_until_ms;
+  bool told; /* of this closing */
 };
 
 struct lockout {
@@ -89,18 +90,20 @@ enum status lockout_take(struct lockout *l, const char *email, int64_t now_ms,
     e->failures++;
     e->tried_ms = now_ms;
     e->closed_until_ms = now_ms + closing_ms(e->failures);
+    e->told = false;
   }
   pthread_mutex_unlock(&l->lock);
   return status;
 }
 
-bool lockout_look(struct lockout *l, const char *email, int64_t now_ms) {
+bool lockout_tell(struct lockout *l, const char *email, int64_t now_ms) {
   uint8_t key[KEY_SIZE];
   pthread_mutex_lock(&l->lock);
-  const struct entry *e = find(set_of(l, email, key), key);
-  bool closed = e && now_ms < e->closed_until_ms;
+  struct entry *e = find(set_of(l, email, key), key);
+  bool news = e && now_ms < e->closed_until_ms && !e->told;
+  if (news) e->told = true;
   pthread_mutex_unlock(&l->lock);
-  return closed;
+  return news;
 }
 
 void lockout_give_back(struct lockout *l, const char *email) {

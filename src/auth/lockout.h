@@ -22,8 +22,9 @@ void lockout_destroy(struct lockout *lockout); /* NULL is fine */
  */
 MUST_CHECK enum status lockout_take(struct lockout *lockout, const char *email, int64_t now_ms,
                                     int64_t *ret_wait_ms);
-/* True when it is closed now. */
-bool lockout_look(struct lockout *lockout, const char *email, int64_t now_ms);
+/* True once for each time that it is closed, to whoever asks first, while it is: five tries at once
+ * fail as one closing. */
+bool lockout_tell(struct lockout *lockout, const char *email, int64_t now_ms);
 /* It was no try: the password could not be looked at. */
 void lockout_give_back(struct lockout *lockout, const char *email);
 /* The password was right. */

@@ -1,5 +1,7 @@
 #include "auth/password.h"
 
+#include "base/metrics.h"
+
 #include <stdio.h>
 
 enum { PASSES = 2, KIB = 1024, MIB = 1024 * KIB, SALT_BYTES = 16, HASH_BYTES = 32 };
@@ -42,6 +44,7 @@ enum status password_check(const char *field, struct bytes password, const char 
 
 enum status password_hash(const struct password_cost *cost, struct bytes password,
                           char ret_hash[PASSWORD_SIZE]) {
+  metric_add(METRIC_PASSWORD_HASHES, NULL, 1);
   int rc = crypto_pwhash_str_alg(ret_hash, password.ptr, password.len, cost->passes,
                                  cost->memory_bytes, crypto_pwhash_ALG_ARGON2ID13);
   return rc ? STATUS_NOMEM : STATUS_OK;
@@ -49,6 +52,7 @@ enum status password_hash(const struct password_cost *cost, struct bytes passwor
 
 bool password_verify(const struct password_cost *cost, const char *hash, struct bytes password) {
   bool known = *hash != '\0';
+  metric_add(METRIC_PASSWORD_HASHES, NULL, 1);
   bool same = crypto_pwhash_str_verify(known ? hash : cost->dummy, password.ptr, password.len) == 0;
   return same && known;
 }

@@ -98,6 +98,8 @@
     "Memory by what holds it; resident and anonymous are the process's, the others parts")        \
   X(LOG_LINES, "aragora_log_lines_total", COUNTER, "level", "Lines of the log")                   \
   X(STORE_ERRORS, "aragora_store_errors_total", COUNTER, "", "Appends that failed and were held") \
+  X(PASSWORD_HASHES, "aragora_password_hashes_total", COUNTER, "",                                \
+    "Hashes of passwords computed, those of tries at unknown accounts included")                  \
   X(AUDIT_ROWS, "aragora_audit_rows_total", COUNTER, "action,outcome",                            \
     "Rows written to the audit log")                                                              \
   X(AUDIT_HEAD, "aragora_audit_head_seq", GAUGE, "",                                              \

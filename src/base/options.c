@@ -110,6 +110,8 @@ const struct option option_table[] = {
             "logins, registrations and the like that wait for a core"),
     INT_ROW(NULL, "ARAGORA_REGISTER_RATE", "2", register_rate, 0, 1000000,
             "registrations a minute from one address; 0 = no limit"),
+    INT_ROW(NULL, "ARAGORA_REGISTER_PER_DAY", "10", register_per_day, 0, 1000000,
+            "registrations a day from one address, an IPv6 one by its /64; 0 = no limit"),
     INT_ROW(NULL, "ARAGORA_LOGIN_RATE", "3", login_rate, 0, 1000000,
             "logins a minute from one address; 0 = no limit"),
     INT_ROW(NULL, "ARAGORA_REFRESH_RATE", "20", refresh_rate, 0, 1000000,

@@ -38,8 +38,9 @@ struct options {
   int64_t password_memory_mib; /* that one hash takes */
   int64_t max_password_queue;  /* logins and the like that wait for a core */
   int64_t register_rate, login_rate, refresh_rate, password_rate; /* a minute, of one address */
-  char *allowed_origins;                                          /* ARAGORA_ALLOWED_ORIGINS, "*" */
-  char *env; /* ARAGORA_ENV: development, production */
+  int64_t register_per_day; /* registrations of one address; 0 = no limit */
+  char *allowed_origins;    /* ARAGORA_ALLOWED_ORIGINS, "*" */
+  char *env;                /* ARAGORA_ENV: development, production */
   bool dev;
   bool allow_core_dumps;      /* see process_forbid_dumps */
   int64_t shutdown_timeout_s; /* how long a stop waits for running debates; 0 = until they end */

@@ -283,6 +283,50 @@ describe('whoever guesses', () => {
     assert.equal((await register(server, 'c@example.org')).status, 429);
   });
 
+  test('registers so often a day, whatever a minute allows, by the /64 of an IPv6 address', async (t) => {
+    const server = await startServer(t, { env: { ...NO_LIMITS, ARAGORA_REGISTER_PER_DAY: '3' } });
+    const from = (address, email) => post(server, '/api/auth/register', { email, password: PASSWORD }, { 'X-Forwarded-For': address });
+    for (let i = 0; i < 3; i++) assert.equal((await from(`2001:db8:0:1::${i}`, `a${i}@example.org`)).status, 201);
+    const refused = await from('2001:db8:0:1:ffff::9', 'a9@example.org');
+    assert.equal(refused.status, 429);
+    assert.equal(refused.json.code, 'RATE_LIMITED');
+    const hours = Number(refused.headers.get('retry-after')) / 3600;
+    assert.ok(hours > 23.9 && hours <= 24.1, `${hours}`);
+    assert.equal((await from('2001:db8:0:2::1', 'b@example.org')).status, 201);
+    assert.equal((await from('192.0.2.1', 'c@example.org')).status, 201);
+    assert.equal((await login(server, 'a9@example.org')).status, 401); // it was not made
+    assert.match((await get(server, '/metrics')).text, /^aragora_rate_limit_hits_total\{endpoint="\/api\/auth",limit_type="register_day"\} 1$/m);
+    await server.line(/event=rate_limit endpoint=register_day address=2001:db8:0:1:ffff::9/);
+  });
+
+  // Beyond the tries that an account has, a guess costs neither a hash nor a row nor a line of its own
+  // beside the one that every request has.
+  test('2,000 times costs a bounded number of hashes, rows and warnings', async (t) => {
+    const server = await startServer(t, { env: NO_LIMITS });
+    await userOf(server, 'ann@example.org');
+    const count = async (name) =>
+      [...(await get(server, '/metrics')).text.matchAll(new RegExp(`^${name}(?:\\{.*\\})? (\\d+)$`, 'gm'))].reduce((sum, [, n]) => sum + Number(n), 0);
+    const names = ['aragora_password_hashes_total', 'aragora_audit_rows_total', 'aragora_rate_limit_hits_total'];
+    const before = await Promise.all(names.map(count));
+    const said = server.lines.length;
+    const statuses = {};
+    const guess = async (times) => {
+      for (let i = 0; i < times; i++) {
+        const { status } = await login(server, 'ann@example.org', `guess ${i}`);
+        statuses[status] = (statuses[status] ?? 0) + 1;
+      }
+    };
+    await Promise.all(Array.from({ length: 20 }, () => guess(100)));
+    assert.deepEqual(statuses, { 401: 5, 429: 1995 });
+    const [hashes, rows, hits] = (await Promise.all(names.map(count))).map((n, at) => n - before[at]);
+    assert.equal(hashes, 5);
+    assert.equal(rows, 2); // the first that was refused, and that the account is closed
+    assert.equal(hits, 1995);
+    await server.line(/action=user\.lockout outcome=ok/);
+    const others = server.lines.slice(said).filter((line) => !/request method=/.test(line));
+    assert.ok(others.length <= 10, others.join('\n'));
+  });
+
   test('closes an account that there is like one that there is not', async (t) => {
     const server = await startServer(t, { env: NO_LIMITS });
     await userOf(server, 'ann@example.org');

@@ -131,7 +131,7 @@ export async function startServer(t, { args = [], env = {}, dir, wsPort = 0, und
   dir ??= temporaryDirectory(t);
   const server = new Process(
     ['server', '--port', '0', '--ws-port', String(wsPort), ...args],
-    { env: { ARAGORA_DEMO_TOKEN_RATE: '0', ARAGORA_RATE_LIMIT_REQUESTS: '0', ...env }, dir, under, program },
+    { env: { ARAGORA_DEMO_TOKEN_RATE: '0', ARAGORA_RATE_LIMIT_REQUESTS: '0', ARAGORA_REGISTER_PER_DAY: '0', ...env }, dir, under, program },
   );
   t?.after(async () => {
     const end = await server.stop();
