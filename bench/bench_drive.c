@@ -5,10 +5,13 @@
  *   bench_drive debates PORT PID COUNT AT_ONCE BODY   starts debates, each with one subscriber that
  *                                                     reads its events to debate_end
  *   bench_drive http PORT PID CONNECTIONS SECONDS PATH
- *   bench_drive ws PORT PID CONNECTIONS PATH          connects; idle memory
- *   bench_drive fanout PORT PID SUBSCRIBERS BODY      all subscribe to one debate over WebSocket
- *   bench_drive launch PORT COMMAND...                starts it; time to its first healthy answer
- *   bench_drive stop PID                              SIGTERM; time until it is gone
+ *   bench_drive paced PORT PID RATE SECONDS METHOD PATH BODY [HEADER]
+ *                                                     RATE requests a second, whatever their
+ * answers take; times count from when each was due bench_drive ws PORT PID CONNECTIONS PATH
+ * connects; idle memory bench_drive fanout PORT PID SUBSCRIBERS BODY      all subscribe to one
+ * debate over WebSocket bench_drive launch PORT COMMAND...                starts it; time to its
+ * first healthy answer bench_drive stop PID                              SIGTERM; time until it is
+ * gone
  *
  * Prints one line of `key=value` figures.
  */
@@ -30,9 +33,15 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { READ_SIZE = 65536, INPUT_MAX = 1 << 20, LATENCIES_MAX = 1 << 21 };
+enum {
+  READ_SIZE = 65536,
+  INPUT_MAX = 1 << 20,
+  LATENCIES_MAX = 1 << 21,
+  PACED_CLIENTS = 16,
+  PACED_LATE_US = 10000000, /* for the last answers */
+};
 
-enum work { WORK_POST, WORK_EVENTS, WORK_HTTP, WORK_WS };
+enum work { WORK_POST, WORK_EVENTS, WORK_HTTP, WORK_PACED, WORK_WS };
 
 struct client {
   int fd;
@@ -44,6 +53,7 @@ struct client {
   int64_t started_us;
   bool open;     /* ws: the 101 came */
   long messages; /* ws: frames seen */
+  bool busy;     /* paced: an answer is awaited */
 };
 
 static int epoll;
@@ -53,6 +63,7 @@ static const char *body;
 static long to_start, running, done_count, failed, bytes_in;
 static int64_t *latencies;
 static long latency_count;
+static long statuses[600]; /* paced: answers by status */
 
 static void die(const char *what) {
   perror(what);
@@ -226,6 +237,19 @@ static void on_http(struct client *c, const char *path) {
   }
 }
 
+static void on_paced(struct client *c) {
+  size_t total;
+  if (!whole_body(c, &total)) return;
+  int status = atoi(c->in.ptr + sizeof "HTTP/1.1");
+  if (status < 0 || status >= 600) die("no status");
+  statuses[status]++;
+  if (status >= 500) failed++;
+  buffer_consume(&c->in, total);
+  note_latency(now_us() - c->started_us);
+  done_count++;
+  c->busy = false;
+}
+
 /* Counts the server's frames (unmasked, RFC 6455 section 5.2). */
 static void on_ws(struct client *c) {
   if (!c->open) {
@@ -281,6 +305,10 @@ static void handle(struct client *c, const char *path) {
       break;
     case WORK_EVENTS: on_events(c, !open); break;
     case WORK_HTTP: on_http(c, path); break;
+    case WORK_PACED:
+      on_paced(c);
+      if (!open) die("closed");
+      break;
     case WORK_WS: on_ws(c); break;
   }
 }
@@ -327,6 +355,45 @@ static void drive_http(int connections, int seconds, const char *path) {
     client_send(client_open(WORK_HTTP), request("GET", path, "", NULL));
   int64_t end = now_us() + (int64_t)seconds * 1000000;
   while (now_us() < end) turn(path, 100);
+}
+
+/* Sends what is due as far as connections are free, and returns how much was. */
+static long send_due(struct client **clients, const char *text, int64_t start, double gap_us,
+                     long sent, long count) {
+  for (int i = 0; i < PACED_CLIENTS && sent < count; i++) {
+    int64_t due = start + (int64_t)((double)sent * gap_us);
+    if (due > now_us()) break;
+    if (clients[i]->busy) continue;
+    char *copy = strdup(text);
+    if (!copy) die("strdup");
+    clients[i]->busy = true;
+    clients[i]->started_us = due;
+    client_send(clients[i], copy);
+    sent++;
+  }
+  return sent;
+}
+
+static void drive_paced(long rate, long seconds, const char *text) {
+  struct client *clients[PACED_CLIENTS];
+  for (int i = 0; i < PACED_CLIENTS; i++) clients[i] = client_open(WORK_PACED);
+  const double gap_us = 1e6 / (double)rate;
+  const long count = rate * seconds;
+  int64_t start = now_us();
+  int64_t end = start + seconds * 1000000 + PACED_LATE_US;
+  long sent = 0;
+  while (done_count < count && now_us() < end) {
+    sent = send_due(clients, text, start, gap_us, sent, count);
+    int64_t wait_us = start + (int64_t)((double)sent * gap_us) - now_us();
+    if (sent == count || wait_us < 0) wait_us = 1000;
+    struct timespec wait = {wait_us / 1000000, wait_us % 1000000 * 1000};
+    struct epoll_event events[PACED_CLIENTS];
+    int n = epoll_pwait2(epoll, events, PACED_CLIENTS, &wait, NULL);
+    for (int i = 0; i < n; i++) handle(events[i].data.ptr, "");
+  }
+  failed += count - done_count;
+  for (int i = 0; i < 600; i++)
+    if (statuses[i]) printf("status_%d=%ld ", i, statuses[i]);
 }
 
 static struct client *ws_open(const char *path) {
@@ -438,7 +505,7 @@ int main(int argc, char **argv) {
     return launch(argv + 3);
   }
   if (argc < 5) {
-    fprintf(stderr, "usage: bench_drive debates|http|ws|fanout PORT PID ...\n");
+    fprintf(stderr, "usage: bench_drive debates|http|paced|ws|fanout PORT PID ...\n");
     return 2;
   }
   struct rlimit files;
@@ -458,6 +525,10 @@ int main(int argc, char **argv) {
     drive_debates(atol(argv[4]), atol(argv[5]));
   } else if (strcmp(argv[1], "http") == 0 && argc == 7) {
     drive_http(atoi(argv[4]), atoi(argv[5]), argv[6]);
+  } else if (strcmp(argv[1], "paced") == 0 && (argc == 9 || argc == 10)) {
+    char extra[512] = "";
+    if (argc == 10) snprintf(extra, sizeof extra, "%s\r\n", argv[9]);
+    drive_paced(atol(argv[4]), atol(argv[5]), request(argv[6], argv[7], extra, argv[8]));
   } else if (strcmp(argv[1], "ws") == 0 && argc == 6) {
     drive_ws(atol(argv[4]), argv[5]);
   } else if (strcmp(argv[1], "fanout") == 0 && argc == 6) {
