@@ -63,12 +63,19 @@ void handle_auth_logout_all(struct http_request *request, void *app) {
   auth_work_begin(request, app, AUTH_POOL_GENERAL, AUTH_LIMIT_PASSWORD, NULL, log_out_all);
 }
 
+/* The token of the body, or, where it names none, the one that the caller shows. */
+static enum status read_token(struct auth_work *w, struct bytes *ret_token, struct error *err) {
+  const char *header = http_request_header(w->request, "Authorization");
+  if (!json_object_get(w->body, "token") && auth_read_bearer(header, ret_token)) return STATUS_OK;
+  return auth_work_text(w, "token", true, ret_token, err);
+}
+
 static void revoke_token(struct auth_work *w) {
   struct error err = {0};
   struct bytes token;
   int ended = 0;
   enum account_answer answer = ACCOUNT_FAILED;
-  if (!auth_work_text(w, "token", true, &token, &err))
+  if (!read_token(w, &token, &err))
     answer = accounts_revoke(w->accounts, token, &w->from, &ended, &err);
   if (answer)
     auth_work_refuse(w, answer, &err);

@@ -111,7 +111,7 @@ const struct http_route api_routes[] = {
     {"POST", "/api/auth/refresh", handle_auth_refresh, false, false, "public",
      "New tokens for a refresh token, which counts once"},
     {"POST", "/api/auth/revoke", handle_auth_revoke, false, false, "public",
-     "End the session of a token that one has"},
+     "End a token that one has: its session, or a signed form of the API token"},
     {"POST", "/api/auth/logout", handle_auth_logout, false, false, "account:read", "Log out"},
     {"POST", "/api/auth/logout-all", handle_auth_logout_all, false, false, "account:update",
      "Log out everywhere"},

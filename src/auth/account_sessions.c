@@ -1,5 +1,6 @@
 /* How one stays in, and how one leaves: refreshing, logging out, revoking. */
 #include "auth/accounts_state.h"
+#include "auth/revoked.h"
 
 #include <stdio.h>
 
@@ -121,11 +122,34 @@ enum account_answer accounts_logout_all(struct accounts *a, const struct identit
   return ACCOUNT_OK;
 }
 
+/* By whoever holds it, who is the operator for as long as it counts. */
+static enum account_answer revoke_signed(struct accounts *a, struct bytes token, int64_t expires_s,
+                                         const struct account_from *from, int *ret_ended,
+                                         struct error *err) {
+  uint8_t hash[SHA256_SIZE];
+  char id[2 * SHA256_SIZE + 1];
+  struct audit_record record;
+  sha256_of(token, hash);
+  bytes_to_hex(hash, sizeof hash, id);
+  const struct audit_act act = {
+      AUDIT_TOKEN_REVOKE, AUDIT_OK, {"local", "token", from->address, from->request_id}, id, NULL};
+  audit_record_make(&act, &record);
+  enum status s = revoked_add(a->revoked, hash, expires_s, &record.entry);
+  if (s == STATUS_FULL) error_set(err, s, NULL, "too many tokens were revoked that live on");
+  if (s && s != STATUS_CONFLICT) return accounts_fail(s, err);
+  *ret_ended = s ? 0 : 1;
+  auth_tell_revoked(a->parts.auth);
+  return ACCOUNT_OK;
+}
+
 enum account_answer accounts_revoke(struct accounts *a, struct bytes token,
                                     const struct account_from *from, int *ret_ended,
                                     struct error *err) {
   struct jwt_claims claims;
+  int64_t expires_s;
   *ret_ended = 0;
+  if (auth_is_signed_token(a->parts.auth, token, &expires_s))
+    return revoke_signed(a, token, expires_s, from, ret_ended, err);
   if (!read_token(a, token, JWT_ACCESS, &claims) && !read_token(a, token, JWT_REFRESH, &claims))
     return ACCOUNT_OK;
   struct store_user user;

@@ -2,6 +2,7 @@
 
 #include "auth/accounts_state.h"
 #include "auth/jwt_secret.h"
+#include "auth/revoked.h"
 #include "base/id.h"
 #include "base/log.h"
 
@@ -269,7 +270,9 @@ static enum status begin(struct accounts *a, struct error *err) {
   enum status s = store_count_users(a->store, accounts_now_ms(a), &counts, err);
   if (s) return s;
   const struct auth_verifier verifier = {verify, stands, a};
+  const struct auth_revocations revocations = revoked_plug(a->revoked);
   auth_plug_sessions(a->parts.auth, &verifier);
+  auth_plug_tokens(a->parts.auth, &revocations);
   if (a->options->jwt_secret || counts.users) auth_require(a->parts.auth);
   if (auth_enabled(a->parts.auth) && counts.admins == 0) open_setup(a);
   return STATUS_OK;
@@ -286,7 +289,8 @@ static enum status open_parts(struct accounts *a, struct error *err) {
   atomic_init(&a->has_keys, !s && found);
   password_cost_init(&a->cost, a->options->password_memory_mib);
   if (s || !a->parts.auth) return s;
-  if (lockout_create(&a->lockout) || session_cache_create(&a->cache))
+  if (lockout_create(&a->lockout) || session_cache_create(&a->cache) ||
+      revoked_create(a->store, a->clock, (size_t)a->options->max_revoked_tokens, &a->revoked))
     return error_set(err, STATUS_NOMEM, NULL, "out of memory");
   s = pool_create(count_cores(), (size_t)a->options->max_password_queue, &a->pool, err);
   return s ? s : begin(a, err);
@@ -319,6 +323,7 @@ void accounts_destroy(struct accounts *a) {
   pool_destroy(a->pool);
   lockout_destroy(a->lockout);
   session_cache_destroy(a->cache);
+  revoked_destroy(a->revoked);
   jwt_keys_done(&a->keys);
   pthread_mutex_destroy(&a->lock);
   free(a);

@@ -107,8 +107,8 @@ enum account_answer accounts_logout(struct accounts *accounts, const struct iden
 enum account_answer accounts_logout_all(struct accounts *accounts, const struct identity *who,
                                         const struct account_from *from, int64_t *ret_version,
                                         struct error *err);
-/* Whoever holds a token of ours, access or refresh, may end its session; *ret_ended is how many
- * that were. Of anything else, 0. */
+/* Whoever holds a token of ours, access or refresh, may end its session, and whoever holds a signed
+ * form of the API token, that; *ret_ended is how many that were. Of anything else, 0. */
 enum account_answer accounts_revoke(struct accounts *accounts, struct bytes token,
                                     const struct account_from *from, int *ret_ended,
                                     struct error *err);

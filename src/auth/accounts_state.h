@@ -13,6 +13,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+struct revoked;
+
 struct accounts {
   struct accounts_parts parts;
   const struct options *options;
@@ -22,6 +24,7 @@ struct accounts {
   struct password_cost cost;
   struct lockout *lockout;
   struct session_cache *cache;
+  struct revoked *revoked;
   pthread_mutex_t lock; /* guards the making of keys, and the next */
   uint8_t setup_hash[SHA256_SIZE];
   bool setup_open;

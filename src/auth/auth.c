@@ -13,6 +13,7 @@ struct auth {
   const struct clock *clock;
   atomic_bool enabled;
   struct auth_verifier keys, sessions; /* verify NULL = not plugged */
+  struct auth_revocations tokens;      /* check NULL = likewise */
   auth_wake_fn *wake;
   void *wake_ctx;
 };
@@ -44,6 +45,10 @@ void auth_plug_sessions(struct auth *auth, const struct auth_verifier *verifier)
   auth->sessions = *verifier;
 }
 
+void auth_plug_tokens(struct auth *auth, const struct auth_revocations *revocations) {
+  auth->tokens = *revocations;
+}
+
 bool auth_enabled(const struct auth *auth) {
   return atomic_load_explicit(&auth->enabled, memory_order_relaxed);
 }
@@ -61,20 +66,25 @@ static void fill_operator(struct identity *ret, const char *credential_id, int64
   memcpy(ret->credential_id, credential_id, strlen(credential_id) + 1);
 }
 
-static enum credential identify_token(struct auth *auth, struct bytes text, struct identity *ret) {
+bool auth_is_signed_token(const struct auth *auth, struct bytes text, int64_t *ret_expires_s) {
+  return api_token_is_signed(&auth->token, text, clock_wall_ms(auth->clock) / 1000, ret_expires_s);
+}
+
+static enum credential identify_token(struct auth *auth, struct bytes text, bool may_block,
+                                      struct identity *ret) {
   int64_t expires_s;
+  uint8_t hash[SHA256_SIZE];
+  char id[2 * SHA256_SIZE + 1];
   if (api_token_is_raw(&auth->token, text)) {
     fill_operator(ret, "token", 0);
     return CREDENTIAL_GOOD;
   }
-  if (!api_token_is_signed(&auth->token, text, clock_wall_ms(auth->clock) / 1000, &expires_s))
-    return CREDENTIAL_BAD;
-  uint8_t hash[SHA256_SIZE];
-  char id[17];
+  if (!auth_is_signed_token(auth, text, &expires_s)) return CREDENTIAL_NONE;
   sha256_of(text, hash);
-  sodium_bin2hex(id, sizeof id, hash, sizeof id / 2);
+  bytes_to_hex(hash, sizeof hash, id);
   fill_operator(ret, id, expires_s * 1000000);
-  return CREDENTIAL_GOOD;
+  return auth->tokens.check ? auth->tokens.check(auth->tokens.ctx, hash, may_block)
+                            : CREDENTIAL_GOOD;
 }
 
 static bool is_key(struct bytes text) {
@@ -96,14 +106,14 @@ static enum credential ask(const struct auth_verifier *verifier, struct bytes te
 /* By its form; the raw token may have any, so it is compared first. */
 static enum credential identify_bearer(struct auth *auth, struct bytes text, bool may_block,
                                        struct identity *ret, struct error *err) {
-  if (identify_token(auth, text, ret) == CREDENTIAL_GOOD) return CREDENTIAL_GOOD;
+  enum credential answer = identify_token(auth, text, may_block, ret);
+  if (answer != CREDENTIAL_NONE) return answer;
   if (is_key(text)) return ask(&auth->keys, text, may_block, ret, err);
   if (is_session(text)) return ask(&auth->sessions, text, may_block, ret, err);
   return CREDENTIAL_BAD;
 }
 
-/* The bearer of RFC 6750 section 2.1. False for another scheme. */
-static bool read_bearer(const char *authorization, struct bytes *ret_text) {
+bool auth_read_bearer(const char *authorization, struct bytes *ret_text) {
   if (!authorization || strncasecmp(authorization, "Bearer", 6) != 0) return false;
   const char *text = authorization + 6;
   if (*text != ' ' && *text != '\0') return false;
@@ -114,7 +124,7 @@ static bool read_bearer(const char *authorization, struct bytes *ret_text) {
 enum credential auth_identify(struct auth *auth, const char *authorization, const char *cookie,
                               bool may_block, struct identity *ret, struct error *err) {
   struct bytes text;
-  bool by_header = read_bearer(authorization, &text);
+  bool by_header = auth_read_bearer(authorization, &text);
   if (!by_header && !cookie) return CREDENTIAL_NONE;
   struct identity found;
   enum credential answer = by_header
@@ -128,10 +138,20 @@ enum credential auth_identify(struct auth *auth, const char *authorization, cons
 
 /* ---- for what outlives its request ---- */
 
+static bool token_stands(const struct auth *auth, const struct identity *identity) {
+  uint8_t hash[SHA256_SIZE];
+  size_t len;
+  if (!auth->tokens.stands || !identity->expires_us) return true;
+  return sodium_hex2bin(hash, sizeof hash, identity->credential_id, strlen(identity->credential_id),
+                        NULL, &len, NULL) != 0 ||
+         len != sizeof hash || auth->tokens.stands(auth->tokens.ctx, hash);
+}
+
 bool auth_stands(struct auth *auth, const struct identity *identity) {
   if (identity->expires_us && identity->expires_us <= clock_wall_ms(auth->clock) * 1000)
     return false;
   if (identity->kind == IDENTITY_LOCAL) return !auth_enabled(auth);
+  if (identity->kind == IDENTITY_API_TOKEN) return token_stands(auth, identity);
   const struct auth_verifier *verifier = identity->key_id[0] ? &auth->keys : &auth->sessions;
   bool users = identity->kind == IDENTITY_SESSION || identity->kind == IDENTITY_KEY;
   return !users || !verifier->stands || verifier->stands(verifier->ctx, identity);

@@ -34,6 +34,14 @@ struct auth_verifier {
   void *ctx;
 };
 
+/* Which signed forms of the API token were revoked, by their SHA-256. `check`: CREDENTIAL_GOOD
+ * where none was, or as `verify` above; `stands` never blocks. */
+struct auth_revocations {
+  enum credential (*check)(void *ctx, const uint8_t hash[32], bool may_block);
+  bool (*stands)(void *ctx, const uint8_t hash[32]);
+  void *ctx;
+};
+
 struct auth_options {
   const char *api_token;     /* ARAGORA_API_TOKEN; NULL = none */
   const struct clock *clock; /* NULL = the system's */
@@ -48,11 +56,19 @@ void auth_destroy(struct auth *auth); /* NULL is fine */
 void auth_plug_keys(struct auth *auth, const struct auth_verifier *verifier);     /* "ara_..." */
 void auth_plug_sessions(struct auth *auth, const struct auth_verifier *verifier); /* a.b.c */
 
+void auth_plug_tokens(struct auth *auth, const struct auth_revocations *revocations);
+
+/* True for a signed form of the API token that has not expired, whether or not it was revoked. */
+bool auth_is_signed_token(const struct auth *auth, struct bytes text, int64_t *ret_expires_s);
+
 /* Whether a credential is wanted of everybody, for all that is not public. It is with a token. */
 bool auth_enabled(const struct auth *auth);
 /* From here on it is: a secret of sessions is configured, or there is a user. Who came without one
  * stands no more (auth_tell_revoked). Any thread. */
 void auth_require(struct auth *auth);
+
+/* The bearer of RFC 6750 section 2.1, in the header's text. False for NULL and another scheme. */
+bool auth_read_bearer(const char *authorization, struct bytes *ret_text);
 
 /* Of an Authorization header, and of the session cookie; NULL = absent; a scheme other than Bearer
  * counts as absent (a proxy in front may have one of its own). The header wins. *ret is written for

@@ -25,7 +25,7 @@ struct identity {
   char user_id[IDENTITY_TEXT_SIZE];
   char key_id[IDENTITY_TEXT_SIZE];        /* "" = by no key */
   char credential_id[IDENTITY_TEXT_SIZE]; /* what a revocation names: a session's id, a key's id,
-                                             the beginning of a signed token's hash, "token" */
+                                             the hash of a signed token in hex, "token" */
   int64_t expires_us;                     /* Unix; 0 = never */
   bool from_cookie;                       /* a browser sent it by itself */
 };

@@ -102,6 +102,8 @@ const struct option option_table[] = {
             "API keys of one user that work at once"),
     INT_ROW(NULL, "ARAGORA_MAX_KEY_OVERLAP", "2592000", max_key_overlap_s, 0, 31536000,
             "seconds for which both keys of a rotation work at most"),
+    INT_ROW(NULL, "ARAGORA_MAX_REVOKED_TOKENS", "10000", max_revoked_tokens, 1, 10000000,
+            "signed tokens that were revoked and have not expired"),
     INT_ROW(NULL, "ARAGORA_MAX_TICKETS", "4096", max_tickets, 1, 1000000,
             "tickets for WebSockets at once; the oldest makes room for a new one"),
     INT_ROW(NULL, "ARAGORA_PASSWORD_MEMORY_MIB", "19", password_memory_mib, 8, 1024,

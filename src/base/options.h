@@ -34,6 +34,7 @@ struct options {
   int64_t max_users, max_sessions;        /* max_sessions: of one user */
   int64_t max_keys; /* of one user; with those that a rotation still leaves, twice as many */
   int64_t max_key_overlap_s;   /* both keys of a rotation work at most so long */
+  int64_t max_revoked_tokens;  /* signed ones, until they expire */
   int64_t max_tickets;         /* of WebSockets, at once */
   int64_t password_memory_mib; /* that one hash takes */
   int64_t max_password_queue;  /* logins and the like that wait for a core */

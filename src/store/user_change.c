@@ -173,12 +173,40 @@ static int end_session(sqlite3 *db, const char *id) {
   return sqlite_finish_one(db, s);
 }
 
+static int drop_expired_tokens(sqlite3 *db, int64_t now_ms) {
+  sqlite3_stmt *s;
+  int rc = sqlite3_prepare_v2(db,
+                              "DELETE FROM revoked_tokens WHERE hash IN (SELECT hash FROM"
+                              " revoked_tokens WHERE expires_ms <= ?1 LIMIT ?2)",
+                              -1, &s, NULL);
+  if (rc != SQLITE_OK) return rc;
+  sqlite3_bind_int64(s, 1, now_ms);
+  sqlite3_bind_int(s, 2, EXPIRED_AT_ONCE);
+  return sqlite_finish(s);
+}
+
+static int revoke_token(sqlite3 *db, const struct user_change *c) {
+  sqlite3_stmt *s;
+  int rc = drop_expired_tokens(db, c->now_ms);
+  if (rc != SQLITE_OK) return rc;
+  rc = sqlite3_prepare_v2(db,
+                          "INSERT INTO revoked_tokens (hash, expires_ms) SELECT ?1, ?2"
+                          " WHERE (SELECT count(*) FROM revoked_tokens) < ?3",
+                          -1, &s, NULL);
+  if (rc != SQLITE_OK) return rc;
+  sqlite3_bind_blob(s, 1, c->session.refresh_hash, STORE_HASH_SIZE, SQLITE_STATIC);
+  sqlite3_bind_int64(s, 2, c->session.expires_ms);
+  sqlite3_bind_int64(s, 3, c->limit);
+  return sqlite_finish_one(db, s);
+}
+
 int user_change_write(sqlite3 *db, const struct user_change *change) {
   switch (change->kind) {
     case USER_PUT: return put_user(db, change);
     case USER_CHANGE: return change_user(db, change);
     case SESSION_PUT: return put_session(db, change);
     case SESSION_RENEW: return renew_session(db, change);
+    case TOKEN_REVOKE: return revoke_token(db, change);
     case SESSION_END:
     default: return end_session(db, change->session.id);
   }

@@ -12,6 +12,7 @@ struct user_change {
     SESSION_PUT,
     SESSION_RENEW,
     SESSION_END,
+    TOKEN_REVOKE, /* session.refresh_hash, until session.expires_ms */
   } kind;
   /* USER_CHANGE: the id and what is named by `set`; SESSION_PUT: as its credentials were checked */
   struct store_user user;

@@ -83,6 +83,17 @@ enum status store_end_session(struct store *store, const char *session_id,
   return queue(store, &change, entry, done, ctx);
 }
 
+enum status store_revoke_token(struct store *store, const uint8_t hash[STORE_HASH_SIZE],
+                               int64_t expires_ms, int64_t max_tokens, int64_t now_ms,
+                               const struct audit_entry *entry, store_done_fn *done, void *ctx) {
+  struct user_change change = {.kind = TOKEN_REVOKE,
+                               .session = {.expires_ms = expires_ms},
+                               .limit = max_tokens,
+                               .now_ms = now_ms};
+  memcpy(change.session.refresh_hash, hash, STORE_HASH_SIZE);
+  return queue(store, &change, entry, done, ctx);
+}
+
 /* ---- reading ---- */
 
 typedef void row_fn(sqlite3_stmt *row, void *out);
@@ -182,6 +193,28 @@ enum status store_get_session(struct store *store, const char *id,
              "SELECT id, user_id, refresh_hash, created_ms, used_ms, expires_ms FROM sessions"
              " WHERE id = ?1",
              id, session_from_row, ret_session, "Session not found", err);
+}
+
+enum status store_read_revoked(struct store *store, int64_t now_ms, size_t limit,
+                               store_revoked_fn *each, void *ctx, struct error *err) {
+  struct reader *reader;
+  sqlite3_stmt *s;
+  enum status status = reader_take(store->readers, &reader, err);
+  if (status) return status;
+  status =
+      reader_prepare(reader, READER_REVOKED,
+                     "SELECT hash FROM revoked_tokens WHERE expires_ms > ?1 LIMIT ?2", &s, err);
+  if (!status) {
+    int rc;
+    sqlite3_bind_int64(s, 1, now_ms);
+    sqlite3_bind_int64(s, 2, (int64_t)limit);
+    while ((rc = sqlite3_step(s)) == SQLITE_ROW)
+      if (sqlite3_column_bytes(s, 0) == STORE_HASH_SIZE) each(ctx, sqlite3_column_blob(s, 0));
+    if (rc != SQLITE_DONE) status = sqlite_error(reader->db, rc, err);
+    sqlite3_reset(s);
+  }
+  reader_give(store->readers, reader);
+  return status;
 }
 
 enum status store_count_users(struct store *store, int64_t now_ms,

@@ -91,6 +91,13 @@ MUST_CHECK enum status store_end_session(struct store *store, const char *sessio
                                          const struct audit_entry *entry, store_done_fn *done,
                                          void *ctx);
 
+/* The signed token of this hash counts no more until it expires; some that have expired go.
+ * STATUS_CONFLICT when it is there, or there are `max_tokens` already. */
+MUST_CHECK enum status store_revoke_token(struct store *store, const uint8_t hash[STORE_HASH_SIZE],
+                                          int64_t expires_ms, int64_t max_tokens, int64_t now_ms,
+                                          const struct audit_entry *entry, store_done_fn *done,
+                                          void *ctx);
+
 /* --- reads, as those of store.h; they know no principal: who asks is what they find out --- */
 
 MUST_CHECK enum status store_get_user(struct store *store, const char *id,
@@ -101,6 +108,11 @@ MUST_CHECK enum status store_get_tenant(struct store *store, const char *id,
                                         struct store_tenant *ret_tenant, struct error *err);
 MUST_CHECK enum status store_get_session(struct store *store, const char *id,
                                          struct store_session *ret_session, struct error *err);
+
+/* Hashes of revoked tokens that have not expired at now_ms, at most `limit`; `each` as below. */
+typedef void store_revoked_fn(void *ctx, const uint8_t hash[STORE_HASH_SIZE]);
+MUST_CHECK enum status store_read_revoked(struct store *store, int64_t now_ms, size_t limit,
+                                          store_revoked_fn *each, void *ctx, struct error *err);
 
 struct store_user_counts {
   int64_t users, admins; /* admins: active ones */

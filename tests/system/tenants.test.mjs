@@ -16,7 +16,7 @@ const UPGRADE = {
   'Sec-WebSocket-Key': 'dGhlIHNhbXBsZSBub25jZQ==',
 };
 // These end whatever Bob is logged in with: asked last.
-const LAST = /^\/api\/auth\/(logout|logout-all|password)$/;
+const LAST = /^\/api\/auth\/(logout|logout-all|password|revoke)$/;
 
 const suite = { cleanups: [], after: (fn) => suite.cleanups.push(fn) };
 let server, amy, bob, routes;

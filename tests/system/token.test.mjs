@@ -1,11 +1,11 @@
 // ARAGORA_API_TOKEN: what stays open, and what wants it.
 
 import assert from 'node:assert/strict';
-import { createHmac } from 'node:crypto';
+import { createHash, createHmac } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
 
 import { connect, get, post, rawRequest } from './lib/client.mjs';
-import { startServer } from './lib/server.mjs';
+import { startServer, temporaryDirectory } from './lib/server.mjs';
 
 const TOKEN = 'open-sesame-0123456789';
 const suite = { cleanups: [], after: (fn) => suite.cleanups.push(fn) };
@@ -106,5 +106,44 @@ describe('the API token', () => {
     for (const path of ['/api/health', '/healthz', '/readyz', '/api/metrics', '/api/agents', '/api/agents/health',
       '/api/circuit-breakers'])
       assert.equal((await get(server, path)).status, 200, path);
+  });
+});
+
+describe('a signed token', () => {
+  const expiry = Math.floor(Date.now() / 1000) + 3600;
+  const list = (own, token) => get(own, '/api/debates', bearer(token));
+
+  test('is revoked by itself, posted or shown, and its streams end', async (t) => {
+    const dir = temporaryDirectory();
+    const options = { dir, env: { ARAGORA_API_TOKEN: TOKEN, ARAGORA_REFRESH_RATE: '0', ARAGORA_MAX_REVOKED_TOKENS: '2' } };
+    let own = await startServer(undefined, options);
+    t.after(() => own.stop('SIGKILL'));
+    const [posted, shown, third] = ['one', 'two', 'three'].map((loop) => signed(loop, expiry));
+    for (const token of [posted, shown, third]) assert.equal((await list(own, token)).status, 200);
+    const socket = await connect(t, own, '/ws', bearer(posted));
+    await socket.ofType('connection_info');
+    const revoke = (body, headers) => post(own, '/api/auth/revoke', body, headers);
+    assert.equal((await revoke({ token: posted })).json.revoked_count, 1);
+    assert.equal((await list(own, posted)).status, 401);
+    assert.equal((await socket.ofType('auth_revoked')).data.code, 401);
+    assert.equal((await list(own, shown)).status, 200);
+    assert.equal((await revoke({}, bearer(shown))).json.revoked_count, 1);
+    assert.equal((await list(own, shown)).status, 401);
+    assert.equal((await revoke({ token: shown })).json.revoked_count, 0, 'once');
+    // What is none of ours, and the token itself, cannot be revoked here; nor more than the limit.
+    for (const token of [TOKEN, `${third}0`, signed('x', 1), signed('x', expiry, 'another secret')])
+      assert.equal((await revoke({ token })).json.revoked_count, 0, token);
+    assert.equal((await revoke({})).status, 400);
+    assert.equal((await revoke({ token: third })).status, 503);
+    assert.equal((await list(own, third)).status, 200);
+    const { json } = await get(own, '/api/system/audit?action=token.revoke', bearer(TOKEN));
+    const hash = (token) => createHash('sha256').update(token).digest('hex');
+    assert.deepEqual(json.entries.map(({ actor, resource }) => [actor, resource]).reverse(),
+      [['token', hash(posted)], ['token', hash(shown)]]);
+    await own.stop();
+    own = await startServer(undefined, options);
+    for (const token of [posted, shown]) assert.equal((await list(own, token)).status, 401, 'after a restart');
+    assert.equal((await list(own, third)).status, 200);
+    assert.equal((await list(own, TOKEN)).status, 200);
   });
 });
