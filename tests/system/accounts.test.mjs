@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { promisify } from 'node:util';
 
-import { call, connect, get, post } from './lib/client.mjs';
+import { call, connect, get, post, rawRequest } from './lib/client.mjs';
 import { BINARY, startServer, temporaryDirectory } from './lib/server.mjs';
 
 const SECRET = 'the-secret-of-these-tests-32-characters-and-more';
@@ -20,6 +20,9 @@ const NO_LIMITS = {
   ARAGORA_LOGIN_RATE: '0',
   ARAGORA_REFRESH_RATE: '0',
   ARAGORA_PASSWORD_RATE: '0',
+};
+const UPGRADE = {
+  Upgrade: 'websocket', Connection: 'Upgrade', 'Sec-WebSocket-Version': '13', 'Sec-WebSocket-Key': 'dGhlIHNhbXBsZSBub25jZQ==',
 };
 const bearer = (token) => ({ Authorization: `Bearer ${token}` });
 const register = (server, email, more = {}) =>
@@ -236,11 +239,28 @@ describe('a token', () => {
       'a name twice': sign(`${header}.${Buffer.from(JSON.stringify(claims).replace('{', '{"sub":"x",')).toString('base64url')}`),
       'much more': `${ann.access_token}${'A'.repeat(3000)}`,
     };
+    const refused = async () => Number(/^aragora_audit_rows_total\{action="credential\.refused",outcome="refused"\} (\d+)$/m.exec((await get(server, '/metrics')).text)?.[1] ?? 0);
     for (const [what, token] of Object.entries(forged)) {
       const { status, json } = await me(server, token);
       assert.equal(status, 401, what);
       assert.equal(json.code, 'UNAUTHORIZED');
+      // By every other door too.
+      const cookie = { Cookie: `aragora_session=${token}`, Origin: server.url };
+      assert.equal((await get(server, '/api/auth/me', cookie)).status, 401, `${what}, as a cookie`);
+      for (const headers of [bearer(token), cookie]) {
+        const upgrade = await rawRequest(server, { path: '/ws/debates/aaaaaaaaaaaaaaaaaaaaaaaaaa', headers: { ...UPGRADE, ...headers } });
+        assert.equal(upgrade.status, 401, `${what}, for a WebSocket`);
+      }
+      if (token === ann.refresh_token) continue;
+      // A token of another version names a session of its user's own, which may be ended by it.
+      if (/version$/.test(what)) continue;
+      assert.equal((await post(server, '/api/auth/refresh', { refresh_token: token })).status, 401, `${what}, as a refresh token`);
+      assert.equal((await post(server, '/api/auth/revoke', { token })).json.revoked_count, 0, `${what}, to be revoked`);
     }
+    assert.ok(await refused() >= 1, 'it is in the audit log');
+    // As it came it still counts: nothing of this ended the session, and an access token is no refresh token.
+    assert.equal((await me(server, ann.access_token)).status, 200);
+    assert.equal((await post(server, '/api/auth/refresh', { refresh_token: ann.access_token })).status, 401);
     // What stands in a token of ours grants nothing: the row does.
     const grand = sign(`${header}.${encode({ ...claims, role: 'admin', org_id: 'local' })}`);
     assert.equal((await me(server, grand)).json.role, 'member');

@@ -378,6 +378,36 @@ static void test_refuses_bits_that_mean_nothing(void **state) {
   }
 }
 
+/* The same in the other two parts, signed as they stand: only the base64url is not in order. */
+static void test_refuses_bits_that_mean_nothing_in_what_is_signed(void **state) {
+  (void)state;
+  /* A length that three does not divide leaves four bits unused, or two. */
+  static const char *const headers[] = {"{\"alg\":\"HS256\",\"typ\":\"JWT\"}",
+                                        " {\"alg\":\"HS256\",\"typ\":\"JWT\"}",
+                                        "  {\"alg\":\"HS256\",\"typ\":\"JWT\"}"};
+  static const char *const ends[] = {"}", " }", "  }"};
+  int changed = 0;
+  for (size_t i = 0; i < 9; i++) {
+    char payload[400];
+    snprintf(payload, sizeof payload, "%s,\"exp\":1764464401%s", GOOD_START, ends[i / 3]);
+    for (int part = 0; part < 3; part++) { /* 2 = neither */
+      BUFFER_LATER struct buffer text;
+      buffer_init(&text, JWS_TEXT_MAX);
+      append_base64(&text, headers[i % 3], strlen(headers[i % 3]));
+      bool odd = part == 0 && strlen(headers[i % 3]) % 3;
+      if (odd) text.ptr[text.len - 1]++;
+      buffer_append_char(&text, '.');
+      append_base64(&text, payload, strlen(payload));
+      odd |= part == 1 && strlen(payload) % 3;
+      if (part == 1 && odd) text.ptr[text.len - 1]++;
+      sign(&text, SECRET);
+      assert_int_equal(try_text(text.ptr, text.len), odd ? STATUS_DENIED : STATUS_OK);
+      changed += odd;
+    }
+  }
+  assert_int_equal(changed, 12); /* two of three lengths leave bits, nine pairs, two parts */
+}
+
 static void test_refuses_what_is_too_long(void **state) {
   (void)state;
   BUFFER_LATER struct buffer payload;
@@ -465,6 +495,7 @@ int main(void) {
       cmocka_unit_test_setup(test_bounds_members_and_depth, set_up),
       cmocka_unit_test_setup(test_refuses_texts_that_are_written_otherwise, set_up),
       cmocka_unit_test_setup(test_refuses_bits_that_mean_nothing, set_up),
+      cmocka_unit_test_setup(test_refuses_bits_that_mean_nothing_in_what_is_signed, set_up),
       cmocka_unit_test_setup(test_refuses_what_is_too_long, set_up),
       cmocka_unit_test_setup(test_takes_the_previous_key_within_its_time_only, set_up),
       cmocka_unit_test_setup(test_wants_a_long_secret, set_up),
