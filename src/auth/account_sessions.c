@@ -152,10 +152,11 @@ enum account_answer accounts_revoke(struct accounts *a, struct bytes token,
     return revoke_signed(a, token, expires_s, from, ret_ended, err);
   if (!read_token(a, token, JWT_ACCESS, &claims) && !read_token(a, token, JWT_REFRESH, &claims))
     return ACCOUNT_OK;
-  struct store_user user;
-  enum status s = store_get_user(a->store, claims.user_id, &user, err);
-  if (s) return s == STATUS_NOT_FOUND ? ACCOUNT_OK : accounts_fail(s, err);
-  const struct audit_act act = {AUDIT_TOKEN_REVOKE, AUDIT_OK, accounts_origin(&user, from),
+  /* A session that is not this user's, or has ended, is not this token's to end. */
+  struct account account;
+  enum status s = find_session(a, &claims, &account, err);
+  if (s) return s == STATUS_DENIED ? ACCOUNT_OK : accounts_fail(s, err);
+  const struct audit_act act = {AUDIT_TOKEN_REVOKE, AUDIT_OK, accounts_origin(&account.user, from),
                                 claims.session_id, NULL};
   s = end_session(a, claims.session_id, &act);
   if (s && s != STATUS_CONFLICT) return accounts_fail(s, err);
