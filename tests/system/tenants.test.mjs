@@ -218,6 +218,10 @@ describe('two users', () => {
       const headers = bearer(credential.api_key ?? credential.access_token);
       const socket = await connect(t, slow, `/ws/debates/${id}`, headers);
       await socket.ofType('debate_start');
+      const draw = async () => (await post(slow, '/api/ws/ticket', {}, headers)).json.ticket;
+      const ticketed = await connect(t, slow, `/ws/debates/${id}?ticket=${await draw()}`);
+      await ticketed.ofType('debate_start');
+      const unused = await draw();
       let begun;
       const started = new Promise((resolve) => (begun = resolve));
       const stream = (async () => {
@@ -231,9 +235,13 @@ describe('two users', () => {
       await Promise.race([started, stream]);
       assert.equal((await end(credential)).status, 200, way);
       assert.equal((await get(slow, `/api/debates/${id}`, headers)).status, 401, way);
-      assert.equal((await socket.ofType('auth_revoked')).data.code, 401, way);
-      while (socket.closeCode === undefined) await new Promise((next) => socket.waiters.push(next));
-      assert.equal(socket.closeCode, 1008, way);
+      for (const one of [socket, ticketed]) {
+        assert.equal((await one.ofType('auth_revoked')).data.code, 401, way);
+        while (one.closeCode === undefined) await new Promise((next) => one.waiters.push(next));
+        assert.equal(one.closeCode, 1008, way);
+      }
+      const late = { path: `/ws/debates/${id}?ticket=${unused}`, headers: UPGRADE };
+      assert.equal((await rawRequest(slow, late)).status, 401, `a ticket from before ${way}`);
       const frames = await stream;
       assert.equal(frames.at(-1).type, 'auth_revoked', `${way}: ${frames.map(({ type }) => type)}`);
       assert.equal(frames.at(-1).data.code, 401);
