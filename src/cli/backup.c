@@ -108,14 +108,22 @@ static json_t *time_value(int64_t ms) {
   return json_string(text);
 }
 
+/* As `aragora audit verify --head` takes it. */
+static json_t *audit_head(const struct manifest *m) {
+  char hash[2 * sizeof m->audit.hash + 1];
+  if (!m->has_audit || !m->audit.seq) return json_null();
+  bytes_to_hex(m->audit.hash, sizeof m->audit.hash, hash);
+  return json_sprintf("%lld:%s", (long long)m->audit.seq, hash);
+}
+
 static json_t *manifest_object(const struct manifest *m) {
   return json_pack(
-      "{s:s, s:s, s:o, s:s, s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:I}", "name", m->name, "kind",
+      "{s:s, s:s, s:o, s:s, s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "name", m->name, "kind",
       backup_kind_name(m->kind), "created_at", time_value(m->created_ms), "aragora", m->version,
       "commit", (json_int_t)m->number, "chain", m->chain, "debates", (json_int_t)m->census.debates,
       "events", (json_int_t)m->census.events, "bytes", (json_int_t)raw_bytes(m), "compressed_bytes",
       (json_int_t)packed_bytes(m), "schema", (json_int_t)m->files[DATABASE_MEMORY].schema,
-      "elo_schema", (json_int_t)m->files[DATABASE_ELO].schema);
+      "elo_schema", (json_int_t)m->files[DATABASE_ELO].schema, "audit_head", audit_head(m));
 }
 
 /* The words on a line of their own, or the object. */

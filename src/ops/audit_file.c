@@ -168,6 +168,7 @@ static bool row_of(const json_t *o, struct audit_row *ret_row, char **ret_detail
                                     .address = member(o, "address"),
                                     .request_id = member(o, "request_id"),
                                     .detail = json_bytes(detail)}};
+  if (row.seq < 1 || row.seq > AUDIT_SEQ_MAX) return false;
   if (!bytes_from_hex(member(o, "previous_hash"), row.previous, SHA256_SIZE) ||
       !bytes_from_hex(member(o, "hash"), row.hash, SHA256_SIZE))
     return false;
@@ -202,7 +203,7 @@ enum status audit_file_walk(struct audit_walk *walk, struct bytes line, struct e
 bool audit_mark_parse(const char *text, struct audit_mark *ret_mark) {
   char *end;
   struct audit_mark mark = {.seq = strtoll(text, &end, 10)};
-  if (end == text || *end != ':' || mark.seq < 1 ||
+  if (end == text || *end != ':' || mark.seq < 1 || mark.seq > AUDIT_SEQ_MAX ||
       !bytes_from_hex(bytes_of(end + 1), mark.hash, SHA256_SIZE))
     return false;
   *ret_mark = mark;
@@ -233,7 +234,7 @@ bool audit_anchors_take_line(struct audit_anchors *a, struct bytes line) {
   struct audit_mark mark = {0};
   const char *end = line.ptr + line.len;
   const char *p = line.len ? behind(line, "event=audit seq=") : NULL;
-  for (; p && p < end && *p >= '0' && *p <= '9' && mark.seq < INT64_MAX / 16; p++)
+  for (; p && p < end && *p >= '0' && *p <= '9' && mark.seq < AUDIT_SEQ_MAX / 16; p++)
     mark.seq = mark.seq * 10 + (*p - '0');
   if (!p || (size_t)(end - p) < sizeof hash_is - 1 + HEX_SIZE - 1) return true;
   if (memcmp(p, hash_is, sizeof hash_is - 1) != 0) return true;

@@ -45,6 +45,9 @@ MUST_CHECK enum status audit_export_step(struct audit_export *export, struct buf
 
 /* ---- a proof ---- */
 
+/* No log is as long; what names a row beyond it is none of ours. */
+static const int64_t AUDIT_SEQ_MAX = INT64_MAX / 2;
+
 /* Walks over lines of an export as JSON, of all rows or of those of some time, into a walk whose
  * head is set by what the file holds: a cut end shows only against anchors. One line a call;
  * STATUS_INVALID for what is no such line. An empty line is none. */

@@ -8,6 +8,7 @@
 #include "ops/pace.h"
 #include "ops/pack.h"
 #include "ops/staging.h"
+#include "store/audit.h"
 #include "store/snapshot.h"
 
 #include <stdio.h>
@@ -66,7 +67,10 @@ static enum status check_copies(struct making *m, struct error *err) {
   const struct examination how = {.progress = &m->pace.progress};
   enum status s = inspect_open(m->raw[DATABASE_MEMORY], DATABASE_MEMORY, &copy, err);
   if (s) return s;
+  struct audit_head head = {0};
   s = inspect_census(copy, &m->manifest.census, err);
+  if (!s) s = inspect_audit_head(copy, &head, &m->manifest.has_audit, err);
+  m->manifest.audit = head.last;
   inspect_close(copy);
   return s ? s : examine(both, &m->manifest, &how, &chains, err);
 }

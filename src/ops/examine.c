@@ -80,6 +80,25 @@ static enum status check_audit(struct inspect *copy, struct error *err) {
                    text.ptr ? text.ptr : "");
 }
 
+/* With changes replayed it may go on behind that row, which may be trimmed away by now. */
+static enum status compare_audit(struct inspect *copy, const struct manifest *m, bool replayed,
+                                 struct error *err) {
+  struct audit_head head = {0};
+  bool known = false, there = false;
+  if (!m->has_audit) return STATUS_OK;
+  enum status s = inspect_audit_head(copy, &head, &known, err);
+  if (s) return s;
+  bool ends = known && head.last.seq == m->audit.seq &&
+              memcmp(head.last.hash, m->audit.hash, sizeof head.last.hash) == 0; /* public */
+  bool goes_on = known && replayed && head.last.seq > m->audit.seq;
+  bool gone = m->audit.seq <= head.trimmed.seq; /* the first of all, "0", is never there */
+  if ((ends || goes_on) && !gone) s = inspect_has_audit_row(copy, &m->audit, &there, err);
+  if (s || ((ends || goes_on) && (gone || there))) return s;
+  return error_set(err, STATUS_CORRUPT, NULL,
+                   "its audit log does not hold the row %" PRId64 " that its manifest names last",
+                   m->audit.seq);
+}
+
 /* ---- a file ---- */
 
 static enum status compare_position(struct inspect *copy, const struct manifest *m,
@@ -116,6 +135,7 @@ static enum status check_file(struct inspect *copy, const struct manifest *m, en
   if (!s && !how->replayed) s = compare_position(copy, m, kind, err);
   if (!s && kind == DATABASE_MEMORY) s = compare_census(copy, m, how->replayed, &debates, err);
   if (!s && kind == DATABASE_MEMORY) s = check_chains(copy, how, debates, ret_chains, err);
+  if (!s && kind == DATABASE_MEMORY) s = compare_audit(copy, m, how->replayed, err);
   if (!s && kind == DATABASE_MEMORY && how->audited) s = check_audit(copy, err);
   return s;
 }

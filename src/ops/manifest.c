@@ -41,6 +41,13 @@ static json_t *object_of(const struct manifest *m) {
       file_object(&m->files[0], file_names[0]), file_object(&m->files[1], file_names[1]));
 }
 
+static enum status add_audit(json_t *object, const struct manifest *m) {
+  if (!m->has_audit) return STATUS_OK;
+  json_t *audit =
+      json_pack("{s:I, s:o}", "seq", (json_int_t)m->audit.seq, "hash", hex(m->audit.hash));
+  return json_object_set_new(object, "audit", audit) ? STATUS_NOMEM : STATUS_OK;
+}
+
 /* Adds the hash over what stands there. */
 static enum status seal(json_t *object) {
   uint8_t hash[SHA256_SIZE];
@@ -52,7 +59,8 @@ static enum status seal(json_t *object) {
 
 enum status manifest_append(struct buffer *out, const struct manifest *m) {
   JSON_LATER json_t *object = object_of(m);
-  enum status s = object ? seal(object) : STATUS_NOMEM;
+  enum status s = object ? add_audit(object, m) : STATUS_NOMEM;
+  if (!s) s = seal(object);
   if (!s) s = json_append_canonical(out, object);
   if (!s && !buffer_append_char(out, '\n')) s = STATUS_NOMEM;
   return s;
@@ -83,6 +91,12 @@ static bool read_file(const json_t *object, const char *name, struct manifest_fi
          get_hash(object, "sha256", f->sha256);
 }
 
+static bool read_audit(const json_t *audit, struct manifest *m) {
+  m->has_audit = audit != NULL;
+  return !audit ||
+         (get_count(audit, "seq", &m->audit.seq) && get_hash(audit, "hash", m->audit.hash));
+}
+
 static bool read_object(const json_t *o, struct manifest *m) {
   const json_t *position = json_object_get(o, "position"), *census = json_object_get(o, "census"),
                *files = json_object_get(o, "files");
@@ -98,7 +112,7 @@ static bool read_object(const json_t *o, struct manifest *m) {
          get_count(census, "debates", &m->census.debates) &&
          get_count(census, "events", &m->census.events) &&
          get_hash(census, "heads_sha256", m->census.heads_sha256) &&
-         json_array_size(files) == MANIFEST_FILES &&
+         read_audit(json_object_get(o, "audit"), m) && json_array_size(files) == MANIFEST_FILES &&
          read_file(json_array_get(files, 0), file_names[0], &m->files[0]) &&
          read_file(json_array_get(files, 1), file_names[1], &m->files[1]);
 }

@@ -8,6 +8,7 @@
 #define ARAGORA_OPS_MANIFEST_H
 
 #include "ops/backup_name.h"
+#include "store/audit_chain.h"
 #include "store/inspect.h"
 
 enum {
@@ -31,6 +32,8 @@ struct manifest {
   int64_t number;                      /* of the last commit */
   char chain[INSPECT_CHAIN_SIZE];      /* of archived changes that goes on from it; "" = none */
   struct inspect_census census;
+  bool has_audit;          /* false: of an older version, or its schema has no audit log */
+  struct audit_mark audit; /* the last row of the audit log; seq 0 = it has none */
   struct manifest_file files[MANIFEST_FILES];
 };
 

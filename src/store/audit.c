@@ -185,15 +185,43 @@ enum status store_walk_audit(struct store *store, struct audit_walk *walk, struc
   return status;
 }
 
-enum status inspect_walk_audit(struct inspect *inspect, struct audit_walk *walk, bool *ret_known,
-                               struct error *err) {
-  sqlite3 *db = inspect_connection(inspect);
+static enum status knows_audit(sqlite3 *db, bool *ret_known, struct error *err) {
   int64_t tables = 0;
   enum status status = sqlite_get_int(db,
                                       "SELECT count(*) FROM sqlite_schema WHERE type = 'table'"
                                       " AND name IN ('audit', 'audit_head')",
                                       0, &tables, err);
   *ret_known = tables == 2;
+  return status;
+}
+
+enum status inspect_audit_head(struct inspect *inspect, struct audit_head *ret_head,
+                               bool *ret_known, struct error *err) {
+  sqlite3 *db = inspect_connection(inspect);
+  enum status status = knows_audit(db, ret_known, err);
+  return status || !*ret_known ? status : read_head(db, ret_head, err);
+}
+
+enum status inspect_has_audit_row(struct inspect *inspect, const struct audit_mark *mark,
+                                  bool *ret_there, struct error *err) {
+  sqlite3 *db = inspect_connection(inspect);
+  sqlite3_stmt *s;
+  enum status status =
+      sqlite_prepare(db, "SELECT 1 FROM audit WHERE seq = ?1 AND hash = ?2", &s, err);
+  if (status) return status;
+  sqlite3_bind_int64(s, 1, mark->seq);
+  sqlite3_bind_blob(s, 2, mark->hash, SHA256_SIZE, SQLITE_STATIC);
+  int rc = sqlite3_step(s);
+  *ret_there = rc == SQLITE_ROW;
+  if (rc != SQLITE_ROW && rc != SQLITE_DONE) status = sqlite_error(db, rc, err);
+  sqlite3_finalize(s);
+  return status;
+}
+
+enum status inspect_walk_audit(struct inspect *inspect, struct audit_walk *walk, bool *ret_known,
+                               struct error *err) {
+  sqlite3 *db = inspect_connection(inspect);
+  enum status status = knows_audit(db, ret_known, err);
   if (status || !*ret_known) return status;
   status = sqlite_run(db, "BEGIN", err);
   if (status) return status;

@@ -51,5 +51,11 @@ MUST_CHECK enum status store_walk_audit(struct store *store, struct audit_walk *
 struct inspect;
 MUST_CHECK enum status inspect_walk_audit(struct inspect *inspect, struct audit_walk *walk,
                                           bool *ret_known, struct error *err);
+/* Where it begins and ends, likewise. */
+MUST_CHECK enum status inspect_audit_head(struct inspect *inspect, struct audit_head *ret_head,
+                                          bool *ret_known, struct error *err);
+/* Whether that very row is there. */
+MUST_CHECK enum status inspect_has_audit_row(struct inspect *inspect, const struct audit_mark *mark,
+                                             bool *ret_there, struct error *err);
 
 #endif

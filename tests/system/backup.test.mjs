@@ -118,6 +118,41 @@ describe('a backup under four writers', () => {
   });
 });
 
+// As the manifest's canonical text: its numbers are whole and its texts plain.
+const canonical = (value) => JSON.stringify(value, (_, each) =>
+  (each && typeof each === 'object' && !Array.isArray(each) ? Object.fromEntries(Object.entries(each).sort(([a], [b]) => (a < b ? -1 : 1))) : each));
+
+test('a backup is held against the last row of the audit log that its manifest names', async (t) => {
+  const dir = temporaryDirectory(t);
+  await must(['user', 'create', 'ann@example.org'], dir);
+  const { json } = await backup(['create'], dir);
+  const path = join(dir, 'backups', json.name, 'manifest.json');
+  const { sha256, ...manifest } = JSON.parse(readFileSync(path, 'utf8'));
+  assert.match(sha256, /^[0-9a-f]{64}$/);
+  assert.equal(json.audit_head, `${manifest.audit.seq}:${manifest.audit.hash}`);
+  await must(['audit', 'verify', '--head', json.audit_head], dir);
+  const claim = (audit) => {
+    const { audit: _, ...bare } = manifest;
+    const object = audit ? { ...bare, audit } : bare;
+    const seal = createHash('sha256').update(canonical(object)).digest('hex');
+    writeFileSync(path, `${canonical({ ...object, sha256: seal })}\n`);
+  };
+  const { seq, hash } = manifest.audit;
+  for (const audit of [{ seq, hash: hash.replace(/./g, '0') }, { seq: seq + 1, hash }, { seq: 0, hash: '0'.repeat(64) }]) {
+    claim(audit);
+    for (const command of [['verify', json.name], ['restore', json.name, '--force']]) {
+      const { code, text } = await run(['backup', ...command], dir);
+      assert.equal(code, CHECK_FAILED, text);
+      assert.match(text, /its audit log does not hold the row/);
+    }
+  }
+  for (const audit of [manifest.audit, undefined]) { // the latter is of an earlier version
+    claim(audit);
+    await backup(['verify', json.name], dir);
+    await backup(['restore', json.name, '--force'], dir);
+  }
+});
+
 describe('a damaged backup', () => {
   for (const file of ['aragora_memory.db.zst', 'aragora_elo.db.zst', 'manifest.json'])
     test(`with one flipped byte in ${file} fails verify and restore, which name it`, async (t) => {

@@ -57,6 +57,8 @@ static struct manifest example(void) {
                        .number = 1234567,
                        .chain = "abcdefghijklmnopqrstuvwxyz",
                        .census = {12, 345, {1, 2, 3}},
+                       .has_audit = true,
+                       .audit = {17, {8, 9}},
                        .files = {{3, 1000, 100, {4}, {5}}, {1, 2000, 200, {6}, {7}}}};
   backup_name_make(m.created_ms, m.kind, m.name);
   return m;
@@ -78,6 +80,21 @@ static void test_comes_back(void **state) {
   assert_int_equal(back.number, m.number);
   assert_memory_equal(&back.census, &m.census, sizeof m.census);
   assert_memory_equal(back.files, m.files, sizeof m.files);
+  assert_true(back.has_audit);
+  assert_memory_equal(&back.audit, &m.audit, sizeof m.audit);
+}
+
+/* Of a version that knew no audit log, or not to name its end. */
+static void test_without_an_audit_log(void **state) {
+  (void)state;
+  struct manifest m = example(), back = {0};
+  BUFFER_LATER struct buffer text;
+  buffer_init(&text, MANIFEST_BYTES_MAX);
+  m.has_audit = false;
+  assert_int_equal(manifest_append(&text, &m), STATUS_OK);
+  assert_null(strstr(text.ptr, "audit"));
+  assert_int_equal(manifest_parse(buffer_bytes(&text), &back, NULL), STATUS_OK);
+  assert_false(back.has_audit);
 }
 
 static void test_every_byte_counts(void **state) {
@@ -105,6 +122,7 @@ int main(void) {
       cmocka_unit_test(test_names),
       cmocka_unit_test(test_what_is_no_name),
       cmocka_unit_test(test_comes_back),
+      cmocka_unit_test(test_without_an_audit_log),
       cmocka_unit_test(test_every_byte_counts),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
