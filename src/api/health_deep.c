@@ -175,6 +175,12 @@ static void look_at_archive(struct deep *d) {
       failing ? "the archive cannot be sent to the place of backups" : NULL);
 }
 
+/* That none is asked for is how a server on its own machine runs: nothing to warn of. */
+static void look_at_authentication(struct deep *d) {
+  add(d, "authentication",
+      json_pack("{s:b, s:b}", "healthy", 1, "enabled", auth_enabled(d->api->parts.auth)), NULL);
+}
+
 static bool look(const struct api *api, struct deep *d) {
   *d = (struct deep){.api = api,
                      .checks = json_object(),
@@ -193,6 +199,7 @@ static bool look(const struct api *api, struct deep *d) {
   look_at_providers(d);
   look_at_backups(d);
   look_at_archive(d);
+  look_at_authentication(d);
   return true;
 }
 

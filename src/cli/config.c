@@ -149,6 +149,7 @@ static int run(const struct config_values *v, const struct arguments *a, struct 
   bool validates = strcmp(what, "validate") == 0, gets = strcmp(what, "get") == 0;
   if (gets ? a->count != 2 : a->count > 1)
     return arguments_wrong(self(), gets ? "get needs one name" : "%.32s takes nothing more", what);
+  if (validates && options_name_files(o, &err)) return output_error(&err);
   if (validates) return validate(o, mistakes);
   if (mistakes->count) return output_error(&mistakes->list[0].why);
   config_tell_unread(o);

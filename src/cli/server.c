@@ -434,7 +434,8 @@ int cli_server(int argc, char **argv) {
     arguments_wrong(self, "it takes no \"%.64s\"", arguments.positional[0]);
   } else if (check_proxies(&options, &err)) {
     code = output_error(&err);
-  } else if (exposure_check(&options, &err) || open_log(&options, &err)) {
+  } else if (options_name_files(&options, &err) || exposure_check(&options, &err) ||
+             open_log(&options, &err)) {
     output_error(&err);
     code = CLI_ERROR;
   } else {

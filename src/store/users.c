@@ -1,6 +1,7 @@
 #include "store/users.h"
 
 #include "store/handle.h"
+#include "store/inspect.h"
 #include "store/user_change.h"
 
 #include <stdio.h>
@@ -276,5 +277,17 @@ enum status store_list_users(struct store *store, const struct store_user_query 
     sqlite3_reset(s);
   }
   reader_give(store->readers, reader);
+  return status;
+}
+
+enum status inspect_has_users(struct inspect *inspect, bool *ret_has, struct error *err) {
+  sqlite3 *db = inspect_connection(inspect);
+  int64_t tables = 0, users = 0;
+  enum status status = sqlite_get_int(
+      db, "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'users'", 0, &tables,
+      err);
+  if (!status && tables)
+    status = sqlite_get_int(db, "SELECT EXISTS (SELECT 1 FROM users)", 0, &users, err);
+  if (!status) *ret_has = users > 0;
   return status;
 }

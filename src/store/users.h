@@ -121,6 +121,10 @@ struct store_user_counts {
 MUST_CHECK enum status store_count_users(struct store *store, int64_t now_ms,
                                          struct store_user_counts *ret_counts, struct error *err);
 
+/* Whether a database that is looked at has a user; false for a schema that knows none. */
+struct inspect;
+MUST_CHECK enum status inspect_has_users(struct inspect *inspect, bool *ret_has, struct error *err);
+
 /* Which users, in the order of their age, the newest first. */
 struct store_user_query {
   int64_t before_ms;     /* those before (before_ms, before_id); -1 = from the newest */

@@ -7,7 +7,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 
-import { finished, startDebate } from './lib/client.mjs';
+import { finished, get, startDebate } from './lib/client.mjs';
 import { freePort, Process, startFakeProvider, startServer, temporaryDirectory } from './lib/server.mjs';
 
 async function run(t, { dir = temporaryDirectory(t), args = ['--offline'], env = {}, ports } = {}) {
@@ -107,4 +107,23 @@ describe('aragora doctor', () => {
     for (const line of child.lines.slice(0, -1)) assert.match(line, /^(ok|warn) {1,4}[a-z]+ +\S/);
     assert.match(child.lines.at(-1), /^\d+ ok, \d+ to look at, 0 to put right$/);
   });
+});
+
+test('an address that others reach wants credentials: a secret, or a user, is as good as a token', async (t) => {
+  const dir = temporaryDirectory(t);
+  const findings = async (env = {}) => {
+    const { of } = await run(t, { dir, args: ['--offline', '--host', '0.0.0.0'], env });
+    return of('configuration').map(({ status }) => status);
+  };
+  assert.deepEqual(await findings(), ['fail']);
+  assert.deepEqual(await findings({ ARAGORA_JWT_SECRET: 'a-secret-for-tests-that-is-long-enough' }), ['ok']);
+  const refused = new Process(['server', '--host', '0.0.0.0', '--port', '0', '--ws-port', '0'], { dir });
+  assert.equal((await refused.end()).code, 1);
+  const made = new Process(['user', 'create', 'ann@example.org'], { dir });
+  assert.equal((await made.end()).code, 0);
+  assert.deepEqual(await findings(), ['ok']);
+  const server = await startServer(t, { dir, args: ['--host', '0.0.0.0'] });
+  const deep = (await get(server, '/api/health/deep')).json;
+  assert.deepEqual(deep.checks.authentication, { healthy: true, enabled: true });
+  assert.equal((await get(server, '/api/debates')).status, 401);
 });
