@@ -59,11 +59,12 @@ const struct command command_table[] = {
      .flags = server_flags,
      .options = command_all_options},
     {.name = "debates",
-     .usage = "debates list | show ID | watch ID | delete ID [flags]",
-     .summary = "list debates, show one, follow one that runs, or delete one",
+     .usage = "debates list | show ID | watch ID | delete ID | share ID | unshare ID [flags]",
+     .summary = "list debates, show one, follow one that runs, share or delete one",
      .example = "aragora debates list --limit 10\n"
                 "aragora debates show tabs-or-spaces-2026-11-23\n"
                 "aragora debates watch ID --server http://localhost:8080\n"
+                "aragora debates share ID --server URL\n"
                 "aragora debates delete ID --reason \"asked by its owner\" --server URL",
      .run = cli_debates,
      .flags = debates_flags,

@@ -228,7 +228,6 @@ static int one_there(const struct debates_values *v, struct remote *remote, cons
 
 /* ---- deleting ---- */
 
-/* A server that runs is the one who writes its database. */
 static int delete_there(const struct debates_values *v, struct remote *remote, const char *name) {
   struct error err = {0};
   JSON_LATER json_t *answer = NULL;
@@ -246,12 +245,44 @@ static int delete_there(const struct debates_values *v, struct remote *remote, c
   return CLI_OK;
 }
 
+/* ---- sharing ---- */
+
+static int share_there(const struct debates_values *v, struct remote *remote, const char *name,
+                       bool share) {
+  struct error err = {0};
+  JSON_LATER json_t *answer = NULL;
+  JSON_LATER json_t *body = json_object();
+  BUFFER_LATER struct buffer path;
+  buffer_init(&path, 4096);
+  buffer_printf(&path, "/api/debates/%s/share", name);
+  enum status s = share ? remote_call(remote, path.ptr, body, CALL_MS, &answer, &err)
+                        : remote_delete(remote, path.ptr, NULL, CALL_MS, &answer, &err);
+  if (s) return remote_error(&err);
+  if (v->json) return output_json(STDOUT_FILENO, answer) ? CLI_OK : CLI_ERROR;
+  printf("%s\n", share ? json_get_text(answer, "path", "") : json_get_text(answer, "message", ""));
+  if (share) fprintf(stderr, "%s\n", json_get_text(answer, "message", ""));
+  return CLI_OK;
+}
+
 /* ---- the command ---- */
 
-enum action { ACTION_LIST, ACTION_SHOW, ACTION_WATCH, ACTION_DELETE, ACTION_NONE };
+enum action {
+  ACTION_LIST,
+  ACTION_SHOW,
+  ACTION_WATCH,
+  ACTION_DELETE,
+  ACTION_SHARE,
+  ACTION_UNSHARE,
+  ACTION_NONE
+};
+
+/* A server that runs is the one who writes its database. */
+static bool is_of_a_server(enum action action) {
+  return action >= ACTION_DELETE;
+}
 
 static enum action action_of(const struct arguments *a) {
-  static const char *const names[] = {"list", "show", "watch", "delete"};
+  static const char *const names[] = {"list", "show", "watch", "delete", "share", "unshare"};
   if (a->count == 0) return ACTION_LIST;
   for (int i = 0; i < ACTION_NONE; i++)
     if (strcmp(a->positional[0], names[i]) == 0) return (enum action)i;
@@ -265,6 +296,7 @@ static int run_there(const struct debates_values *v, enum action action, const c
   if (remote_open(url, options, &remote, &err)) return remote_error(&err);
   int code = action == ACTION_LIST     ? list_there(v, &remote)
              : action == ACTION_DELETE ? delete_there(v, &remote, id)
+             : is_of_a_server(action)  ? share_there(v, &remote, id, action == ACTION_SHARE)
                                        : one_there(v, &remote, id, action == ACTION_WATCH);
   remote_close(&remote);
   return code;
@@ -292,8 +324,9 @@ static int run(const void *values, const struct arguments *a, struct options *op
   const char *url = remote_url(v->server);
   const char *id = a->count > 1 ? a->positional[1] : NULL;
   if (action == ACTION_NONE)
-    return arguments_wrong(self(), "there is no \"%.64s\" here; list, show, watch or delete",
-                           a->positional[0]);
+    return arguments_wrong(
+        self(), "there is no \"%.64s\" here; list, show, watch, delete, share or unshare",
+        a->positional[0]);
   if (action != ACTION_LIST && a->count != 2)
     return arguments_wrong(self(), "%s needs the id of one debate", a->positional[0]);
   if (action == ACTION_LIST && a->count > 1) return arguments_wrong(self(), "list takes no id");
@@ -301,8 +334,9 @@ static int run(const void *values, const struct arguments *a, struct options *op
     return arguments_wrong(self(), "\"%.64s\" is no id of a debate", id);
   if (v->status && !id_valid(bytes_of(v->status), 32))
     return arguments_wrong(self(), "\"%.64s\" is no status", v->status);
-  if (action == ACTION_DELETE && !url)
-    return arguments_wrong(self(), "delete needs --server: the server that has the database");
+  if (is_of_a_server(action) && !url)
+    return arguments_wrong(self(), "%s needs --server: the server that has the database",
+                           a->positional[0]);
   if (action == ACTION_WATCH) interrupt_catch(2);
   return url ? run_there(v, action, id, options, url) : run_here(v, action, id, options);
 }

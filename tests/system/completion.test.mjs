@@ -21,7 +21,7 @@ describe('completion', () => {
   test('bash: a command, its words, an option, and values that are enumerated', () => {
     assert.deepEqual(offered('aragora', ''), COMMANDS);
     assert.deepEqual(offered('aragora', 'deb'), ['debates']);
-    assert.deepEqual(offered('aragora', 'debates', ''), ['list', 'show', 'watch', 'delete']);
+    assert.deepEqual(offered('aragora', 'debates', ''), ['list', 'show', 'watch', 'delete', 'share', 'unshare']);
     assert.deepEqual(offered('aragora', 'backup', 've'), ['verify']);
     assert.deepEqual(offered('aragora', 'config', ''), ['show', 'get', 'validate', 'path']);
     assert.deepEqual(offered('aragora', 'batch', ''), []);

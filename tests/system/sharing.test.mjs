@@ -2,7 +2,7 @@
 // replaced, expires, or the debate is deleted.
 
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { readFileSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -344,4 +344,13 @@ test('where nothing is configured, links work all the same', async (t) => {
   assert.equal((await get(open, `/api/debates/${id}/share`)).json.created_by, 'local');
   assert.equal((await unshare(open, {}, id)).status, 200);
   await expectNoLink(open, path);
+
+  const typed = (...args) => spawnSync(BINARY, ['debates', ...args], { encoding: 'utf8' });
+  const made = typed('share', id, '--server', open.url);
+  assert.equal(made.status, 0, made.stderr);
+  assert.equal((await get(open, made.stdout.trim())).json.id, id);
+  assert.equal(typed('unshare', id, '--server', open.url).status, 0);
+  await expectNoLink(open, made.stdout.trim());
+  assert.equal(typed('unshare', id, '--server', open.url).status, 5);
+  assert.match(typed('share', id).stderr, /share needs --server/);
 });
