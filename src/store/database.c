@@ -121,7 +121,9 @@ enum status database_open(const char *path, const struct schema *schema, int64_t
   sqlite3 *db;
   enum status status = replacement_finish(path, err);
   if (!status) status = make_file(path, err);
-  if (!status) status = sqlite_open(path, SQLITE_OPEN_READWRITE, busy_ms, &db, err);
+  if (!status)
+    status = schema->durable ? sqlite_open_gathering(path, busy_ms, &db, err)
+                             : sqlite_open(path, SQLITE_OPEN_READWRITE, busy_ms, &db, err);
   if (status) return status;
   /* Closing a file that we refuse must not checkpoint its -wal into it. An empty one is ours, from
    * looking: it goes again with the -shm. */

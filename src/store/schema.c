@@ -8,10 +8,11 @@
 
 /* "Amem" and "Aelo". */
 const struct schema schema_memory = {
-    "debate", 0x416d656d, migrations_memory, &migrations_memory_count, "memory", "--db-path"};
+    "debate", 0x416d656d, migrations_memory, &migrations_memory_count, "memory", "--db-path", true};
 const struct schema schema_elo = {"ratings",      0x41656c6f,
                                   migrations_elo, &migrations_elo_count,
-                                  "elo",          "--database elo --elo-path"};
+                                  "elo",          "--database elo --elo-path",
+                                  false};
 
 const struct schema *schema_of(enum database database) {
   return database == DATABASE_ELO ? &schema_elo : &schema_memory;

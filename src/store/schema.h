@@ -25,6 +25,7 @@ struct schema {
   const size_t *count;
   const char *name;       /* "memory" or "elo", for commands that are named in messages */
   const char *undo_flags; /* what stands in such a command before the file's path */
+  bool durable;           /* every commit is on disk before it is answered */
 };
 
 /* Where a database stands. */

@@ -1,5 +1,7 @@
 #include "store/sqlite.h"
 
+#include "store/gather.h"
+
 #include <errno.h>
 #include <limits.h>
 
@@ -70,15 +72,18 @@ static void harden(sqlite3 *db) {
   sqlite3_extended_result_codes(db, 1);
 }
 
-enum status sqlite_open(const char *path, int flags, int64_t busy_ms, sqlite3 **ret_db,
-                        struct error *err) {
+static void configure(void) {
   /* Counting SQLite's memory takes a global mutex at every allocation. Answers MISUSE, harmlessly,
    * when SQLite is already up. */
   static bool configured;
   if (!__atomic_exchange_n(&configured, true, __ATOMIC_SEQ_CST))
     sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
+static enum status open_with(const char *path, int flags, int64_t busy_ms, const char *vfs,
+                             sqlite3 **ret_db, struct error *err) {
   sqlite3 *db = NULL;
-  int rc = sqlite3_open_v2(path, &db, flags | SQLITE_OPEN_NOMUTEX, NULL);
+  int rc = sqlite3_open_v2(path, &db, flags | SQLITE_OPEN_NOMUTEX, vfs);
   if (rc != SQLITE_OK) {
     int os = db ? sqlite3_system_errno(db) : 0;
     sqlite3_close_v2(db);
@@ -96,6 +101,18 @@ enum status sqlite_open(const char *path, int flags, int64_t busy_ms, sqlite3 **
   }
   *ret_db = db;
   return STATUS_OK;
+}
+
+enum status sqlite_open(const char *path, int flags, int64_t busy_ms, sqlite3 **ret_db,
+                        struct error *err) {
+  configure();
+  return open_with(path, flags, busy_ms, NULL, ret_db, err);
+}
+
+enum status sqlite_open_gathering(const char *path, int64_t busy_ms, sqlite3 **ret_db,
+                                  struct error *err) {
+  configure();
+  return open_with(path, SQLITE_OPEN_READWRITE, busy_ms, gather_vfs(), ret_db, err);
 }
 
 void sqlite_close(sqlite3 *db) {

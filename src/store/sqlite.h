@@ -17,6 +17,10 @@
  * also held to queries). Waits up to busy_ms for locks of others. Reads nothing yet. */
 MUST_CHECK enum status sqlite_open(const char *path, int flags, int64_t busy_ms, sqlite3 **ret_db,
                                    struct error *err);
+/* As sqlite_open for writing, for the connection that commits with `synchronous = FULL`: the frames
+ * of a commit go to the log in one write (store/gather.h). */
+MUST_CHECK enum status sqlite_open_gathering(const char *path, int64_t busy_ms, sqlite3 **ret_db,
+                                             struct error *err);
 /* NULL is fine. All its statements must be finalized. */
 void sqlite_close(sqlite3 *db);
 
