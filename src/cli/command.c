@@ -60,7 +60,7 @@ const struct command command_table[] = {
      .options = command_all_options},
     {.name = "debates",
      .usage = "debates list | show ID | watch ID | delete ID | share ID | unshare ID [flags]",
-     .summary = "list debates, show one, follow one that runs, share or delete one",
+     .summary = "list debates, show or follow one, share or delete it",
      .example = "aragora debates list --limit 10\n"
                 "aragora debates show tabs-or-spaces-2026-11-23\n"
                 "aragora debates watch ID --server http://localhost:8080\n"

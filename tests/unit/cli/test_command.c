@@ -141,7 +141,7 @@ static void test_says_what_is_wrong(void **state) {
       {{"server", "--prot", "80"}, CLI_USAGE, "did you mean --port?"},
       {{"server", "--port", "x"}, CLI_USAGE, "--port must be"},
       {{"server", "now"}, CLI_USAGE, "it takes no \"now\""},
-      {{"debates", "shwo"}, CLI_USAGE, "list, show, watch or delete"},
+      {{"debates", "shwo"}, CLI_USAGE, "list, show, watch, delete, share or unshare"},
       {{"debates", "show"}, CLI_USAGE, "needs the id"},
       {{"debates", "show", "../x"}, CLI_USAGE, "is no id"},
       {{"debates", "--server", "x.org"}, CLI_USAGE, "must begin with http"},
