@@ -53,7 +53,7 @@ function checkSynced(calls, id) {
 async function traceStarts(t, env = {}) {
   const dir = temporaryDirectory(t);
   const file = join(dir, 'trace');
-  const strace = ['strace', '-D', '-f', '-y', '-s', '6000', '-o', file, '-e', 'trace=pwrite64,fdatasync,fsync,sendto,sendmsg,write,writev'];
+  const strace = ['strace', '-D', '-f', '-y', '-s', '131072', '-o', file, '-e', 'trace=pwrite64,fdatasync,fsync,sendto,sendmsg,write,writev'];
   for (const [name, value] of Object.entries(env)) strace.push('-E', `${name}=${value}`);
   const server = await startServer(undefined, { dir, under: strace });
   const ids = [];
@@ -80,5 +80,6 @@ test('no 2xx for a start leaves before its record is synced', { skip: cannotTrac
 
 test('and that is seen: with synchronous = OFF it is not so', { skip: cannotTrace }, async (t) => {
   const { calls, ids } = await traceStarts(t, { LD_PRELOAD: buildPreload(t, 'unsynced') });
-  for (const id of ids) assert.throws(() => checkSynced(calls, id), /before its record was synced/);
+  // What a commit gathers is written by the sync that is left out here (src/store/gather.h).
+  for (const id of ids) assert.throws(() => checkSynced(calls, id), /before its record was (written|synced)/);
 });
