@@ -5,7 +5,11 @@
  * Only for connections with `synchronous = FULL`: there SQLite syncs the log after a commit's last
  * frame and before it tells readers of it (sqlite.org/pragma.html#pragma_synchronous), and that is
  * when what was gathered is written. With any other setting a reader could be sent to a frame that
- * is not in the file yet. Other files than the log go straight to SQLite's own VFS.
+ * is not in the file yet. And only with `cache_spill = OFF`: a page that left the cache before its
+ * commit would wait here when the transaction is rolled back, and be written later over what
+ * another connection has committed in its place. Then whatever waits belongs to a commit, and is
+ * written or dropped before it ends; the pages that a transaction changes stay in memory until
+ * then. Other files than the log go straight to SQLite's own VFS.
  */
 #ifndef ARAGORA_STORE_GATHER_H
 #define ARAGORA_STORE_GATHER_H

@@ -111,8 +111,16 @@ enum status sqlite_open(const char *path, int flags, int64_t busy_ms, sqlite3 **
 
 enum status sqlite_open_gathering(const char *path, int64_t busy_ms, sqlite3 **ret_db,
                                   struct error *err) {
+  sqlite3 *db;
   configure();
-  return open_with(path, SQLITE_OPEN_READWRITE, busy_ms, gather_vfs(), ret_db, err);
+  enum status s = open_with(path, SQLITE_OPEN_READWRITE, busy_ms, gather_vfs(), &db, err);
+  if (s) return s;
+  s = sqlite_run(db, "PRAGMA cache_spill = OFF", err);
+  if (s)
+    sqlite_close(db);
+  else
+    *ret_db = db;
+  return s;
 }
 
 void sqlite_close(sqlite3 *db) {

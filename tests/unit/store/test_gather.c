@@ -77,6 +77,16 @@ static int64_t sum(sqlite3 *db) {
   return value;
 }
 
+static void assert_sound(sqlite3 *db) {
+  int64_t problems = -1;
+  assert_int_equal(sqlite_get_int(db,
+                                  "SELECT count(*) FROM pragma_integrity_check"
+                                  " WHERE integrity_check <> 'ok'",
+                                  -1, &problems, NULL),
+                   STATUS_OK);
+  assert_int_equal(problems, 0);
+}
+
 static void a_commit_is_one_write(void **state) {
   struct gathered *g = *state;
   exec(g->db, "INSERT INTO t (body) VALUES (zeroblob(60000))"); /* fifteen pages and the tree's */
@@ -91,24 +101,40 @@ static void a_large_commit_is_several(void **state) {
   assert_int_equal(sum(g->reader), 4000000);
 }
 
-/* Pages that left the cache before the commit are in the log and not committed. */
-static void what_spilled_is_read_back(void **state) {
+/* Nothing of a transaction is in the log, or on its way there, before its commit. */
+static void pages_beyond_the_cache_wait_for_the_commit(void **state) {
   struct gathered *g = *state;
   exec(g->db, "PRAGMA cache_size = 10; BEGIN");
   for (int i = 0; i < 100; i++) exec(g->db, "INSERT INTO t (body) VALUES (randomblob(3000))");
   assert_int_equal(sum(g->db), 300000);
   assert_int_equal(sum(g->reader), 0);
+  assert_int_equal(writes, 0);
   exec(g->db, "UPDATE t SET body = zeroblob(3500) WHERE id % 7 = 0; COMMIT");
   assert_int_equal(sum(g->reader), 300000 + 14 * 500);
   exec(g->db, "BEGIN; DELETE FROM t; ROLLBACK; PRAGMA wal_checkpoint(TRUNCATE)");
   assert_int_equal(sum(g->reader), 300000 + 14 * 500);
-  int64_t problems = -1;
-  assert_int_equal(sqlite_get_int(g->reader,
-                                  "SELECT count(*) FROM pragma_integrity_check"
-                                  " WHERE integrity_check <> 'ok'",
-                                  -1, &problems, NULL),
-                   STATUS_OK);
-  assert_int_equal(problems, 0);
+  assert_sound(g->reader);
+}
+
+/* The other connection's commit takes the place in the log that the one which was rolled back would
+ * have had. */
+static void what_was_rolled_back_is_never_written(void **state) {
+  struct gathered *g = *state;
+  sqlite3 *other;
+  assert_int_equal(sqlite_open(g->path, SQLITE_OPEN_READWRITE, 100, &other, NULL), STATUS_OK);
+  exec(g->db, "PRAGMA cache_size = -1000; PRAGMA wal_checkpoint(TRUNCATE); BEGIN IMMEDIATE");
+  exec(g->db,
+       "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000)"
+       " INSERT INTO t (body) SELECT randomblob(3000) FROM n");
+  exec(g->db, "ROLLBACK");
+  exec(other,
+       "PRAGMA wal_autocheckpoint = 0;"
+       "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000)"
+       " INSERT INTO t (body) SELECT randomblob(3000) FROM n");
+  exec(g->db, "INSERT INTO t (body) VALUES (zeroblob(500))");
+  assert_int_equal(sum(g->reader), 2000 * 3000 + 500);
+  assert_sound(other);
+  sqlite_close(other);
 }
 
 static void a_write_that_fails_fails_its_commit(void **state) {
@@ -128,7 +154,8 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(a_commit_is_one_write, setup, teardown),
       cmocka_unit_test_setup_teardown(a_large_commit_is_several, setup, teardown),
-      cmocka_unit_test_setup_teardown(what_spilled_is_read_back, setup, teardown),
+      cmocka_unit_test_setup_teardown(pages_beyond_the_cache_wait_for_the_commit, setup, teardown),
+      cmocka_unit_test_setup_teardown(what_was_rolled_back_is_never_written, setup, teardown),
       cmocka_unit_test_setup_teardown(a_write_that_fails_fails_its_commit, setup, teardown),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
