@@ -104,8 +104,7 @@ static enum status read_all(struct revoked *r) {
   pthread_mutex_lock(&r->lock);
   uint64_t moment = r->moment;
   pthread_mutex_unlock(&r->lock);
-  enum status s =
-      store_read_revoked(r->store, clock_wall_ms(r->clock), r->max, keep, &reading, &err);
+  enum status s = store_read_revoked(r->store, clock_wall_ms(r->clock), keep, &reading, &err);
   if (!s && reading.failed) s = STATUS_NOMEM;
   pthread_mutex_lock(&r->lock);
   if (!s) take_over(r, &reading, moment == r->moment);
@@ -152,6 +151,12 @@ struct auth_revocations revoked_plug(struct revoked *r) {
 
 enum status revoked_add(struct revoked *r, const uint8_t hash[STORE_HASH_SIZE], int64_t expires_s,
                         const struct audit_entry *entry) {
+  /* Known to stand in the table: a row that cannot be inserted would undo the commit of everybody
+   * who waits with it, as often as somebody likes. */
+  pthread_mutex_lock(&r->lock);
+  bool there = contains(r, hash);
+  pthread_mutex_unlock(&r->lock);
+  if (there) return STATUS_CONFLICT;
   struct account_write w;
   account_write_begin(&w);
   enum status s = account_write_end(

@@ -196,19 +196,17 @@ enum status store_get_session(struct store *store, const char *id,
              id, session_from_row, ret_session, "Session not found", err);
 }
 
-enum status store_read_revoked(struct store *store, int64_t now_ms, size_t limit,
-                               store_revoked_fn *each, void *ctx, struct error *err) {
+enum status store_read_revoked(struct store *store, int64_t now_ms, store_revoked_fn *each,
+                               void *ctx, struct error *err) {
   struct reader *reader;
   sqlite3_stmt *s;
   enum status status = reader_take(store->readers, &reader, err);
   if (status) return status;
-  status =
-      reader_prepare(reader, READER_REVOKED,
-                     "SELECT hash FROM revoked_tokens WHERE expires_ms > ?1 LIMIT ?2", &s, err);
+  status = reader_prepare(reader, READER_REVOKED,
+                          "SELECT hash FROM revoked_tokens WHERE expires_ms > ?1", &s, err);
   if (!status) {
     int rc;
     sqlite3_bind_int64(s, 1, now_ms);
-    sqlite3_bind_int64(s, 2, (int64_t)limit);
     while ((rc = sqlite3_step(s)) == SQLITE_ROW)
       if (sqlite3_column_bytes(s, 0) == STORE_HASH_SIZE) each(ctx, sqlite3_column_blob(s, 0));
     if (rc != SQLITE_DONE) status = sqlite_error(reader->db, rc, err);

@@ -109,9 +109,10 @@ MUST_CHECK enum status store_get_tenant(struct store *store, const char *id,
 MUST_CHECK enum status store_get_session(struct store *store, const char *id,
                                          struct store_session *ret_session, struct error *err);
 
-/* Hashes of revoked tokens that have not expired at now_ms, at most `limit`; `each` as below. */
+/* Hashes of all revoked tokens that have not expired at now_ms: how many there are is bounded where
+ * they are written. `each` as below. */
 typedef void store_revoked_fn(void *ctx, const uint8_t hash[STORE_HASH_SIZE]);
-MUST_CHECK enum status store_read_revoked(struct store *store, int64_t now_ms, size_t limit,
+MUST_CHECK enum status store_read_revoked(struct store *store, int64_t now_ms,
                                           store_revoked_fn *each, void *ctx, struct error *err);
 
 struct store_user_counts {
