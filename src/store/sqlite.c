@@ -111,7 +111,7 @@ enum status sqlite_open(const char *path, int flags, int64_t busy_ms, sqlite3 **
 
 enum status sqlite_open_gathering(const char *path, int64_t busy_ms, sqlite3 **ret_db,
                                   struct error *err) {
-  sqlite3 *db;
+  sqlite3 *db = NULL;
   configure();
   enum status s = open_with(path, SQLITE_OPEN_READWRITE, busy_ms, gather_vfs(), &db, err);
   if (s) return s;
