@@ -89,7 +89,7 @@ test('analytics count the days, and history is the list', async (t) => {
   assert.ok(Math.abs(overview.avg_debate_duration_seconds - debate.duration_seconds) < 1e-9);
   assert.equal(json.debates_by_day.reduce((sum, day) => sum + day.count, 0), 91);
   for (const day of json.debates_by_day) assert.match(day.date, /^\d{4}-\d\d-\d\d$/);
-  assert.deepEqual(json.top_agents.map((row) => [row.agent, row.debates]), debate.agents.toSorted().map((name) => [name, 91]));
+  assert.deepEqual(json.top_agents.map((row) => [row.agent, row.debates]), [...debate.agents].sort().map((name) => [name, 91]));
   assert.equal((await get(server, '/api/analytics?days=60')).json.overview.total_debates, 100);
   const history = await get(server, '/api/history/debates?limit=3');
   assert.equal(history.json.debates.length, 3);
