@@ -3,13 +3,6 @@
 #include "base/clock.h"
 #include "base/json.h"
 
-static json_t *time_or_null(int64_t ms) {
-  char text[CLOCK_ISO_SIZE];
-  if (ms < 0) return json_null();
-  clock_format_iso(ms, text);
-  return json_string(text);
-}
-
 static bool is_organization(const struct account *account) {
   return *account->tenant.name != '\0';
 }
@@ -26,13 +19,13 @@ json_t *account_user_body(const struct account *account, const struct account_ke
                 u->id, "user_id", u->id, "email", u->email, "name", name_or_null(u->name), "org_id",
                 json_text_or_null(is_organization(account) ? u->tenant_id : NULL), "role", u->role,
                 "is_active", u->active, "email_verified", 0, "mfa_enabled", 0, "created_at",
-                time_or_null(u->created_ms), "updated_at", time_or_null(u->updated_ms),
-                "last_login_at", time_or_null(u->last_login_ms), "has_api_key", key != NULL,
+                json_time_or_null(u->created_ms), "updated_at", json_time_or_null(u->updated_ms),
+                "last_login_at", json_time_or_null(u->last_login_ms), "has_api_key", key != NULL,
                 "token_version", (json_int_t)u->token_version);
   if (!body) return NULL;
   json_object_set_new(body, "api_key_prefix", json_text_or_null(key ? key->prefix : NULL));
-  json_object_set_new(body, "api_key_created_at", time_or_null(key ? key->created_ms : -1));
-  json_object_set_new(body, "api_key_expires_at", time_or_null(key ? key->expires_ms : -1));
+  json_object_set_new(body, "api_key_created_at", json_time_or_null(key ? key->created_ms : -1));
+  json_object_set_new(body, "api_key_expires_at", json_time_or_null(key ? key->expires_ms : -1));
   return body;
 }
 
@@ -41,8 +34,8 @@ json_t *account_organization_body(const struct account *account) {
   if (!is_organization(account)) return json_null();
   return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:{}}", "id", t->id, "name", t->name,
                    "slug", t->slug, "tier", t->plan, "owner_id", name_or_null(t->owner_id),
-                   "created_at", time_or_null(t->created_ms), "updated_at",
-                   time_or_null(t->updated_ms), "settings");
+                   "created_at", json_time_or_null(t->created_ms), "updated_at",
+                   json_time_or_null(t->updated_ms), "settings");
 }
 
 json_t *account_tokens_body(const struct account_tokens *tokens) {

@@ -17,21 +17,14 @@ enum { LIMIT_DEFAULT = 50, LIMIT_MAX = 200 };
 
 /* ---- showing ---- */
 
-static json_t *time_or_null(int64_t ms) {
-  char text[CLOCK_ISO_SIZE];
-  if (ms < 0) return json_null();
-  clock_format_iso(ms, text);
-  return json_string(text);
-}
-
 static json_t *user_object(const struct account *account) {
   const struct store_user *u = &account->user;
   return json_pack("{s:s, s:s, s:s, s:o, s:s, s:s, s:s, s:b, s:o, s:o, s:o}", "id", u->id,
                    "user_id", u->id, "email", u->email, "name",
                    json_text_or_null(*u->name ? u->name : NULL), "tenant_id", u->tenant_id, "role",
                    u->role, "plan", account->tenant.plan, "disabled", !u->active, "created_at",
-                   time_or_null(u->created_ms), "updated_at", time_or_null(u->updated_ms),
-                   "last_login_at", time_or_null(u->last_login_ms));
+                   json_time_or_null(u->created_ms), "updated_at", json_time_or_null(u->updated_ms),
+                   "last_login_at", json_time_or_null(u->last_login_ms));
 }
 
 static void answer_user(struct auth_work *w, const char *id) {

@@ -213,7 +213,7 @@ static json_t *job_object(const struct store_job *job, const struct store_job_co
                    (json_int_t)failed, "running", (json_int_t)c->active, "queued",
                    (json_int_t)queued, "progress_percent",
                    json_real(100.0 * (double)ended / (double)job->items), "max_parallel",
-                   (json_int_t)job->max_parallel, "created_at", debate_row_time(job->created_ms),
+                   (json_int_t)job->max_parallel, "created_at", json_time_or_null(job->created_ms),
                    "estimated_completion", json_null());
 }
 

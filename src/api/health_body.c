@@ -98,13 +98,6 @@ static json_t *breakers_check(const struct findings *f) {
                    "closed", (json_int_t)f->breakers.closed);
 }
 
-static json_t *time_or_null(int64_t ms) {
-  char text[CLOCK_ISO_SIZE];
-  if (ms < 0) return json_null();
-  clock_format_iso(ms, text);
-  return json_string(text);
-}
-
 static json_t *backup_check(const struct findings *f) {
   const struct janitor_state *b = &f->backup;
   int64_t age =
@@ -112,11 +105,11 @@ static json_t *backup_check(const struct findings *f) {
   json_t *out =
       json_pack("{s:b, s:b, s:b, s:o, s:o, s:o, s:o, s:o, s:I}", "healthy",
                 !b->problem[0] && !b->overdue, "scheduled", b->scheduled, "running", b->working,
-                "last_success_at", time_or_null(b->last_success_ms), "age_seconds",
+                "last_success_at", json_time_or_null(b->last_success_ms), "age_seconds",
                 b->last_success_ms < 0 ? json_null() : json_integer(age > 0 ? age : 0),
                 "last_backup", json_text_or_null(b->last_name[0] ? b->last_name : NULL),
                 "duration_ms", json_int_or_null(b->last_duration_ms), "next_at",
-                time_or_null(b->next_ms), "failures", (json_int_t)b->failures);
+                json_time_or_null(b->next_ms), "failures", (json_int_t)b->failures);
   if (out && b->problem[0]) json_object_set_new(out, "error", health_words_json(b->problem));
   return out;
 }

@@ -129,13 +129,6 @@ enum status key_form_read(const json_t *body, int64_t now_ms, struct key_form *f
 
 /* ---- showing ---- */
 
-static json_t *time_or_null(int64_t ms) {
-  char iso[CLOCK_ISO_SIZE];
-  if (ms < 0) return json_null();
-  clock_format_iso(ms, iso);
-  return json_string(iso);
-}
-
 static json_t *scope_names(const char *scopes) {
   json_t *names = json_array();
   while (*scopes) {
@@ -157,9 +150,10 @@ json_t *key_object(const struct store_key *key, int64_t now_ms) {
       *key->scopes ? scope_names(key->scopes) : json_null(), "requests_per_minute",
       json_int_or_null(key->requests_per_minute ? key->requests_per_minute : -1), "usd_per_day",
       outward_millionths(key->usd_micro_per_day ? key->usd_micro_per_day : -1), "created_at",
-      time_or_null(key->created_ms), "expires_at", time_or_null(key->expires_ms), "last_used_at",
-      time_or_null(key->last_used_ms), "revoked_at", time_or_null(key->revoked_ms), "replaced_by",
-      json_text_or_null(key->replaced_by), "user_id", json_text(bytes_of(key->owner_id)));
+      json_time_or_null(key->created_ms), "expires_at", json_time_or_null(key->expires_ms),
+      "last_used_at", json_time_or_null(key->last_used_ms), "revoked_at",
+      json_time_or_null(key->revoked_ms), "replaced_by", json_text_or_null(key->replaced_by),
+      "user_id", json_text(bytes_of(key->owner_id)));
 }
 
 /* ---- of a user ---- */

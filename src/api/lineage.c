@@ -305,7 +305,7 @@ static void add_child(void *ctx, const struct store_child *child) {
       "{s:s, s:s, s:s, s:s, s:o, s:o, s:o}", "debate_id", child->debate_id, "branch_id",
       child->debate_id, "relation", child->branch_point < 0 ? "followup" : "fork", "status",
       child->status, "task", json_text(bytes_of(child->task)), "branch_point",
-      json_int_or_null(child->branch_point), "created_at", debate_row_time(child->created_ms));
+      json_int_or_null(child->branch_point), "created_at", json_time_or_null(child->created_ms));
   json_array_append_new(ctx, row ? row : json_null());
 }
 

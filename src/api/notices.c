@@ -57,7 +57,7 @@ json_t *notice_sync_data(const struct store_debate *row) {
                    row->completed_ms >= 0, "last_seq", (json_int_t)row->last_seq,
                    "consensus_reached", row->consensus_reached, "consensus_confidence",
                    outward_millionths(row->confidence_ppm), "rounds", (json_int_t)row->rounds_used,
-                   "started_at", debate_row_time(row->created_ms));
+                   "started_at", json_time_or_null(row->created_ms));
 }
 
 json_t *notice_loops_data(const struct store_debate *rows, size_t count) {
@@ -65,7 +65,7 @@ json_t *notice_loops_data(const struct store_debate *rows, size_t count) {
   for (size_t i = 0; i < count; i++) {
     json_t *row = json_pack("{s:s, s:s, s:s, s:o, s:s}", "loop_id", rows[i].id, "debate_id",
                             rows[i].id, "name", rows[i].task, "started_at",
-                            debate_row_time(rows[i].created_ms), "phase", rows[i].status);
+                            json_time_or_null(rows[i].created_ms), "phase", rows[i].status);
     if (!json_array_append_new(loops, row)) continue;
     json_decref(loops);
     return NULL;

@@ -12,12 +12,6 @@ struct refusal {
   const char *const *headers;
 };
 
-static json_t *moment_of(int64_t ms) {
-  char iso[CLOCK_ISO_SIZE];
-  clock_format_iso(ms, iso);
-  return json_string(iso);
-}
-
 /* `plan` NULL = it is not known. */
 static void answer(struct http_request *request, const struct error *err,
                    const char *const *headers, const struct store_plan *plan) {
@@ -28,7 +22,7 @@ static void answer(struct http_request *request, const struct error *err,
       json_pack("{s:o, s:o, s:o, s:o}", "plan", json_text_or_null(plan ? plan->plan->id : NULL),
                 "limit", json_int_or_null(limit ? limit : -1), "used",
                 json_int_or_null(plan ? plan->debates_used : -1), "resets_at",
-                moment_of(plan_month_start_ms(month + 1))));
+                json_time_or_null(plan_month_start_ms(month + 1))));
 }
 
 static void read_and_answer(void *arg) {

@@ -142,7 +142,7 @@ static void add_domain(void *ctx, const char *domain, const struct store_standin
                      rating_points(row.elo_milli), "wins", (json_int_t)row.wins, "losses",
                      (json_int_t)row.losses, "draws", (json_int_t)row.draws, "games",
                      (json_int_t)table_games(&row), "provisional", table_is_provisional(&row),
-                     "updated_at", rating_time(row.updated_ms)));
+                     "updated_at", json_time_or_null(row.updated_ms)));
 }
 
 /* `rank` is null without a place in the table: an agent that cannot be asked and never played. */
@@ -177,8 +177,8 @@ static void add_step(void *ctx, const struct store_rating_step *step) {
       ctx, json_pack("{s:s, s:s, s:o, s:o, s:s, s:o, s:o}", "debate_id", step->debate_id, "domain",
                      step->domain, "elo", rating_points(step->elo_milli), "elo_change",
                      rating_points(step->change_milli), "result", results[step->result + 1],
-                     "created_at", rating_time(step->ended_ms), "timestamp",
-                     rating_time(step->ended_ms)));
+                     "created_at", json_time_or_null(step->ended_ms), "timestamp",
+                     json_time_or_null(step->ended_ms)));
 }
 
 void handle_agent_history(struct http_request *request, void *app) {
@@ -205,7 +205,7 @@ static json_t *relation_object(const struct store_relation *r) {
                    "model", r->opponent.model, "wins", (json_int_t)r->wins, "losses",
                    (json_int_t)r->losses, "draws", (json_int_t)r->draws, "matches", compared,
                    "agreements", (json_int_t)r->agreed, "debates", (json_int_t)r->debates,
-                   "updated_at", rating_time(r->updated_ms));
+                   "updated_at", json_time_or_null(r->updated_ms));
 }
 
 struct met {
@@ -405,7 +405,7 @@ static void add_match(void *ctx, const struct store_match *match) {
   json_array_append_new(
       ctx, json_pack("{s:s, s:s, s:o, s:o, s:o, s:o}", "debate_id", match->debate_id, "domain",
                      match->domain, "participants", names, "elo_changes", changes, "players",
-                     players, "created_at", rating_time(match->ended_ms)));
+                     players, "created_at", json_time_or_null(match->ended_ms)));
 }
 
 void handle_matches_recent(struct http_request *request, void *app) {

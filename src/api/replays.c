@@ -34,14 +34,14 @@ enum {
 /* ---- the list ---- */
 
 static json_t *row_object(const struct store_debate *row) {
-  return json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:i, s:o, s:o, s:o, s:o, s:I, s:s, s:o}", "id",
-                   row->id, "replay_id", row->id, "debate_id", row->id, "slug",
-                   json_text_or_null(row->slug), "topic", json_text(bytes_of(row->task)), "agents",
-                   debate_row_agents(row), "schema_version", TRACE_META_VERSION, "created_at",
-                   debate_row_time(row->created_ms), "timestamp", debate_row_time(row->created_ms),
-                   "completed_at", debate_row_time(row->completed_ms), "duration_ms",
-                   json_int_or_null(row->duration_ms), "event_count", (json_int_t)row->last_seq,
-                   "status", row->status, "outcome", json_text_or_null(row->outcome));
+  return json_pack(
+      "{s:s, s:s, s:s, s:o, s:o, s:o, s:i, s:o, s:o, s:o, s:o, s:I, s:s, s:o}", "id", row->id,
+      "replay_id", row->id, "debate_id", row->id, "slug", json_text_or_null(row->slug), "topic",
+      json_text(bytes_of(row->task)), "agents", debate_row_agents(row), "schema_version",
+      TRACE_META_VERSION, "created_at", json_time_or_null(row->created_ms), "timestamp",
+      json_time_or_null(row->created_ms), "completed_at", json_time_or_null(row->completed_ms),
+      "duration_ms", json_int_or_null(row->duration_ms), "event_count", (json_int_t)row->last_seq,
+      "status", row->status, "outcome", json_text_or_null(row->outcome));
 }
 
 struct replay_list {
@@ -238,7 +238,7 @@ static void append_page(struct buffer *out, const struct reader *r, const struct
   append_json(out, json_text(bytes_of(replay->row.id)));
   append_member(out, "replay_id", json_text(bytes_of(replay->row.id)));
   append_member(out, "debate_id", json_text(bytes_of(replay->row.id)));
-  append_member(out, "created_at", debate_row_time(replay->row.created_ms));
+  append_member(out, "created_at", json_time_or_null(replay->row.created_ms));
   append_member(out, "meta", json_incref(meta));
   append_member(out, "metadata", meta);
   append_member(out, "event_count", json_integer((json_int_t)r->shown));
@@ -304,7 +304,7 @@ static void put_hex(struct csv *csv, const uint8_t bytes[32]) {
 
 static void put_csv(struct reader *r, const struct store_event *event) {
   struct csv csv = {r->out, false};
-  json_t *time = debate_row_time(event->ts_ms);
+  json_t *time = json_time_or_null(event->ts_ms);
   if (!r->shown) csv_line(&csv, csv_names);
   csv_int(&csv, (int64_t)event->seq);
   csv_value(&csv, time);

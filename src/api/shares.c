@@ -46,20 +46,13 @@ static void copy(void *ctx, const struct store_share *share) {
   snprintf(shown->created_by, sizeof shown->created_by, "%s", share->created_by);
 }
 
-static json_t *time_or_null(int64_t ms) {
-  char iso[CLOCK_ISO_SIZE];
-  if (ms < 0) return json_null();
-  clock_format_iso(ms, iso);
-  return json_string(iso);
-}
-
 static json_t *share_object(const char *debate_id, const struct shown *link) {
   int64_t now_ms = clock_wall_ms(&clock_system);
   bool works = link->exists && (link->expires_ms < 0 || now_ms < link->expires_ms);
   return json_pack("{s:s, s:b, s:o, s:o, s:o}", "debate_id", debate_id, "shared", works,
-                   "created_at", time_or_null(link->exists ? link->created_ms : -1), "created_by",
-                   json_text_or_null(link->exists ? link->created_by : NULL), "expires_at",
-                   time_or_null(link->exists ? link->expires_ms : -1));
+                   "created_at", json_time_or_null(link->exists ? link->created_ms : -1),
+                   "created_by", json_text_or_null(link->exists ? link->created_by : NULL),
+                   "expires_at", json_time_or_null(link->exists ? link->expires_ms : -1));
 }
 
 /* The debate of the path, which the caller sees, and its link. False when it answered. */
@@ -175,7 +168,7 @@ static void give_up(struct change *c, enum status status) {
 }
 
 static void record_made(const struct change *c, struct audit_record *ret_record) {
-  json_t *detail = json_pack("{s:o, s:b}", "expires_at", time_or_null(c->link.expires_ms),
+  json_t *detail = json_pack("{s:o, s:b}", "expires_at", json_time_or_null(c->link.expires_ms),
                              "replaced", c->replaced);
   audit_trail_record(c->request, AUDIT_DEBATE_SHARE, AUDIT_OK, c->debate_id, detail, ret_record);
 }

@@ -11,12 +11,6 @@
 
 enum { ERRORS_DEFAULT = 20, ERRORS_MAX = 1000, READINGS_DEFAULT = 60 };
 
-static json_t *time_text(int64_t wall_ms) {
-  char text[CLOCK_ISO_SIZE];
-  clock_format_iso(wall_ms, text);
-  return json_string(text);
-}
-
 /* ---- errors ---- */
 
 static json_t *text_or_null(const char *text) {
@@ -27,11 +21,11 @@ static void add_record(void *ctx, const struct log_record *r) {
   char id[24];
   snprintf(id, sizeof id, "%llu", (unsigned long long)r->id);
   json_array_append_new(
-      ctx,
-      json_pack("{s:s, s:o, s:s, s:s, s:o, s:o, s:o}", "id", id, "timestamp", time_text(r->ts_ms),
-                "level", r->level == LOG_LEVEL_ERROR ? "error" : "warning", "logger", r->logger,
-                "message", json_text(bytes_of(r->message)), "request_id",
-                text_or_null(r->request_id), "debate_id", text_or_null(r->debate_id)));
+      ctx, json_pack("{s:s, s:o, s:s, s:s, s:o, s:o, s:o}", "id", id, "timestamp",
+                     json_time_or_null(r->ts_ms), "level",
+                     r->level == LOG_LEVEL_ERROR ? "error" : "warning", "logger", r->logger,
+                     "message", json_text(bytes_of(r->message)), "request_id",
+                     text_or_null(r->request_id), "debate_id", text_or_null(r->debate_id)));
 }
 
 void handle_system_errors(struct http_request *request, void *app) {
@@ -59,10 +53,10 @@ static json_t *bytes_object(const struct memory_reading *r, const struct memory_
 }
 
 static json_t *reading_object(const struct memory_reading *r) {
-  return json_pack("{s:o, s:o, s:I, s:I, s:I, s:I}", "timestamp", time_text(r->wall_ms), "bytes",
-                   bytes_object(r, NULL), "debates", (json_int_t)r->debates, "queued_debates",
-                   (json_int_t)r->queued, "subscribers", (json_int_t)r->subscribers, "websockets",
-                   (json_int_t)r->websockets);
+  return json_pack("{s:o, s:o, s:I, s:I, s:I, s:I}", "timestamp", json_time_or_null(r->wall_ms),
+                   "bytes", bytes_object(r, NULL), "debates", (json_int_t)r->debates,
+                   "queued_debates", (json_int_t)r->queued, "subscribers",
+                   (json_int_t)r->subscribers, "websockets", (json_int_t)r->websockets);
 }
 
 static json_t *meanings(void) {

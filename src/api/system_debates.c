@@ -23,7 +23,7 @@ static enum status add(struct api *api, const char *state, int64_t limit, json_t
     json_array_append_new(
         list, json_pack("{s:s, s:s, s:s, s:s, s:o, s:I}", "debate_id", rows[i].id, "tenant_id",
                         rows[i].tenant_id, "owner_id", rows[i].owner_id, "status", rows[i].status,
-                        "created_at", debate_row_time(rows[i].created_ms), "rounds_used",
+                        "created_at", json_time_or_null(rows[i].created_ms), "rounds_used",
                         (json_int_t)rows[i].rounds_used));
   store_list_free(rows, count);
   *total += matching;

@@ -1,5 +1,6 @@
 #include "base/json.h"
 
+#include "base/clock.h"
 #include "base/utf8.h"
 
 #include <stdlib.h>
@@ -168,6 +169,13 @@ json_t *json_text(struct bytes text) {
 
 json_t *json_text_or_null(const char *text) {
   return text ? json_text(bytes_of(text)) : json_null();
+}
+
+json_t *json_time_or_null(int64_t ms) {
+  char iso[CLOCK_ISO_SIZE];
+  if (ms < 0) return json_null();
+  clock_format_iso(ms, iso);
+  return json_string(iso);
 }
 
 json_t *json_int_or_null(int64_t value) {

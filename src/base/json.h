@@ -39,6 +39,8 @@ json_t *json_text(struct bytes text);
 json_t *json_text_or_null(const char *text);
 /* An integer, or JSON null when it is negative (our mark for "unknown"). */
 json_t *json_int_or_null(int64_t value);
+/* Unix milliseconds as ISO 8601 text in UTC, or JSON null when they are negative. */
+json_t *json_time_or_null(int64_t ms);
 
 void cleanup_json(json_t **value);
 #define JSON_LATER __attribute__((cleanup(cleanup_json)))

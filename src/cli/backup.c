@@ -101,13 +101,6 @@ static void append_content(struct buffer *out, const struct manifest *m) {
   append_bytes(out, raw_bytes(m));
 }
 
-static json_t *time_value(int64_t ms) {
-  char text[CLOCK_ISO_SIZE];
-  if (ms < 0) return json_null();
-  clock_format_iso(ms, text);
-  return json_string(text);
-}
-
 /* As `aragora audit verify --head` takes it. */
 static json_t *audit_head(const struct manifest *m) {
   char hash[2 * sizeof m->audit.hash + 1];
@@ -117,13 +110,14 @@ static json_t *audit_head(const struct manifest *m) {
 }
 
 static json_t *manifest_object(const struct manifest *m) {
-  return json_pack(
-      "{s:s, s:s, s:o, s:s, s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "name", m->name, "kind",
-      backup_kind_name(m->kind), "created_at", time_value(m->created_ms), "aragora", m->version,
-      "commit", (json_int_t)m->number, "chain", m->chain, "debates", (json_int_t)m->census.debates,
-      "events", (json_int_t)m->census.events, "bytes", (json_int_t)raw_bytes(m), "compressed_bytes",
-      (json_int_t)packed_bytes(m), "schema", (json_int_t)m->files[DATABASE_MEMORY].schema,
-      "elo_schema", (json_int_t)m->files[DATABASE_ELO].schema, "audit_head", audit_head(m));
+  return json_pack("{s:s, s:s, s:o, s:s, s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "name",
+                   m->name, "kind", backup_kind_name(m->kind), "created_at",
+                   json_time_or_null(m->created_ms), "aragora", m->version, "commit",
+                   (json_int_t)m->number, "chain", m->chain, "debates",
+                   (json_int_t)m->census.debates, "events", (json_int_t)m->census.events, "bytes",
+                   (json_int_t)raw_bytes(m), "compressed_bytes", (json_int_t)packed_bytes(m),
+                   "schema", (json_int_t)m->files[DATABASE_MEMORY].schema, "elo_schema",
+                   (json_int_t)m->files[DATABASE_ELO].schema, "audit_head", audit_head(m));
 }
 
 /* The words on a line of their own, or the object. */
@@ -174,9 +168,9 @@ static json_t *entry_object(const struct catalogue_entry *e) {
   json_t *o = e->readable ? manifest_object(&e->manifest)
                           : json_pack("{s:s, s:s, s:o, s:s}", "name", e->name, "kind",
                                       backup_kind_name(e->kind), "created_at",
-                                      time_value(e->created_ms), "problem", e->problem);
+                                      json_time_or_null(e->created_ms), "problem", e->problem);
   json_object_set_new(o, "state", json_string(state_of(e)));
-  json_object_set_new(o, "verified_at", time_value(e->verified_ms));
+  json_object_set_new(o, "verified_at", json_time_or_null(e->verified_ms));
   return o;
 }
 
@@ -322,7 +316,7 @@ static void append_restored(struct buffer *out, const struct run *r,
 static json_t *restored_object(const struct run *r, const struct restore_report *report) {
   return json_pack("{s:o, s:s, s:s, s:o, s:I, s:I, s:o}", "backup",
                    manifest_object(&report->manifest), "db_path", r->site.memory_path, "elo_path",
-                   r->site.elo_path, "as_of", time_value(report->reached_ms), "replayed",
+                   r->site.elo_path, "as_of", json_time_or_null(report->reached_ms), "replayed",
                    (json_int_t)report->replayed, "chains", (json_int_t)report->chains, "kept_as",
                    report->replaced ? json_string(report->aside) : json_null());
 }

@@ -199,10 +199,11 @@ static int show(const struct ratings_values *v, const struct engine *e) {
   if (s) return output_error(&err);
   s = store_rated_through(e->store, &through, &err);
   if (!s) s = store_read_ended(e->store, through, SIZE_MAX >> 1, count_due, &due, &err);
-  JSON_LATER json_t *body = json_pack(
-      "{s:I, s:I, s:I, s:O, s:I, s:o}", "agents", (json_int_t)list.count, "rated_debates",
-      (json_int_t)list.rated, "unrated_debates", (json_int_t)list.unrated, "unrated_reasons",
-      list.unrated_reasons, "due", (json_int_t)due, "updated_at", rating_time(list.updated_ms));
+  JSON_LATER json_t *body =
+      json_pack("{s:I, s:I, s:I, s:O, s:I, s:o}", "agents", (json_int_t)list.count, "rated_debates",
+                (json_int_t)list.rated, "unrated_debates", (json_int_t)list.unrated,
+                "unrated_reasons", list.unrated_reasons, "due", (json_int_t)due, "updated_at",
+                json_time_or_null(list.updated_ms));
   rating_list_done(&list);
   if (s || !body) return output_error(&err);
   if (v->json) return output_json(STDOUT_FILENO, body) ? CLI_OK : CLI_ERROR;

@@ -59,18 +59,11 @@ static const struct audit_origin by_hand = {"local", "cli", "", ""};
 
 /* ---- showing ---- */
 
-static json_t *time_or_null(int64_t ms) {
-  char text[CLOCK_ISO_SIZE];
-  if (ms < 0) return json_null();
-  clock_format_iso(ms, text);
-  return json_string(text);
-}
-
 static json_t *user_body(const struct store_user *u) {
   return json_pack("{s:s, s:s, s:s, s:s, s:s, s:b, s:o, s:o}", "id", u->id, "email", u->email,
                    "name", u->name, "tenant_id", u->tenant_id, "role", u->role, "active", u->active,
-                   "created_at", time_or_null(u->created_ms), "last_login_at",
-                   time_or_null(u->last_login_ms));
+                   "created_at", json_time_or_null(u->created_ms), "last_login_at",
+                   json_time_or_null(u->last_login_ms));
 }
 
 static void append_user(struct buffer *out, const json_t *u) {

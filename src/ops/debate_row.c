@@ -3,13 +3,6 @@
 #include "base/clock.h"
 #include "debate/outward.h"
 
-json_t *debate_row_time(int64_t ms) {
-  char iso[CLOCK_ISO_SIZE];
-  if (ms < 0) return json_null();
-  clock_format_iso(ms, iso);
-  return json_string(iso);
-}
-
 json_t *debate_row_agents(const struct store_debate *row) {
   json_t *agents = NULL;
   if (row->agents && json_parse(bytes_of(row->agents), &agents, NULL) == STATUS_OK) return agents;
@@ -31,6 +24,6 @@ json_t *debate_row_object(const struct store_debate *row) {
       row->consensus_reached, "confidence", outward_millionths(row->confidence_ppm), "agreement",
       outward_millionths(row->confidence_ppm), "rounds_used", (json_int_t)row->rounds_used,
       "duration_seconds", seconds(row->duration_ms), "cost_usd",
-      outward_millionths(row->cost_usd_micro), "created_at", debate_row_time(row->created_ms),
-      "completed_at", debate_row_time(row->completed_ms), "is_public", row->is_public);
+      outward_millionths(row->cost_usd_micro), "created_at", json_time_or_null(row->created_ms),
+      "completed_at", json_time_or_null(row->completed_ms), "is_public", row->is_public);
 }

@@ -11,7 +11,4 @@ json_t *debate_row_object(const struct store_debate *row);
 /* The names of its agents, an empty list where they cannot be read; NULL when memory is short. */
 json_t *debate_row_agents(const struct store_debate *row);
 
-/* Unix milliseconds as ISO text; null when negative. */
-json_t *debate_row_time(int64_t ms);
-
 #endif

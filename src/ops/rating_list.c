@@ -115,10 +115,6 @@ json_t *rating_points(int64_t milli) {
   return milli % 1000 ? json_real((double)milli / 1000) : json_integer(milli / 1000);
 }
 
-json_t *rating_time(int64_t ms) {
-  return ms < 0 ? json_null() : debate_row_time(ms);
-}
-
 /* Of 0 games nobody knows. */
 static json_t *win_rate(const struct table_row *row) {
   int64_t games = table_games(row), parts = games ? row->wins * 10000 / games : 0;
@@ -134,7 +130,8 @@ json_t *rating_list_row(const struct table_row *row) {
       rating_points(row->elo_milli), "rank", (json_int_t)row->rank, "wins", (json_int_t)row->wins,
       "losses", (json_int_t)row->losses, "draws", (json_int_t)row->draws, "win_rate", win_rate(row),
       "games", games, "matches", games, "provisional", table_is_provisional(row), "league",
-      game_league(row->demo), "current", row->current, "updated_at", rating_time(row->updated_ms));
+      game_league(row->demo), "current", row->current, "updated_at",
+      json_time_or_null(row->updated_ms));
 }
 
 json_t *rating_list_body(const struct rating_list *list, const char *domain, const char *league,
@@ -154,7 +151,7 @@ json_t *rating_list_body(const struct rating_list *list, const char *domain, con
   return json_pack("{s:O, s:O, s:o, s:I, s:I, s:o, s:o, s:I, s:I, s:O}", "agents", rows, "rankings",
                    rows, "entries", rows, "count", count, "total", (json_int_t)total, "domain",
                    json_text_or_null(*domain ? domain : NULL), "updated_at",
-                   rating_time(list->updated_ms), "rated_debates", (json_int_t)list->rated,
+                   json_time_or_null(list->updated_ms), "rated_debates", (json_int_t)list->rated,
                    "unrated_debates", (json_int_t)list->unrated, "unrated_reasons",
                    list->unrated_reasons);
 }

@@ -38,8 +38,7 @@ json_t *rating_list_row(const struct table_row *row);
 json_t *rating_list_body(const struct rating_list *list, const char *domain, const char *league,
                          size_t limit);
 
-/* Thousandths as points; Unix milliseconds as ISO text, null below 0. */
+/* Thousandths as points. */
 json_t *rating_points(int64_t milli);
-json_t *rating_time(int64_t ms);
 
 #endif

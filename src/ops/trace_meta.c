@@ -72,8 +72,8 @@ json_t *trace_meta_object(const struct trace_meta *m, const struct store_debate 
       "{s:i, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:I, s:s, s:[]}",
       "schema_version", TRACE_META_VERSION, "debate_id", row->id, "slug",
       json_text_or_null(row->slug), "topic", json_text(task), "proposal", json_text(task), "agents",
-      agents_of(m), "started_at", debate_row_time(row->created_ms), "ended_at",
-      debate_row_time(row->completed_ms), "duration_ms", json_int_or_null(row->duration_ms),
+      agents_of(m), "started_at", json_time_or_null(row->created_ms), "ended_at",
+      json_time_or_null(row->completed_ms), "duration_ms", json_int_or_null(row->duration_ms),
       "status", status_of(row), "debate_status", row->status, "outcome",
       json_text_or_null(row->outcome), "final_verdict", outward_member(m->consensus, "conclusion"),
       "vote_tally", tally_of(m), "event_count", (json_int_t)m->events, "head_hash", head, "tags");
