@@ -249,17 +249,22 @@ const memory = (pid) => {
   return Object.fromEntries(['VmHWM', 'VmRSS'].map((key) => [key, Number(new RegExp(`${key}:\\s+(\\d+)`).exec(status)[1])]));
 };
 
+// A server of `count` debates, copies of one.
+async function serverWith(count, env) {
+  const dir = temporaryDirectory(suite);
+  const first = await startServer(undefined, { dir });
+  const { id } = await startDebate(first, { task: 'The one that is copied?', agents: 'demo', mode: 'single' });
+  await finished(first, id);
+  await first.stop();
+  fillDatabase(join(dir, 'aragora_memory.db'), id, count);
+  return startServer(suite, { dir, env });
+}
+
 describe('exports of a hundred thousand debates', { timeout: 600_000 }, () => {
   const COUNT = 100_000;
   let server;
   before(async () => {
-    const dir = temporaryDirectory(suite);
-    const first = await startServer(undefined, { dir });
-    const { id } = await startDebate(first, { task: 'The one that is copied?', agents: 'demo', mode: 'single' });
-    await finished(first, id);
-    await first.stop();
-    fillDatabase(join(dir, 'aragora_memory.db'), id, COUNT);
-    server = await startServer(suite, { dir, env: { ARAGORA_MAX_EXPORTS: '2' } });
+    server = await serverWith(COUNT, { ARAGORA_MAX_EXPORTS: '2' });
   });
 
   test('in constant memory, while debates run', async () => {
@@ -330,14 +335,8 @@ describe('slow readers of one tenant', { timeout: 300_000 }, () => {
   const holder = { Authorization: `Bearer ${TOKEN}` };
   let server;
   before(async () => {
-    const dir = temporaryDirectory(suite);
-    const first = await startServer(undefined, { dir });
-    const { id } = await startDebate(first, { task: 'The one that is copied?', agents: 'demo', mode: 'single' });
-    await finished(first, id);
-    await first.stop();
-    fillDatabase(join(dir, 'aragora_memory.db'), id, 10_000);
-    server = await startServer(suite, { dir, env: { ARAGORA_API_TOKEN: TOKEN, ARAGORA_MAX_EXPORTS: '4', ARAGORA_SEND_TIMEOUT: '3',
-      ARAGORA_REGISTER_RATE: '0' } });
+    server = await serverWith(10_000, { ARAGORA_API_TOKEN: TOKEN, ARAGORA_MAX_EXPORTS: '4', ARAGORA_SEND_TIMEOUT: '3',
+      ARAGORA_REGISTER_RATE: '0' });
   });
 
   test('hold half of the places, and none for longer than they may take nothing', async (t) => {
