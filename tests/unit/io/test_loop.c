@@ -114,11 +114,16 @@ static void test_a_timer_may_start_another(void **state) {
 
 static struct loop_task tasks[3];
 
+static void note_and_stop_next(void *arg) {
+  note(arg);
+  loop_timer_start(loop, 0, note_and_stop, (void *)6);
+}
+
 static void defer_first(void *arg) {
   loop_timer_start(loop, 0, note, (void *)3);
   loop_defer(loop, &tasks[0], note, (void *)4);
   loop_defer(loop, &tasks[1], note, (void *)9);
-  loop_defer(loop, &tasks[2], note, (void *)5);
+  loop_defer(loop, &tasks[2], note_and_stop_next, (void *)5);
   loop_defer(loop, &tasks[0], note, (void *)9); /* due already: stays as it is */
   loop_defer_cancel(loop, &tasks[1]);
   loop_defer_cancel(loop, &tasks[1]);
@@ -130,7 +135,6 @@ static void test_deferred_comes_last_in_the_turn(void **state) {
   (void)state;
   loop_post(loop, defer_first, (void *)1);
   loop_post(loop, note, (void *)2);
-  loop_timer_start(loop, 1, note_and_stop, (void *)6);
   loop_run(loop);
   assert_int_equal(order_count, 6);
   for (int i = 0; i < 6; i++) assert_int_equal(order[i], i + 1);
