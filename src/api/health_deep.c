@@ -8,12 +8,12 @@
 #include "api/reply.h"
 #include "base/json.h"
 #include "base/metrics.h"
+#include "base/processors.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/statvfs.h>
-#include <unistd.h>
 
 enum { FULL_PERCENT = 90, WARNING_SIZE = 480 };
 
@@ -110,11 +110,11 @@ static void look_at_memory(struct deep *d) {
 /* More that wants to run than there are processors is no fault by itself. */
 static void look_at_cpu(struct deep *d) {
   double load;
-  long cores = sysconf(_SC_NPROCESSORS_ONLN);
+  size_t cores = processors_online();
   char warning[WARNING_SIZE];
-  if (getloadavg(&load, 1) != 1 || cores <= 0) return;
+  if (getloadavg(&load, 1) != 1) return;
   bool busy = load > 2 * (double)cores;
-  snprintf(warning, sizeof warning, "the load is %.1f on %ld processors", load, cores);
+  snprintf(warning, sizeof warning, "the load is %.1f on %zu processors", load, cores);
   add(d, "cpu",
       json_pack("{s:b, s:f, s:I}", "healthy", !busy, "load_1m", load, "processors",
                 (json_int_t)cores),

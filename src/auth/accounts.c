@@ -5,6 +5,7 @@
 #include "auth/revoked.h"
 #include "base/id.h"
 #include "base/log.h"
+#include "base/processors.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -278,11 +279,6 @@ static enum status begin(struct accounts *a, struct error *err) {
   return STATUS_OK;
 }
 
-static size_t count_cores(void) {
-  long cores = sysconf(_SC_NPROCESSORS_ONLN);
-  return cores > 0 ? (size_t)cores : 1;
-}
-
 static enum status open_parts(struct accounts *a, struct error *err) {
   bool found = false;
   enum status s = jwt_secret_load(a->options, &a->keys, &found, err);
@@ -292,7 +288,7 @@ static enum status open_parts(struct accounts *a, struct error *err) {
   if (lockout_create(&a->lockout) || session_cache_create(&a->cache) ||
       revoked_create(a->store, a->clock, (size_t)a->options->max_revoked_tokens, &a->revoked))
     return error_set(err, STATUS_NOMEM, NULL, "out of memory");
-  s = pool_create(count_cores(), (size_t)a->options->max_password_queue, &a->pool, err);
+  s = pool_create(processors_online(), (size_t)a->options->max_password_queue, &a->pool, err);
   return s ? s : begin(a, err);
 }
 

@@ -8,12 +8,12 @@
  */
 #include "base/id.h"
 #include "base/log.h"
+#include "base/processors.h"
 #include "runner/internal.h"
 
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 enum { THREADS_MAX = 4, TAKE_UP_A_TURN = 32, GO_ON_A_TURN = 8 };
 
@@ -114,8 +114,8 @@ static void *read_logs(void *arg) {
 static void read_all(struct resume *resume) {
   pthread_t threads[THREADS_MAX];
   size_t count = 0;
-  long cores = sysconf(_SC_NPROCESSORS_ONLN);
-  while (count + 1 < THREADS_MAX && (long)count + 1 < cores && count + 1 < resume->count &&
+  size_t cores = processors_online();
+  while (count + 1 < THREADS_MAX && count + 1 < cores && count + 1 < resume->count &&
          pthread_create(&threads[count], NULL, read_logs, resume) == 0)
     count++;
   read_logs(resume);
