@@ -67,7 +67,7 @@ struct ask_spec asker_question(const struct agent_binding *binding) {
 static void tell_tokens(void *arg) {
   struct asker *asker = arg;
   asker->tell = NULL;
-  hub_tell_tokens(asker->hub);
+  hub_tell_gathered(asker->hub);
 }
 
 static void tell_soon(struct asker *asker) {

@@ -314,7 +314,7 @@ const struct option option_table[] = {
             1440, "minutes for which a check of keys and models is good; 0 = none is made"),
 
     INT_ROW("--token-interval-ms", "ARAGORA_TOKEN_INTERVAL_MS", "20", token_interval_ms, 0, 1000,
-            "milliseconds for which live tokens are gathered"),
+            "milliseconds for which events and tokens of live streams are gathered"),
     INT_ROW("--ws-max-message-size", "ARAGORA_WS_MAX_MESSAGE_SIZE", "65536", ws_max_message_bytes,
             125, 16LL * MIB, "bytes of a WebSocket message from a client"),
     INT_ROW("--ws-conn-rate", "ARAGORA_WS_CONN_RATE", "60", ws_connections_per_minute, 0, 1000000,

@@ -145,14 +145,32 @@ void channel_show_words(struct channel *c) {
     channel_push_token(c, live_turn_delta(t, &c->now, &c->scratch));
 }
 
-void channel_publish(struct channel *c, struct frame **frames, size_t count) {
+/* With `lock` held: nothing is left to tell of. */
+static void channel_told(struct channel *c) {
+  c->untold = false;
+  c->untold_events = 0;
+}
+
+/* Waking a subscriber costs more than an event: it is told of what came within some milliseconds at
+ * once, but of the end of a debate when it comes, and before it would miss what the ring lets go.
+ */
+bool channel_publish(struct channel *c, struct frame **frames, size_t count) {
   pthread_mutex_lock(&c->lock);
   channel_show_words(c);
-  for (size_t i = 0; i < count; i++) channel_push_event(c, frames[i]);
+  bool now = false;
+  for (size_t i = 0; i < count; i++) {
+    now = now || frames[i]->alone;
+    channel_push_event(c, frames[i]);
+  }
+  c->untold_events += count;
+  now = now || c->untold_events >= c->buffer_events / 2;
   bool listened = c->listeners > 0;
-  c->untold = false;
+  c->untold = listened && !now;
+  if (!c->untold) channel_told(c);
+  bool untold = c->untold;
   pthread_mutex_unlock(&c->lock);
-  if (listened) channel_wake(c);
+  if (listened && now) channel_wake(c);
+  return untold;
 }
 
 void channel_tell(struct channel *c, struct frame *frame) {
@@ -167,11 +185,11 @@ void channel_tell(struct channel *c, struct frame *frame) {
   if (listened) channel_wake(c);
 }
 
-void channel_tell_tokens(struct channel *c) {
+void channel_tell_gathered(struct channel *c) {
   pthread_mutex_lock(&c->lock);
   channel_show_words(c);
   bool tell = c->untold && c->listeners > 0;
-  c->untold = false;
+  channel_told(c);
   pthread_mutex_unlock(&c->lock);
   if (tell) channel_wake(c);
 }
@@ -204,7 +222,7 @@ static void channel_finish_turn(struct channel *c, struct live_turn *t, struct f
 }
 
 /* Releases `lock`. Tokens may come by the hundred a second: those who wait are not woken for each,
- * but by channel_tell_tokens. */
+ * but by channel_tell_gathered. */
 static bool channel_unlock_untold(struct channel *c) {
   bool untold = c->untold = c->listeners > 0;
   pthread_mutex_unlock(&c->lock);

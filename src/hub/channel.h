@@ -38,8 +38,8 @@ struct channel {
   UT_hash_handle hh;
   struct hub *hub;
   size_t users; /* subscriptions, calls inside, 1 while live; guarded by hub->lock */
-  struct channel *next_to_tell; /* in the hub's list for hub_tell_tokens; guarded by hub->lock */
-  bool to_tell;                 /* it is in that list, which has a use; guarded by hub->lock */
+  struct channel *next_to_tell; /* in the hub's list for hub_tell_gathered; guarded by hub->lock */
+  bool to_tell;                 /* it is in that list, or in one that is told of; that has a use; " */
 
   pthread_mutex_t wake_lock;
   struct hub_subscription *subscriptions; /* utlist, guarded by wake_lock */
@@ -54,7 +54,8 @@ struct channel {
   struct ring tokens;
   struct live_turn *turns;
   size_t turn_count;
-  bool untold; /* tokens that nobody was woken for yet */
+  bool untold;          /* frames that nobody was woken for yet */
+  size_t untold_events; /* how many of them are events */
   struct notice_clock now;
   struct buffer scratch;
   char id[];
@@ -73,19 +74,19 @@ bool channel_open(struct channel *c, uint64_t next_seq);
 /* True when it was live. */
 bool channel_close(struct channel *c);
 bool channel_is_live(struct channel *c);
-/* Takes the reference. */
-void channel_publish(struct channel *c, struct frame **frames, size_t count);
+/* Takes the references. True when there is something to tell: channel_tell_gathered is due. */
+bool channel_publish(struct channel *c, struct frame **frames, size_t count);
 
 /* Takes the reference: a frame among those of the tokens, for those who listen. */
 void channel_tell(struct channel *c, struct frame *frame);
 
-/* True when there is something to tell: channel_tell_tokens is due. */
+/* True when there is something to tell, as above. */
 bool channel_token_start(struct channel *c, const struct hub_token *token);
 bool channel_token_delta(struct channel *c, const struct hub_token *token, struct bytes text);
 bool channel_token_end(struct channel *c, const struct hub_token *token, struct bytes usage_json);
 bool channel_token_reset(struct channel *c, const struct hub_token *token, const char *reason);
 /* Shows the words that were gathered and wakes those who wait, unless they were woken since. */
-void channel_tell_tokens(struct channel *c);
+void channel_tell_gathered(struct channel *c);
 
 /* With `lock` held: one listener more or less. */
 void channel_listen(struct channel *c);

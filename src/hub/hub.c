@@ -11,7 +11,7 @@ struct hub {
   struct channel *channels; /* by id */
   size_t buffer_events;
   size_t live;
-  struct channel *to_tell; /* with tokens that nobody was woken for yet */
+  struct channel *to_tell; /* with frames that nobody was woken for yet */
 };
 
 enum status hub_create(size_t buffer_events, struct hub **ret_hub, struct error *err) {
@@ -103,16 +103,6 @@ bool hub_is_live(struct hub *hub, const char *debate_id) {
   return live;
 }
 
-void hub_publish(struct hub *hub, const char *debate_id, struct frame **frames, size_t count) {
-  struct channel *c = hub_acquire(hub, debate_id, false);
-  if (!c) {
-    for (size_t i = 0; i < count; i++) frame_unref(frames[i]);
-    return;
-  }
-  channel_publish(c, frames, count);
-  channel_release(c);
-}
-
 void hub_tell(struct hub *hub, const char *debate_id, struct frame *frame) {
   struct channel *c = hub_acquire(hub, debate_id, false);
   if (!c) {
@@ -146,13 +136,33 @@ static void hub_release_untold(struct channel *c, bool untold) {
   if (!keep) channel_release(c);
 }
 
+bool hub_publish(struct hub *hub, const char *debate_id, struct frame **frames, size_t count) {
+  struct channel *c = hub_acquire(hub, debate_id, false);
+  if (!c) {
+    for (size_t i = 0; i < count; i++) frame_unref(frames[i]);
+    return false;
+  }
+  bool untold = channel_publish(c, frames, count);
+  hub_release_untold(c, untold);
+  return untold;
+}
+
 static struct channel *hub_take_to_tell(struct hub *hub) {
   pthread_mutex_lock(&hub->lock);
   struct channel *first = hub->to_tell;
   hub->to_tell = NULL;
-  for (struct channel *c = first; c; c = c->next_to_tell) c->to_tell = false;
   pthread_mutex_unlock(&hub->lock);
   return first;
+}
+
+/* Off the list that was taken, before it is told: what comes from now on puts it on the next one.
+ * The one after it is returned. */
+static struct channel *hub_pass_to_tell(struct hub *hub, struct channel *c) {
+  pthread_mutex_lock(&hub->lock);
+  struct channel *next = c->next_to_tell;
+  c->to_tell = false;
+  pthread_mutex_unlock(&hub->lock);
+  return next;
 }
 
 void hub_token_start(struct hub *hub, const char *debate_id, const struct hub_token *token) {
@@ -178,12 +188,12 @@ void hub_token_reset(struct hub *hub, const char *debate_id, const struct hub_to
   if (c) hub_release_untold(c, channel_token_reset(c, token, reason));
 }
 
-bool hub_tell_tokens(struct hub *hub) {
+bool hub_tell_gathered(struct hub *hub) {
   struct channel *c = hub_take_to_tell(hub);
   bool any = c;
   while (c) {
-    struct channel *next = c->next_to_tell;
-    channel_tell_tokens(c);
+    struct channel *next = hub_pass_to_tell(hub, c);
+    channel_tell_gathered(c);
     channel_release(c);
     c = next;
   }

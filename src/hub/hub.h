@@ -29,9 +29,10 @@ MUST_CHECK enum status hub_open_debate(struct hub *hub, const char *debate_id, u
 void hub_close_debate(struct hub *hub, const char *debate_id);
 bool hub_is_live(struct hub *hub, const char *debate_id);
 
-/* Committed events, in order of seq. Takes the caller's references. What was committed together is
- * published together: subscribers are woken once. */
-void hub_publish(struct hub *hub, const char *debate_id, struct frame **frames, size_t count);
+/* Committed events, in order of seq. Takes the caller's references. True when subscribers wait to
+ * be told of them: hub_tell_gathered is due within some milliseconds. Of the end of a debate, an
+ * error and of half a ring they are told at once. */
+bool hub_publish(struct hub *hub, const char *debate_id, struct frame **frames, size_t count);
 
 /* A frame without a seq for those who listen to the debate now, running or ended; who joins later
  * does not get it. Takes the reference. */
@@ -43,7 +44,7 @@ bool hub_is_heard(struct hub *hub, const char *debate_id);
  * makes frames only while somebody listens. `agent` is the speaker, `round` its round.
  *
  * Waking a subscriber costs more than a token: words are gathered into one frame, and subscribers
- * are told by the debate's next event or by hub_tell_tokens, whichever comes first. */
+ * are told by hub_tell_gathered, as of the events. */
 struct hub_token {
   const char *turn;
   const char *agent;
@@ -60,10 +61,9 @@ void hub_token_end(struct hub *hub, const char *debate_id, const struct hub_toke
                    struct bytes usage_json);
 void hub_token_reset(struct hub *hub, const char *debate_id, const struct hub_token *token,
                      const char *reason);
-/* Tells of the tokens that came since; for a timer of some milliseconds. False when there were
- * none.
- */
-bool hub_tell_tokens(struct hub *hub);
+/* Tells of the events and tokens that came since; for a timer of some milliseconds. False when
+ * there were none. */
+bool hub_tell_gathered(struct hub *hub);
 
 /* The owner's side of catching up: asked, on the thread that polls, to find the frames with
  * seq > after and to answer, from any thread and at any time, with hub_history_feed. */

@@ -85,7 +85,7 @@ static void on_token(void *ctx, int attempt, struct bytes piece) {
   if (!asking->tokens_of) hub_token_start(live->runner->hub, live->row.id, &token);
   asking->tokens_of = attempt;
   hub_token_delta(live->runner->hub, live->row.id, &token, buffer_bytes(&words));
-  runner_tokens_came(live->runner);
+  runner_has_to_tell(live->runner);
 }
 
 static void on_token_reset(void *ctx, int attempt) {
@@ -95,7 +95,7 @@ static void on_token_reset(void *ctx, int attempt) {
   if (asking->tokens_of)
     hub_token_reset(asking->live->runner->hub, asking->live->row.id, &token, "the attempt failed");
   asking->tokens_of = 0;
-  runner_tokens_came(asking->live->runner);
+  runner_has_to_tell(asking->live->runner);
 }
 
 static void close_tokens(struct asking *asking, const struct ask_result *r, bool used) {
@@ -104,7 +104,7 @@ static void close_tokens(struct asking *asking, const struct ask_result *r, bool
   struct hub *hub = asking->live->runner->hub;
   bool shown = asking->tokens_of == r->attempt; /* a hedge's words never are */
   asking->tokens_of = 0;
-  runner_tokens_came(asking->live->runner);
+  runner_has_to_tell(asking->live->runner);
   if (!used || !shown) {
     hub_token_reset(hub, asking->live->row.id, &token, outcome_name(r->outcome));
     return;

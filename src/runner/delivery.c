@@ -314,6 +314,7 @@ void delivery_book(struct delivery *delivery, int64_t day, const struct ledger_a
 static void on_through(void *arg) {
   struct delivery *delivery = arg;
   struct live *live = delivery->live;
+  if (delivery->untold) runner_has_to_tell(live->runner);
   if (delivery->committed) delivery->committed(delivery->ctx, delivery->status);
   if (delivery->status)
     live_give_up(live, delivery->status, "the store refused an append");
@@ -329,7 +330,8 @@ static void on_stored(void *ctx, enum status status) {
   struct runner *runner = delivery->live->runner;
   delivery->status = status;
   if (!status && delivery->count) {
-    hub_publish(runner->hub, delivery->live->row.id, delivery->frames, delivery->count);
+    delivery->untold =
+        hub_publish(runner->hub, delivery->live->row.id, delivery->frames, delivery->count);
     memset(delivery->frames, 0, delivery->count * sizeof(struct frame *));
   }
   if (delivery->ends && !status) hub_close_debate(runner->hub, delivery->live->row.id);

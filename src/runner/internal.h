@@ -57,7 +57,8 @@ struct runner {
   struct live *queue_first, *queue_last; /* loop thread: debates that wait for admission */
   struct delivery *deliveries;           /* loop thread: begun, not yet through; utlist */
   struct buffer scratch;                 /* loop thread: a frame while it is made */
-  struct loop_timer *token_timer;        /* loop thread: subscribers hear of tokens when it fires */
+  struct loop_timer
+      *tell_timer; /* loop thread: subscribers hear of what was gathered when it fires */
   uint8_t salts[RUNNER_SALTS][CHAIN_SALT_SIZE]; /* drawn ahead; loop thread */
   size_t salts_left;
   _Atomic int64_t running, queued; /* written on the loop, read anywhere */
@@ -72,8 +73,8 @@ struct runner {
 /* The debate's last event is on the disk, or it was given up: it leaves the table, the next one
  * starts. The live may be freed by it. */
 void runner_live_ended(struct runner *runner, struct live *live);
-/* Tokens went to the hub: within the option's interval their subscribers are told. */
-void runner_tokens_came(struct runner *runner);
+/* Events or tokens went to the hub: within the option's interval their subscribers are told. */
+void runner_has_to_tell(struct runner *runner);
 /* A delivery is through. */
 void runner_delivery_done(struct runner *runner);
 /* A debate of the last process comes into the table: it runs, or waits like a new one. An error
@@ -204,8 +205,9 @@ struct delivery {
   const struct store_start_key *key;          /* of the start; its caller's until `committed` */
   const struct store_origin *origin;          /* likewise */
   enum store_row_change change;
-  bool ends; /* debate_end is among them */
-  bool held; /* not with the store yet */
+  bool ends;   /* debate_end is among them */
+  bool held;   /* not with the store yet */
+  bool untold; /* subscribers wait to be told of its events */
   live_committed_fn *committed;
   void *ctx;
   enum status status;

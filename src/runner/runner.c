@@ -205,16 +205,16 @@ void runner_live_ended(struct runner *r, struct live *live) {
   tell_idle(r);
 }
 
-static void tell_tokens(void *arg) {
+static void tell_gathered(void *arg) {
   struct runner *r = arg;
-  r->token_timer = NULL;
-  hub_tell_tokens(r->hub);
+  r->tell_timer = NULL;
+  hub_tell_gathered(r->hub);
 }
 
-void runner_tokens_came(struct runner *r) {
-  if (r->token_timer) return;
+void runner_has_to_tell(struct runner *r) {
+  if (r->tell_timer) return;
   uint64_t interval_ms = (uint64_t)r->options->token_interval_ms;
-  r->token_timer = loop_timer_start(r->loop, interval_ms, tell_tokens, r);
+  r->tell_timer = loop_timer_start(r->loop, interval_ms, tell_gathered, r);
 }
 
 void runner_delivery_done(struct runner *r) {
@@ -650,8 +650,8 @@ static void stop_on_loop(void *arg) {
     entry->waiters = NULL;
   }
   delivery_flush(r);
-  loop_timer_cancel(r->token_timer);
-  r->token_timer = NULL;
+  loop_timer_cancel(r->tell_timer);
+  r->tell_timer = NULL;
   pthread_mutex_lock(&stop->lock);
   stop->done = true;
   pthread_cond_signal(&stop->changed);

@@ -30,7 +30,7 @@ static struct frame *event_frame(const struct fixture *f, uint64_t seq) {
 }
 
 static void publish_frame(struct hub *hub, struct frame *frame) {
-  hub_publish(hub, DEBATE, &frame, 1);
+  if (hub_publish(hub, DEBATE, &frame, 1)) hub_tell_gathered(hub);
 }
 
 static void answer(struct fixture *f, struct hub_subscription *s, uint64_t after) {
@@ -302,7 +302,7 @@ static const struct hub_token speaker = {"r0.proposal.ada", "ada", "proposal", 0
 
 static void delta(struct fixture *f, const char *text) {
   hub_token_delta(f->hub, DEBATE, &speaker, bytes_of(text));
-  hub_tell_tokens(f->hub);
+  hub_tell_gathered(f->hub);
 }
 
 static void count_wakes(void *arg) {
@@ -317,7 +317,52 @@ static void expect_token(struct frame_source s, const char *token, int offset) {
   json_decref(value);
 }
 
-/* One frame and one wake for all words since the last, and none for what an event told already. */
+static bool publish_untold(struct fixture *f) {
+  struct frame *frame = event_frame(f, ++f->committed);
+  return hub_publish(f->hub, DEBATE, &frame, 1);
+}
+
+/* One wake for the events of some milliseconds; none of them is kept from who polls, and of the end
+ * and of half a ring a subscriber hears at once. */
+static void test_events_are_gathered(void **state) {
+  struct fixture *f = setup(8);
+  uint64_t seqs[16];
+  size_t n = 0;
+  int wakes = 0;
+  assert_int_equal(hub_open_debate(f->hub, DEBATE, 1), STATUS_OK);
+  assert_false(publish_untold(f)); /* nobody listens */
+  struct frame_source s = subscribe(f, 1, false);
+  s.ops->set_wake(s.source, count_wakes, &wakes);
+  expect_wait(s);
+  assert_true(publish_untold(f));
+  assert_true(publish_untold(f));
+  assert_int_equal(wakes, 0);
+  drain(s, seqs, &n, 16);
+  expect_run(seqs, n, 2, 3);
+  assert_true(hub_tell_gathered(f->hub));
+  assert_int_equal(wakes, 1);
+  assert_false(hub_tell_gathered(f->hub));
+
+  expect_wait(s);
+  for (int i = 0; i < 3; i++) assert_true(publish_untold(f));
+  assert_int_equal(wakes, 1);
+  assert_false(publish_untold(f)); /* the fourth of a ring of eight */
+  assert_int_equal(wakes, 2);
+  hub_tell_gathered(f->hub);
+  assert_int_equal(wakes, 2);
+
+  n = 0;
+  drain(s, seqs, &n, 16);
+  expect_run(seqs, n, 4, 7);
+  f->last = f->committed + 1;
+  assert_false(publish_untold(f));
+  assert_int_equal(wakes, 3);
+  s.ops->close(s.source);
+  hub_close_debate(f->hub, DEBATE);
+  teardown(f);
+}
+
+/* One frame and one wake for all words since the last, and none for what was told already. */
 static void test_tokens_are_gathered(void **state) {
   struct fixture *f = setup(8);
   int wakes = 0;
@@ -325,11 +370,11 @@ static void test_tokens_are_gathered(void **state) {
   struct frame_source s = subscribe(f, 0, false);
   s.ops->set_wake(s.source, count_wakes, &wakes);
   expect_wait(s);
-  assert_false(hub_tell_tokens(f->hub));
+  assert_false(hub_tell_gathered(f->hub));
   hub_token_delta(f->hub, DEBATE, &speaker, BYTES_LITERAL("one "));
   hub_token_delta(f->hub, DEBATE, &speaker, BYTES_LITERAL("two "));
   assert_int_equal(wakes, 0);
-  assert_true(hub_tell_tokens(f->hub));
+  assert_true(hub_tell_gathered(f->hub));
   assert_int_equal(wakes, 1);
   expect_type(s, "token_start");
   expect_token(s, "one two ", 0);
@@ -341,7 +386,7 @@ static void test_tokens_are_gathered(void **state) {
   expect_token(s, "three ", 8);
   expect_type(s, "");
   expect_wait(s);
-  hub_tell_tokens(f->hub);
+  hub_tell_gathered(f->hub);
   assert_int_equal(wakes, 2);
 
   /* what a snapshot has does not come again */
@@ -352,13 +397,13 @@ static void test_tokens_are_gathered(void **state) {
                       "one two three four ");
   json_decref(value);
   expect_wait(late);
-  hub_tell_tokens(f->hub);
+  hub_tell_gathered(f->hub);
   expect_token(s, "four ", 14);
   expect_wait(late);
 
   hub_token_delta(f->hub, DEBATE, &speaker, BYTES_LITERAL("five"));
   hub_token_end(f->hub, DEBATE, &speaker, BYTES_LITERAL(""));
-  hub_tell_tokens(f->hub);
+  hub_tell_gathered(f->hub);
   expect_token(s, "five", 19);
   expect_type(s, "token_end");
   expect_token(late, "five", 19);
@@ -621,6 +666,7 @@ int main(void) {
       cmocka_unit_test(test_not_live),
       cmocka_unit_test(test_subscribed_before_open),
       cmocka_unit_test(test_overflow),
+      cmocka_unit_test(test_events_are_gathered),
       cmocka_unit_test(test_tokens_are_gathered),
       cmocka_unit_test(test_tokens_between_events),
       cmocka_unit_test(test_snapshot_for_a_joiner),

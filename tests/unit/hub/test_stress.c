@@ -85,7 +85,7 @@ static void *token_thread(void *arg) {
   for (int i = 0; i < EVENTS; i++) {
     struct hub_token token = {"turn", "ada", "proposal", 0, i / 100};
     hub_token_delta(world.hub, DEBATE, &token, BYTES_LITERAL("word "));
-    if (i % 10 == 9) hub_tell_tokens(world.hub);
+    if (i % 10 == 9) hub_tell_gathered(world.hub);
     if (i % 100 == 99) hub_token_end(world.hub, DEBATE, &token, BYTES_LITERAL(""));
   }
   return NULL;
