@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <setjmp.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
@@ -105,6 +106,13 @@ static void ring_bell(void *arg) {
   pthread_mutex_unlock(&b->lock);
 }
 
+static void wait_for(struct bell *bell) {
+  pthread_mutex_lock(&bell->lock);
+  while (!bell->ringing) pthread_cond_wait(&bell->rung, &bell->lock);
+  bell->ringing = false;
+  pthread_mutex_unlock(&bell->lock);
+}
+
 /* Reads `limit` events or to the end; answers the last seq. Aborts on a gap. */
 static uint64_t read_some(uint64_t since, int limit) {
   struct bell bell = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false};
@@ -126,10 +134,7 @@ static uint64_t read_some(uint64_t since, int limit) {
       frame_unref(f);
       continue;
     }
-    pthread_mutex_lock(&bell.lock);
-    while (!bell.ringing) pthread_cond_wait(&bell.rung, &bell.lock);
-    bell.ringing = false;
-    pthread_mutex_unlock(&bell.lock);
+    wait_for(&bell);
   }
   s.ops->close(s.source);
   return since;
@@ -163,7 +168,80 @@ static void test_stress(void **state) {
   hub_destroy(world.hub);
 }
 
+/* --- several debates, whose events come on one thread and are told on another --- */
+
+enum { DEBATES = 16, ROUNDS = 2000 };
+
+static void no_history(void *ctx, struct hub_subscription *s, uint64_t after) {
+  hub_history_feed(s, NULL, 0, false, false);
+}
+
+static void *telling_thread(void *arg) {
+  while (!world.over) {
+    if (!hub_tell_gathered(world.hub)) sched_yield();
+  }
+  return NULL;
+}
+
+/* Polls until it has to wait; the last seq there was, else `seq`. */
+static uint64_t drain(struct frame_source s, uint64_t seq) {
+  struct frame *f = NULL;
+  while (s.ops->poll(s.source, &f) == FRAME_READY) {
+    seq = f->seq;
+    frame_unref(f);
+  }
+  return seq;
+}
+
+/* Who waits is told, whatever is told of at the time; a wake that is lost lasts for ever. Every
+ * other event is taken before anybody was told of it, so that a debate has news while it is in the
+ * list that is told of. */
+static void test_nobody_is_forgotten(void **state) {
+  assert_int_equal(hub_create(64, &world.hub, NULL), STATUS_OK);
+  world.over = false;
+  char ids[DEBATES][8];
+  struct frame_source sources[DEBATES];
+  static struct bell bells[DEBATES];
+  for (int i = 0; i < DEBATES; i++) {
+    snprintf(ids[i], sizeof ids[i], "d%d", i);
+    struct hub_subscription *subscription = NULL;
+    assert_int_equal(hub_open_debate(world.hub, ids[i], 1), STATUS_OK);
+    assert_int_equal(
+        hub_subscribe(world.hub, ids[i], 0, false, no_history, NULL, NULL, &subscription),
+        STATUS_OK);
+    pthread_mutex_init(&bells[i].lock, NULL);
+    pthread_cond_init(&bells[i].rung, NULL);
+    sources[i] = hub_source(subscription);
+    sources[i].ops->set_wake(sources[i].source, ring_bell, &bells[i]);
+    drain(sources[i], 0);
+  }
+  pthread_t telling;
+  pthread_create(&telling, NULL, telling_thread, NULL);
+  for (uint64_t seq = 1; seq <= ROUNDS; seq++) {
+    for (int i = 0; i < DEBATES; i++) {
+      struct frame *frame = event_frame(seq);
+      hub_publish(world.hub, ids[i], &frame, 1);
+      if (seq % 2) drain(sources[i], 0);
+    }
+    for (int i = 0; i < DEBATES && seq % 2 == 0; i++) {
+      for (uint64_t seen = 0; seen < seq; seen = drain(sources[i], seen)) wait_for(&bells[i]);
+    }
+  }
+  world.over = true;
+  pthread_join(telling, NULL);
+  for (int i = 0; i < DEBATES; i++) {
+    sources[i].ops->close(sources[i].source);
+    hub_close_debate(world.hub, ids[i]);
+    pthread_cond_destroy(&bells[i].rung);
+    pthread_mutex_destroy(&bells[i].lock);
+  }
+  hub_destroy(world.hub);
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_stress)};
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_stress),
+      cmocka_unit_test(test_nobody_is_forgotten),
+  };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
