@@ -191,7 +191,8 @@ const struct option option_table[] = {
     INT_ROW(NULL, "ARAGORA_LOG_BACKUP_COUNT", "5", log_backup_count, 0, 1000,
             "older log files kept, FILE.1 the youngest; 0 = the file never moves away"),
 
-    INT_ROW("--workers", "ARAGORA_WORKERS", "4", workers, 1, 64, "HTTP threads"),
+    INT_ROW("--workers", "ARAGORA_WORKERS", "4", workers, 1, 64,
+            "HTTP threads, at most one a processor, and half the handlers that may wait"),
     INT_ROW("--db-pool-size", "ARAGORA_DB_POOL_SIZE", "10", db_pool_size, 1, 256,
             "database connections for reading"),
     INT_ROW("--db-timeout", "ARAGORA_DB_TIMEOUT", "30", db_timeout_s, 1, 3600,

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/processors.h"
 #include "http/dispatch.h"
 #include "http/respond.h"
 #include "http/server_state.h"
@@ -378,20 +379,28 @@ static void server_start_listeners(void *arg) {
   for (size_t i = 0; i < s->listener_count; i++) listener_start(&s->listeners[i]);
 }
 
+/* They never wait, so that more of them than processors would only take turns: each wakes for fewer
+ * connections at once. */
+static unsigned count_threads(const struct http_server *s) {
+  size_t workers = s->options.workers > 0 ? s->options.workers : 1;
+  size_t processors = processors_online();
+  return (unsigned)(workers < processors ? workers : processors);
+}
+
 static bool server_start_daemon(struct http_server *s) {
   unsigned flags = MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME |
                    MHD_ALLOW_UPGRADE | MHD_USE_NO_LISTEN_SOCKET;
-  unsigned workers = s->options.workers > 0 ? (unsigned)s->options.workers : 1;
+  unsigned threads = count_threads(s);
   unsigned most = s->options.max_connections > 0 ? (unsigned)s->options.max_connections : 1024;
   /* Its stricter mode refuses a missing Host in its own words and with a broken body; everything
    * that mode refuses, request_read_head does. */
   s->daemon = MHD_start_daemon(
       flags, 0, NULL, NULL, server_on_request, s, MHD_OPTION_CONNECTION_LIMIT,
-      most < workers ? workers : most, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+      most < threads ? threads : most, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
       (size_t)SERVER_CONNECTION_MEMORY_BYTES, MHD_OPTION_CONNECTION_TIMEOUT,
       (unsigned)CONNECTION_IDLE_TIMEOUT_S, MHD_OPTION_NOTIFY_CONNECTION, server_on_connection, s,
       MHD_OPTION_NOTIFY_COMPLETED, server_on_completed, s, MHD_OPTION_URI_LOG_CALLBACK,
-      server_on_target, s, workers > 1 ? MHD_OPTION_THREAD_POOL_SIZE : MHD_OPTION_END, workers,
+      server_on_target, s, threads > 1 ? MHD_OPTION_THREAD_POOL_SIZE : MHD_OPTION_END, threads,
       MHD_OPTION_END);
   return s->daemon != NULL;
 }

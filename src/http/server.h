@@ -1,8 +1,9 @@
 /* The transport: listeners, router, responses, event streams and WebSockets. Knows no debates.
  *
- * libmicrohttpd on `workers` threads of its own; WebSockets live on the loop. A handler runs on an
- * HTTP thread and must not block, unless its route says `pool`, then on the handler pool. Either
- * way it answers exactly once, now or later, from any thread, by one of the http_respond functions.
+ * libmicrohttpd on `workers` threads of its own, at most one a processor; WebSockets live on the
+ * loop. A handler runs on an HTTP thread and must not block, unless its route says `pool`, then on
+ * the handler pool. Either way it answers exactly once, now or later, from any thread, by one of
+ * the http_respond functions.
  */
 #ifndef ARAGORA_HTTP_SERVER_H
 #define ARAGORA_HTTP_SERVER_H
