@@ -3,8 +3,9 @@
  * now and then resets it.
  *
  * The head of a request has as long on a connection that was kept as on a new one. Where it begins
- * there libmicrohttpd does not say: its first byte is seen by what the kernel has received
- * (tcpi_bytes_received of tcp(7)'s TCP_INFO, since Linux 4.1), within a second.
+ * there libmicrohttpd does not say: once a second it is looked at what the kernel has received
+ * (tcpi_bytes_received of tcp(7)'s TCP_INFO, since Linux 4.1). The first look at a connection that
+ * awaits a head is what the later ones compare with, so that a request costs no system call for it.
  */
 #ifndef ARAGORA_HTTP_CONNECTION_H
 #define ARAGORA_HTTP_CONNECTION_H
@@ -22,19 +23,20 @@ struct http_connection {
   int fd;
   bool on_ws_port;
   struct address address;
-  char peer[ADDRESS_SIZE];        /* the same as text */
-  atomic_int deadline_s;          /* as connection_now_s; 0 = none */
-  atomic_bool awaits_head;        /* the next one; no byte of it is known */
-  atomic_uint_least64_t received; /* bytes, by the end of the last request */
+  char peer[ADDRESS_SIZE]; /* the same as text */
+  atomic_int deadline_s;   /* as connection_now_s; 0 = none */
+  atomic_uint heads;       /* twice the heads awaited so far; plus 1 while no byte of the
+                              next one is known */
+  unsigned looked_at;      /* loop thread: `heads` at the look that set `received` */
+  uint64_t received;       /* loop thread: bytes by then */
 };
 
 /* The monotonic clock in seconds, a few ms late but cheap. Any thread. */
 int connection_now_s(void);
 
-/* HTTP thread. A body has so long from now; 0 = what follows has no deadline. */
+/* HTTP thread. A body has so long from now; 0 = what follows has no deadline: a request is whole.
+ */
 void connection_set_deadline(struct http_connection *connection, int seconds);
-/* HTTP thread: a request is whole. What comes after it belongs to the next. */
-void connection_end_request(struct http_connection *connection);
 /* HTTP thread: it is answered, and the next may come. */
 void connection_await_head(struct http_connection *connection, int head_timeout_s);
 /* HTTP thread: the line of a request is there. */

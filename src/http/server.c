@@ -229,7 +229,7 @@ static bool request_take_body(struct http_request *r, const char *data, size_t l
 static enum MHD_Result request_dispatch(struct http_request *r) {
   r->phase = REQUEST_DISPATCHED;
   struct http_connection *c = server_connection(r->mhd);
-  if (c) connection_end_request(c);
+  if (c) connection_set_deadline(c, 0);
   dispatch(r);
   if (atomic_load(&r->state) == REQUEST_ANSWERED) return request_queue(r);
   request_park(r);
