@@ -78,7 +78,7 @@ static void look_at_disks(const struct api *api) {
 
 static void look_at_queues(const struct api *api) {
   struct pool_stats pool = pool_stats(api->parts.pool);
-  metric_set(METRIC_POOL_THREADS, NULL, (int64_t)pool.threads);
+  metric_set(METRIC_POOL_THREADS, NULL, (int64_t)pool.max_threads);
   metric_set(METRIC_POOL_BUSY, NULL, (int64_t)pool.busy);
   metric_set(METRIC_POOL_WAITING, NULL, (int64_t)pool.waiting);
   metric_set(METRIC_STORE_QUEUED, NULL, (int64_t)store_queued_bytes(api->parts.store));

@@ -91,7 +91,7 @@
   X(DISK_SIZE, "aragora_disk_size_bytes", GAUGE, "place", "Size of that file system")             \
   X(DISK_AGE, "aragora_disk_figures_age_seconds", GAUGE, "",                                      \
     "Since files and disks were looked at; it grows while a disk does not answer")                \
-  X(POOL_THREADS, "aragora_pool_threads", GAUGE, "", "Threads for handlers that block")           \
+  X(POOL_THREADS, "aragora_pool_threads", GAUGE, "", "Most threads for handlers that block")      \
   X(POOL_BUSY, "aragora_pool_busy_threads", GAUGE, "", "Of these, those at work")                 \
   X(POOL_WAITING, "aragora_pool_waiting_jobs", GAUGE, "", "Jobs that wait for such a thread")     \
   X(MEMORY, "aragora_memory_bytes", GAUGE, "subsystem",                                           \

@@ -15,8 +15,9 @@ struct pool {
   pthread_cond_t work;
   bool stopping;
   struct job *ring; /* of max_queued */
-  size_t max_queued, head, queued, busy;
-  size_t thread_count;
+  size_t max_queued, head, queued;
+  size_t waiting; /* threads that wait for a job, or were told of one and have not taken it */
+  size_t thread_count, max_threads;
   pthread_t threads[];
 };
 
@@ -24,19 +25,26 @@ static void *run_worker(void *arg) {
   struct pool *pool = arg;
   pthread_mutex_lock(&pool->lock);
   for (;;) {
+    pool->waiting++;
     while (!pool->queued && !pool->stopping) pthread_cond_wait(&pool->work, &pool->lock);
+    pool->waiting--;
     if (!pool->queued) break;
     struct job job = pool->ring[pool->head];
     pool->head = (pool->head + 1) % pool->max_queued;
     pool->queued--;
-    pool->busy++;
     pthread_mutex_unlock(&pool->lock);
     job.fn(job.arg);
     pthread_mutex_lock(&pool->lock);
-    pool->busy--;
   }
   pthread_mutex_unlock(&pool->lock);
   return NULL;
+}
+
+/* With the lock held, or before anybody else knows the pool. */
+static int add_worker(struct pool *pool) {
+  int failed = pthread_create(&pool->threads[pool->thread_count], NULL, run_worker, pool);
+  if (!failed) pool->thread_count++;
+  return failed;
 }
 
 enum status pool_create(size_t threads, size_t max_queued, struct pool **ret_pool,
@@ -53,12 +61,11 @@ enum status pool_create(size_t threads, size_t max_queued, struct pool **ret_poo
   pool->max_queued = max_queued;
   pthread_mutex_init(&pool->lock, NULL);
   pthread_cond_init(&pool->work, NULL);
-  for (; pool->thread_count < threads; pool->thread_count++) {
-    int e = pthread_create(&pool->threads[pool->thread_count], NULL, run_worker, pool);
-    if (e) {
-      pool_destroy(pool);
-      return error_set(err, STATUS_IO, NULL, "cannot start a thread: %s", strerror(e));
-    }
+  pool->max_threads = threads;
+  int failed = add_worker(pool);
+  if (failed) {
+    pool_destroy(pool);
+    return error_set(err, STATUS_IO, NULL, "cannot start a thread: %s", strerror(failed));
   }
   *ret_pool = pool;
   return STATUS_OK;
@@ -92,6 +99,8 @@ enum status pool_submit(struct pool *pool, void (*fn)(void *arg), void *arg) {
   } else {
     pool->ring[(pool->head + pool->queued) % pool->max_queued] = (struct job){fn, arg};
     pool->queued++;
+    /* Where the system has no thread left, those that are there take the job in time. */
+    if (pool->queued > pool->waiting && pool->thread_count < pool->max_threads) add_worker(pool);
     pthread_cond_signal(&pool->work);
   }
   pthread_mutex_unlock(&pool->lock);
@@ -100,7 +109,8 @@ enum status pool_submit(struct pool *pool, void (*fn)(void *arg), void *arg) {
 
 struct pool_stats pool_stats(struct pool *pool) {
   pthread_mutex_lock(&pool->lock);
-  struct pool_stats stats = {pool->thread_count, pool->busy, pool->queued};
+  struct pool_stats stats = {pool->max_threads, pool->thread_count,
+                             pool->thread_count - pool->waiting, pool->queued};
   pthread_mutex_unlock(&pool->lock);
   return stats;
 }

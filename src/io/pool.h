@@ -10,7 +10,8 @@
 
 struct pool;
 
-/* `threads` workers, at most `max_queued` jobs waiting. */
+/* Up to `threads` workers, at most `max_queued` jobs waiting. One worker is there from the start;
+ * the others are started when a job finds none that waits, and stay. */
 MUST_CHECK enum status pool_create(size_t threads, size_t max_queued, struct pool **ret_pool,
                                    struct error *err);
 /* Finishes what is queued and joins the workers; what is submitted from here on is refused. The
@@ -19,7 +20,9 @@ void pool_stop(struct pool *pool);
 /* Stops it, if it was not, and frees. NULL is fine. */
 void pool_destroy(struct pool *pool);
 struct pool_stats {
-  size_t threads, busy, waiting;
+  size_t max_threads, threads; /* at most, and started so far */
+  size_t busy;                 /* of these */
+  size_t waiting;              /* jobs */
 };
 struct pool_stats pool_stats(struct pool *pool); /* any thread */
 /* Any thread. Nothing was taken when it answers STATUS_FULL, as the queue is, or

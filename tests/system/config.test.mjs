@@ -114,10 +114,13 @@ describe('the configuration reference', () => {
     const vars = fileOf(dir, 'a.env', `OPENAI_API_KEY=test-key-0123456789\nOPENAI_BASE_URL="${fake.url}/v1"\n`);
     const server = await startServer(t, { dir, args: ['--config', conf, '--env-file', vars] });
     const many = await startServer(t, { dir: temporaryDirectory(t), args: ['--workers', '9', '--db-pool-size', '7'] });
-    const all = /./;
-    // Two of the pool for each worker more; HTTP threads are never more than processors.
+    // HTTP threads are never more than processors; those that may wait start when they are needed.
     const http = (workers) => Math.min(workers, cpus().length);
-    assert.equal(threadsNamed(many.pid, all) - threadsNamed(server.pid, all), http(9) - http(3) + 12);
+    assert.equal(threadsNamed(many.pid, /^MHD/), http(9));
+    assert.equal(threadsNamed(server.pid, /^MHD/), http(3));
+    for (const [each, threads] of [[server, 6], [many, 18]]) {
+      assert.match((await get(each, '/metrics')).text, new RegExp(`^aragora_pool_threads ${threads}$`, 'm'));
+    }
     // Connections are opened when they are needed: more readers at once than the pool has wait.
     const small = await startServer(t, { dir: temporaryDirectory(t), args: ['--config', fileOf(dir, 'b.conf', 'DB_POOL_SIZE = 1\n')] });
     const idle = openings(small.pid, 'aragora_memory.db');

@@ -81,6 +81,36 @@ static void test_stop(void **state) {
   pthread_barrier_destroy(&release_worker);
 }
 
+static void hold_three(void *arg) {
+  (void)arg;
+  pthread_barrier_wait(&started);
+}
+
+/* A worker more for each job that finds none waiting, up to the most; none is started for a job
+ * that one waits for. */
+static void test_grows_with_its_work(void **state) {
+  (void)state;
+  struct pool *pool;
+  assert_int_equal(pool_create(3, 16, &pool, NULL), STATUS_OK);
+  assert_int_equal(pool_stats(pool).max_threads, 3);
+  assert_int_equal(pool_stats(pool).threads, 1);
+  pthread_barrier_init(&started, NULL, 3);
+  /* They end together: with fewer than three workers, never. */
+  for (int i = 0; i < 3; i++) assert_int_equal(pool_submit(pool, hold_three, NULL), STATUS_OK);
+  while (pool_stats(pool).busy > 0) sched_yield();
+  assert_int_equal(pool_stats(pool).threads, 3);
+  pool_destroy(pool);
+
+  atomic_store(&ran, 0);
+  assert_int_equal(pool_create(3, 16, &pool, NULL), STATUS_OK);
+  while (pool_stats(pool).busy > 0) sched_yield();
+  assert_int_equal(pool_submit(pool, count, NULL), STATUS_OK);
+  assert_int_equal(pool_stats(pool).threads, 1);
+  pool_destroy(pool);
+  assert_int_equal(atomic_load(&ran), 1);
+  pthread_barrier_destroy(&started);
+}
+
 static void test_refuses_nonsense(void **state) {
   (void)state;
   struct pool *pool = NULL;
@@ -94,6 +124,7 @@ int main(void) {
       cmocka_unit_test(test_runs_everything),
       cmocka_unit_test(test_refuses_when_full),
       cmocka_unit_test(test_stop),
+      cmocka_unit_test(test_grows_with_its_work),
       cmocka_unit_test(test_refuses_nonsense),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
