@@ -4,7 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -46,16 +46,33 @@ static enum status make_part(const char *part, const struct schema *schema, stru
   return status ? status : path_sync(part, err);
 }
 
-bool fresh_make(const char *path, const struct schema *schema) {
-  char part[PATH_MAX];
+static void *make(void *arg) {
+  struct fresh *f = arg;
   struct error err = {0};
-  int n = snprintf(part, sizeof part, "%s.fresh-%ld", path, (long)getpid());
-  if (n < 0 || (size_t)n >= sizeof part) return false;
-  /* Linked and not renamed: another process may have made one meanwhile. */
-  bool named = !make_part(part, schema, &err) && link(part, path) == 0;
-  unlink(part);
-  if (!named) return false;
-  if (!path_sync_directory(path, &err)) return true;
-  unlink(path);
+  int n = snprintf(f->part, sizeof f->part, "%s.fresh-%ld", f->path, (long)getpid());
+  if (n < 0 || (size_t)n >= sizeof f->part)
+    *f->part = '\0';
+  else
+    f->made = !make_part(f->part, f->schema, &err);
+  return NULL;
+}
+
+/* Linked and not renamed: another process may have made one meanwhile. */
+static bool name(const struct fresh *f) {
+  struct error err = {0};
+  if (link(f->part, f->path) < 0) return false;
+  if (!path_sync_directory(f->path, &err)) return true;
+  unlink(f->path);
   return false;
+}
+
+void fresh_make(struct fresh *first, struct fresh *second) {
+  pthread_t thread;
+  bool beside = pthread_create(&thread, NULL, make, first) == 0;
+  if (!beside) make(first);
+  make(second);
+  if (beside) pthread_join(thread, NULL);
+  if (first->made && second->made && name(first)) name(second);
+  unlink(first->part);
+  unlink(second->part);
 }

@@ -1,16 +1,26 @@
-/* A database that is not there yet, made under another name and given its own when it is whole and
- * on disk: two syncs, where a file that is made in place takes seven, and a crash on the way leaves
- * no half of one.
+/* Databases that are not there yet, made under other names, side by side, and given their own when
+ * they are whole and on disk: two syncs each, where a file that is made in place takes seven, and a
+ * crash on the way leaves no half of one.
  */
 #ifndef ARAGORA_STORE_FRESH_H
 #define ARAGORA_STORE_FRESH_H
 
 #include "store/schema.h"
 
+#include <limits.h>
+
+struct fresh {
+  const char *path;
+  const struct schema *schema;
+  char part[PATH_MAX]; /* the other name */
+  bool made;           /* under that name */
+};
+
 /* Whether there is neither a file of that name nor one that would belong to it. */
 bool fresh_is_free(const char *path);
-/* Makes it, with the schema of this program; false, and nothing is left, where it cannot be made or
- * has been meanwhile. database_open goes on from there, and says what is wrong. */
-bool fresh_make(const char *path, const struct schema *schema);
+/* Makes both, with the schemas of this program; the second is never there without the first. Where
+ * one cannot be made, or has been meanwhile, nothing is left of it: database_open goes on from
+ * there, and says what is wrong. */
+void fresh_make(struct fresh *first, struct fresh *second);
 
 #endif
