@@ -26,7 +26,7 @@
 unsigned channel_hash(const void *key, size_t len);
 
 enum {
-  CHANNEL_IDLE_EVENTS = 16,             /* kept while nobody listens: the store has the rest */
+  CHANNEL_IDLE_EVENTS = 8,              /* kept while nobody listens: the store has the rest */
   CHANNEL_EVENT_BYTES_MAX = 64 << 20,   /* of events in one ring */
   CHANNEL_TOKEN_FRAMES = 1024,          /* tokens a subscriber may fall behind */
   CHANNEL_TOKEN_BYTES_MAX = 4 << 20,    /* " */
@@ -39,7 +39,7 @@ struct channel {
   struct hub *hub;
   size_t users; /* subscriptions, calls inside, 1 while live; guarded by hub->lock */
   struct channel *next_to_tell; /* in the hub's list for hub_tell_gathered; guarded by hub->lock */
-  bool to_tell;                 /* it is in that list, or in one that is told of; that has a use; " */
+  bool to_tell; /* it is in that list, or in one that is told of; that has a use; " */
 
   pthread_mutex_t wake_lock;
   struct hub_subscription *subscriptions; /* utlist, guarded by wake_lock */
