@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <strings.h>
 
+enum { BUFFER_REST_MAX = 1024 }; /* of a text that is stolen */
+
 bool bytes_equal_nocase(struct bytes a, struct bytes b) {
   return a.len == b.len && (a.len == 0 || strncasecmp(a.ptr, b.ptr, a.len) == 0);
 }
@@ -202,6 +204,11 @@ char *buffer_steal(struct buffer *b) {
   if (!b->overflow && buffer_reserve(b, 0)) {
     stolen = b->ptr;
     stolen[b->len] = '\0';
+    /* What is stolen stays for long: a large rest is given back. */
+    if (b->cap - b->len > BUFFER_REST_MAX) {
+      char *fitted = realloc(stolen, b->len + 1);
+      if (fitted) stolen = fitted;
+    }
     b->ptr = NULL;
   }
   buffer_done(b);
