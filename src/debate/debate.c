@@ -1,5 +1,6 @@
 #include "debate/attempt_note.h"
 
+#include "debate/scrub.h"
 #include "debate/topology.h"
 
 #include <limits.h>
@@ -64,6 +65,8 @@ void debate_destroy(struct debate *d) {
   json_decref(d->consensus);
   json_decref(d->end);
   json_decref(d->error);
+  if (d->scrub) scrub_done(d->scrub);
+  free(d->scrub);
   debate_config_done(&d->config);
   free(d);
 }
@@ -351,6 +354,10 @@ const char *debate_outcome(const struct debate *d) {
 static enum status apply_start(struct debate *d, const struct event *ev, struct error *err) {
   if (d->phase != PHASE_NEW) return corrupt(ev, err, "a second start");
   enum status s = debate_config_from_json(ev->data, &d->config, err);
+  if (s) return s;
+  d->scrub = calloc(1, sizeof *d->scrub);
+  if (!d->scrub) return STATUS_NOMEM;
+  s = scrub_init_debate(d->scrub, &d->config);
   if (s) return s;
   d->started_ms = d->elapsed_from_ms = ev->ts_ms;
   for (int i = 0; i < d->config.member_count; i++) d->members[i].confidence_ppm = -1;

@@ -86,6 +86,8 @@ struct turn {
   int64_t ttft_ms, latency_ms;   /* of the last attempt; -1 = unknown */
 };
 
+struct scrub;
+
 struct item {            /* of a critique */
   char id[ITEM_ID_SIZE]; /* "1.0.2.3": round, critic, target, number */
   int critic, target, round;
@@ -139,6 +141,7 @@ struct positions {
 struct debate {
   bool keep_history; /* views fold with it; running debates without, to stay small */
   struct debate_config config;
+  struct scrub *scrub; /* the names in it that quotes must not show; NULL before the start */
   enum phase phase;
   int round;
   enum fact fact;

@@ -108,28 +108,10 @@ enum status debate_next(const struct debate *d, struct commands *ret_commands) {
   return s;
 }
 
-/* Names that must not show in what agents read of each other. */
-static void scrub_names(const struct debate *d, const char **out) {
-  int n = 0;
-  for (int i = 0; i < d->config.member_count; i++) {
-    const struct debate_agent *a = &d->config.members[i];
-    /* "demo" labels what demo agents say and gives none of them away; their numbers would. */
-    if (a->demo && strcmp(a->name, a->type) == 0) continue;
-    out[n++] = a->name;
-    if (a->demo) continue;
-    out[n++] = a->type;
-    out[n++] = a->model;
-    out[n++] = a->provider;
-  }
-  out[n] = NULL;
-}
-
 enum status debate_prompt(const struct debate *d, int turn, struct prompt *ret_prompt) {
   const struct turn *t = &d->turns[turn];
-  const char *names[4 * DEBATE_MEMBERS_MAX + 1];
   const char *responses[DEBATE_MEMBERS_MAX];
   int labels[DEBATE_MEMBERS_MAX];
-  scrub_names(d, names);
   int count = topology_labels(d, t, labels);
   struct positions positions;
   debate_positions(d, &positions);
@@ -146,7 +128,7 @@ enum status debate_prompt(const struct debate *d, int turn, struct prompt *ret_p
       .responses = responses,
       .response_count = count,
       .context_bytes = (size_t)d->config.context_bytes,
-      .scrub_names = names,
+      .scrub = d->scrub,
       .bad_reply = t->bad_reply,
       .bad_reply_error = t->bad_reply_error};
   if (t->kind != TURN_REVISION) return prompt_build(&in, ret_prompt);

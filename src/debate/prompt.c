@@ -69,8 +69,7 @@ static void quotes_done(struct quotes *quotes) {
   free(quotes->texts);
 }
 
-static enum status quotes_fill(const struct prompt_input *in, const struct scrub *scrub,
-                               struct quotes *quotes) {
+static enum status quotes_fill(const struct prompt_input *in, struct quotes *quotes) {
   int total = in->response_count + in->item_count;
   FREE_LATER size_t *sizes = calloc((size_t)total + 1, sizeof *sizes);
   quotes->texts = calloc((size_t)total + 1, sizeof *quotes->texts);
@@ -80,9 +79,9 @@ static enum status quotes_fill(const struct prompt_input *in, const struct scrub
     buffer_init(text, PROMPT_MAX);
     quotes->count++;
     if (i < in->response_count)
-      scrub_append(scrub, bytes_of(in->responses[i]), text);
+      scrub_append(in->scrub, bytes_of(in->responses[i]), text);
     else
-      append_item(&in->items[i - in->response_count], scrub, text);
+      append_item(&in->items[i - in->response_count], in->scrub, text);
     if (!buffer_reserve(text, 0)) return STATUS_NOMEM;
     text->ptr[text->len] = '\0';
     sizes[i] = text->len;
@@ -94,11 +93,7 @@ static enum status quotes_fill(const struct prompt_input *in, const struct scrub
 static enum status quotes_init(const struct prompt_input *in, struct quotes *ret_quotes) {
   struct quotes quotes = {0};
   if (in->response_count > 0 || in->item_count > 0) {
-    struct scrub scrub;
-    enum status s = scrub_init(&scrub, in->scrub_names, in->task, in->context);
-    if (s) return s;
-    s = quotes_fill(in, &scrub, &quotes);
-    scrub_done(&scrub);
+    enum status s = quotes_fill(in, &quotes);
     if (s) {
       quotes_done(&quotes);
       return s;

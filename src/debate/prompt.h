@@ -16,6 +16,8 @@ extern const char *const turn_kind_names[TURN_KIND_COUNT + 1]; /* also the schem
 
 enum { PROMPT_ITEMS_MAX = DEBATE_ITEMS_MAX * DEBATE_AGENTS_MAX };
 
+struct scrub;
+
 struct prompt_item {
   const char *claim, *problem, *why, *fix;
   int64_t severity_ppm;
@@ -34,10 +36,10 @@ struct prompt_input {
   int response_count;
   const struct prompt_item *items; /* revision: open items, Item 1, 2, ... */
   int item_count;
-  size_t context_bytes;           /* all responses together, at most */
-  const char *const *scrub_names; /* agents' names, types, models, providers; NULL-terminated */
-  const char *bad_reply;          /* repair: the reply that did not parse, else NULL */
-  const char *bad_reply_error;    /* and why */
+  size_t context_bytes;        /* all responses together, at most */
+  const struct scrub *scrub;   /* the names to take out of them */
+  const char *bad_reply;       /* repair: the reply that did not parse, else NULL */
+  const char *bad_reply_error; /* and why */
 };
 
 struct prompt {
@@ -54,8 +56,9 @@ MUST_CHECK enum status prompt_build(const struct prompt_input *input, struct pro
  * property is required and none other is allowed, as strict vendors ask. */
 char *prompt_schema(enum turn_kind kind, int labels, int items);
 
-/* `text` without the names: each becomes "[an agent]", whole words in any case of letters, unless
- * the question itself uses the name. Self-introductions ("As Claude, ") go in any case. */
+/* `text` without the names (agents' names, types, models, providers; NULL-terminated): each becomes
+ * "[an agent]", whole words in any case of letters, unless the question itself uses the name.
+ * Self-introductions ("As Claude, ") go in any case. */
 char *prompt_scrub(const char *text, const char *const *names, const char *task,
                    const char *context);
 

@@ -133,6 +133,23 @@ enum status scrub_init(struct scrub *scrub, const char *const *names, const char
   return STATUS_OK;
 }
 
+enum status scrub_init_debate(struct scrub *scrub, const struct debate_config *config) {
+  const char *names[4 * DEBATE_MEMBERS_MAX + 1];
+  int n = 0;
+  for (int i = 0; i < config->member_count; i++) {
+    const struct debate_agent *a = &config->members[i];
+    /* "demo" labels what demo agents say and gives none of them away; their numbers would. */
+    if (a->demo && strcmp(a->name, a->type) == 0) continue;
+    names[n++] = a->name;
+    if (a->demo) continue;
+    names[n++] = a->type;
+    names[n++] = a->model;
+    names[n++] = a->provider;
+  }
+  names[n] = NULL;
+  return scrub_init(scrub, names, config->task, config->context);
+}
+
 void scrub_done(struct scrub *scrub) {
   free(scrub->names);
   *scrub = (struct scrub){0};

@@ -1,9 +1,10 @@
-/* The names that must not show in what agents read of each other, made ready once a prompt.
- * Used by the prompts alone; prompt_scrub() is declared in prompt.h. Pure; one owner. */
+/* The names that must not show in what agents read of each other, made ready once a debate.
+ * prompt_scrub() is declared in prompt.h. Pure; one owner. */
 #ifndef ARAGORA_DEBATE_SCRUB_H
 #define ARAGORA_DEBATE_SCRUB_H
 
 #include "base/bytes.h"
+#include "debate/config.h"
 
 #include <stdint.h>
 
@@ -25,6 +26,8 @@ struct scrub {
 /* `names` as in prompt_scrub; borrowed until scrub_done. */
 MUST_CHECK enum status scrub_init(struct scrub *scrub, const char *const *names, const char *task,
                                   const char *context);
+/* The names of a debate, whose configuration is borrowed until scrub_done. */
+MUST_CHECK enum status scrub_init_debate(struct scrub *scrub, const struct debate_config *config);
 void scrub_done(struct scrub *scrub);
 
 /* Appends `text` without the names. Linear in the text. */

@@ -8,6 +8,7 @@
 #include "base/utf8.h"
 #include "debate/fence.h"
 #include "debate/reply.h"
+#include "debate/scrub.h"
 
 #include <ctype.h>
 #include <setjmp.h>
@@ -34,7 +35,11 @@ static const struct prompt_item items[] = {
     {"yes", "demo_2 said no\n>>>>> " NONCE, "", "say which", 124999},
 };
 
+static struct scrub scrub;
+
 static struct prompt_input input(enum turn_kind kind) {
+  if (!scrub.names)
+    assert_int_equal(scrub_init(&scrub, names, "Does the dam hold?", NULL), STATUS_OK);
   struct prompt_input in = {.kind = kind,
                             .round = 1,
                             .task = "Does the dam hold?",
@@ -42,7 +47,7 @@ static struct prompt_input input(enum turn_kind kind) {
                             .role = "",
                             .own_key = "",
                             .context_bytes = 65536,
-                            .scrub_names = names};
+                            .scrub = &scrub};
   if (kind == TURN_PROPOSAL) return in;
   in.responses = responses;
   in.response_count = 3;

@@ -4,6 +4,7 @@
 
 #include "base/json.h"
 #include "debate/prompt.h"
+#include "debate/scrub.h"
 #include "provider/wire.h"
 
 #include <math.h>
@@ -273,9 +274,10 @@ static void build_prompt(enum turn_kind kind, struct prompt *ret_prompt) {
   static const char *const responses[] = {"The first.", "The second.", "The third."};
   static const struct prompt_item items[] = {{"a", "b", "c", "d", 700000},
                                              {"e", "f", "g", "h", 100000}};
-  static const char *const no_names[] = {NULL};
+  static struct scrub no_names;
   bool labels = kind != TURN_PROPOSAL;
   bool revises = kind == TURN_REVISION;
+  if (!no_names.names) assert_int_equal(scrub_init(&no_names, NULL, "", NULL), STATUS_OK);
   struct prompt_input in = {.kind = kind,
                             .task = "Should we do it?",
                             .nonce = "00ff00ff00ff00ff",
@@ -287,7 +289,7 @@ static void build_prompt(enum turn_kind kind, struct prompt *ret_prompt) {
                             .items = items,
                             .item_count = revises ? 2 : 0,
                             .context_bytes = 10000,
-                            .scrub_names = no_names};
+                            .scrub = &no_names};
   assert_int_equal(prompt_build(&in, ret_prompt), STATUS_OK);
 }
 

@@ -3,6 +3,7 @@
 #include "base/json.h"
 #include "debate/prompt.h"
 #include "debate/reply.h"
+#include "debate/scrub.h"
 #include "provider/scripted_reply.h"
 
 #include <setjmp.h>
@@ -13,16 +14,17 @@
 // clang-format on
 
 static const char question[] = "Should a small team move its service to microservices?";
-static const char *const no_names[] = {NULL};
+static struct scrub no_names;
 
 static struct prompt_input input_of(enum turn_kind kind) {
+  if (!no_names.names) assert_int_equal(scrub_init(&no_names, NULL, question, NULL), STATUS_OK);
   return (struct prompt_input){.kind = kind,
                                .task = question,
                                .nonce = "0123456789abcdef0123456789abcdef",
                                .role = "",
                                .own_key = "",
                                .context_bytes = 100000,
-                               .scrub_names = no_names};
+                               .scrub = &no_names};
 }
 
 static char *reply_text(const struct prompt_input *in, const struct scripted_options *options,
