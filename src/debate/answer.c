@@ -152,12 +152,15 @@ enum status debate_close_unknown(const struct debate *d, struct drafts *drafts) 
 /* ---- the content of a whole answer ---- */
 
 /* The fields that every content event has. */
-static json_t *content_head(const struct debate *d, const struct turn *t, const struct reply *reply,
-                            const struct attempt_result *r) {
+static json_t *content_head(struct maker *m, const struct debate *d, const struct turn *t,
+                            const struct reply *reply, const struct attempt_result *r) {
   char id[TURN_ID_SIZE];
   debate_turn_id(d, t, id);
-  bool repaired = t->bad_reply != NULL || reply->lenient;
-  return json_pack("{s:s, s:b, s:b}", "turn", id, "repaired", repaired, "truncated", r->truncated);
+  json_t *data = json_object();
+  maker_put(m, data, "turn", json_string(id));
+  maker_put(m, data, "repaired", json_boolean(t->bad_reply != NULL || reply->lenient));
+  maker_put(m, data, "truncated", json_boolean(r->truncated));
+  return data;
 }
 
 static void put_answer(struct maker *m, json_t *data, const struct reply *reply) {
@@ -174,7 +177,7 @@ static enum status add_proposal(const struct debate *d, const struct turn *t,
                                 const struct reply *reply, const struct attempt_result *r,
                                 struct drafts *drafts) {
   struct maker m = {false};
-  json_t *data = content_head(d, t, reply, r);
+  json_t *data = content_head(&m, d, t, reply, r);
   maker_put(&m, data, "kind", json_string("proposal"));
   put_answer(&m, data, reply);
   return drafts_add(drafts, EVENT_AGENT_MESSAGE, t->round, debate_turn_agent(d, t)->name,
@@ -201,9 +204,11 @@ static json_t *revision_responses(struct maker *m, const struct debate *d, const
     const struct reply_verdict *v = &reply->verdicts[i];
     if (v->item < 0 || v->item >= count) continue;
     const struct item *item = &d->items[open[v->item]];
-    maker_add(m, out,
-              json_pack("{s:s, s:b, s:o}", "item", item->id, "accept", v->accept, "reason",
-                        json_text(bytes_of(v->reason ? v->reason : ""))));
+    json_t *response = json_object();
+    maker_put(m, response, "item", json_string(item->id));
+    maker_put(m, response, "accept", json_boolean(v->accept));
+    maker_put(m, response, "reason", json_text(bytes_of(v->reason ? v->reason : "")));
+    maker_add(m, out, response);
     if (v->accept && item->severity_ppm > heaviest) {
       heaviest = item->severity_ppm;
       *ret_because = item->id;
@@ -219,7 +224,7 @@ static enum status add_revision(const struct debate *d, const struct turn *t,
   const char *because;
   struct maker m = {false};
   json_t *responses = revision_responses(&m, d, t, reply, &because);
-  json_t *data = content_head(d, t, reply, r);
+  json_t *data = content_head(&m, d, t, reply, r);
   bool changed = counts_as_changed(old, reply);
   maker_put(&m, data, "kind", json_string("revision"));
   put_answer(&m, data, reply);
@@ -244,12 +249,14 @@ static json_t *critique_items(struct maker *m, const struct turn *t, const struc
     if (item->label != label) continue;
     char id[ITEM_ID_SIZE];
     snprintf(id, sizeof id, "%d.%d.%d.%d", t->round, t->member, target, number++);
-    maker_add(
-        m, items,
-        json_pack("{s:s, s:o, s:o, s:I, s:o, s:o}", "id", id, "claim",
-                  json_text(bytes_of(item->claim)), "problem", json_text(bytes_of(item->problem)),
-                  "severity_ppm", (json_int_t)item->severity_ppm, "why",
-                  json_text(bytes_of(item->why)), "fix", json_text(bytes_of(item->fix))));
+    json_t *entry = json_object();
+    maker_put(m, entry, "id", json_string(id));
+    maker_put(m, entry, "claim", json_text(bytes_of(item->claim)));
+    maker_put(m, entry, "problem", json_text(bytes_of(item->problem)));
+    maker_put(m, entry, "severity_ppm", json_integer(item->severity_ppm));
+    maker_put(m, entry, "why", json_text(bytes_of(item->why)));
+    maker_put(m, entry, "fix", json_text(bytes_of(item->fix)));
+    maker_add(m, items, entry);
   }
   return items;
 }
@@ -264,7 +271,7 @@ static enum status add_critiques(const struct debate *d, const struct turn *t,
     for (int label = 0; label < count; label++) {
       if (labels[label] != target) continue;
       struct maker m = {false};
-      json_t *data = content_head(d, t, reply, r);
+      json_t *data = content_head(&m, d, t, reply, r);
       maker_put(&m, data, "target", json_string(d->config.members[target].name));
       maker_put(&m, data, "items", critique_items(&m, t, reply, label, target));
       maker_put(&m, data, "dropped", json_integer(reply->dropped_items));
@@ -287,7 +294,7 @@ static enum status add_vote(const struct debate *d, const struct turn *t, const 
   json_t *ranking = json_array();
   for (int i = 0; i < reply->ranking_count; i++)
     maker_add(&m, ranking, label_target(d, t, labels[reply->ranking[i]]));
-  json_t *data = content_head(d, t, reply, r);
+  json_t *data = content_head(&m, d, t, reply, r);
   maker_put(&m, data, "ranking", ranking);
   maker_put(&m, data, "own", label_target(d, t, own));
   maker_put(&m, data, "self_first", json_boolean(labels[reply->ranking[0]] == own));
@@ -312,7 +319,7 @@ static enum status add_judgment(const struct debate *d, const struct turn *t,
     }
     maker_add(&m, scores, row);
   }
-  json_t *data = content_head(d, t, reply, r);
+  json_t *data = content_head(&m, d, t, reply, r);
   maker_put(&m, data, "kind", json_string("judgment"));
   put_answer(&m, data, reply);
   maker_put(&m, data, "choice", label_target(d, t, labels[reply->choice]));

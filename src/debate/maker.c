@@ -1,7 +1,7 @@
 #include "debate/maker.h"
 
 void maker_put(struct maker *m, json_t *object, const char *key, json_t *value) {
-  if (json_object_set_new(object, key, value)) m->failed = true;
+  if (json_object_set_new_nocheck(object, key, value)) m->failed = true;
 }
 
 void maker_add(struct maker *m, json_t *array, json_t *value) {

@@ -9,7 +9,8 @@ struct maker {
   bool failed;
 };
 
-/* Each takes the reference of `value`, which may be NULL. */
+/* Each takes the reference of `value`, which may be NULL. Keys are our own words: whether they are
+ * UTF-8 is not asked. */
 void maker_put(struct maker *m, json_t *object, const char *key, json_t *value);
 void maker_add(struct maker *m, json_t *array, json_t *value);
 /* The value when nothing failed; else NULL, and the value is freed. */
