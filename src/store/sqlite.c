@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <pthread.h>
 
 void sqlite_bind_text(sqlite3_stmt *statement, int at, const char *text) {
   sqlite3_bind_text(statement, at, text, -1, SQLITE_STATIC);
@@ -72,14 +73,17 @@ static void harden(sqlite3 *db) {
   sqlite3_extended_result_codes(db, 1);
 }
 
-static void configure(void) {
-  /* Both answer MISUSE, harmlessly, when SQLite is already up. */
-  static bool configured;
-  if (__atomic_exchange_n(&configured, true, __ATOMIC_SEQ_CST)) return;
+static void configure_once(void) {
   /* Counting SQLite's memory takes a global mutex at every allocation. */
   sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
   /* Every connection would begin with 20 pages at once, of which most are never used. */
   sqlite3_config(SQLITE_CONFIG_PAGECACHE, NULL, 0, 0);
+}
+
+/* Before SQLite is up, which the first opening of a database sees to: several may come at once. */
+static void configure(void) {
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  pthread_once(&once, configure_once);
 }
 
 static enum status open_with(const char *path, int flags, int64_t busy_ms, const char *vfs,
