@@ -23,6 +23,7 @@ struct pool {
 
 static void *run_worker(void *arg) {
   struct pool *pool = arg;
+  pthread_setname_np(pthread_self(), "pool"); /* not that of whoever submitted the job */
   pthread_mutex_lock(&pool->lock);
   for (;;) {
     pool->waiting++;
