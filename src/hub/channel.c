@@ -163,7 +163,7 @@ bool channel_publish(struct channel *c, struct frame **frames, size_t count) {
     channel_push_event(c, frames[i]);
   }
   c->untold_events += count;
-  now = now || c->untold_events >= c->buffer_events / 2;
+  now = now || c->untold_events >= c->buffer_events / 4;
   bool listened = c->listeners > 0;
   c->untold = listened && !now;
   if (!c->untold) channel_told(c);

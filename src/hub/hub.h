@@ -31,7 +31,7 @@ bool hub_is_live(struct hub *hub, const char *debate_id);
 
 /* Committed events, in order of seq. Takes the caller's references. True when subscribers wait to
  * be told of them: hub_tell_gathered is due within some milliseconds. Of the end of a debate, an
- * error and of half a ring they are told at once. */
+ * error and of a quarter of a ring they are told at once. */
 bool hub_publish(struct hub *hub, const char *debate_id, struct frame **frames, size_t count);
 
 /* A frame without a seq for those who listen to the debate now, running or ended; who joins later

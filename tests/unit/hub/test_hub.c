@@ -323,9 +323,9 @@ static bool publish_untold(struct fixture *f) {
 }
 
 /* One wake for the events of some milliseconds; none of them is kept from who polls, and of the end
- * and of half a ring a subscriber hears at once. */
+ * and of a quarter of a ring a subscriber hears at once. */
 static void test_events_are_gathered(void **state) {
-  struct fixture *f = setup(8);
+  struct fixture *f = setup(16);
   uint64_t seqs[16];
   size_t n = 0;
   int wakes = 0;
@@ -346,7 +346,7 @@ static void test_events_are_gathered(void **state) {
   expect_wait(s);
   for (int i = 0; i < 3; i++) assert_true(publish_untold(f));
   assert_int_equal(wakes, 1);
-  assert_false(publish_untold(f)); /* the fourth of a ring of eight */
+  assert_false(publish_untold(f)); /* the fourth of a ring of sixteen */
   assert_int_equal(wakes, 2);
   hub_tell_gathered(f->hub);
   assert_int_equal(wakes, 2);
