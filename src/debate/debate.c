@@ -351,13 +351,16 @@ const char *debate_outcome(const struct debate *d) {
 
 /* ---- the fold, kind by kind ---- */
 
+static enum status prepare_scrub(struct debate *d) {
+  d->scrub = calloc(1, sizeof *d->scrub);
+  return d->scrub ? scrub_init_debate(d->scrub, &d->config) : STATUS_NOMEM;
+}
+
 static enum status apply_start(struct debate *d, const struct event *ev, struct error *err) {
   if (d->phase != PHASE_NEW) return corrupt(ev, err, "a second start");
   enum status s = debate_config_from_json(ev->data, &d->config, err);
   if (s) return s;
-  d->scrub = calloc(1, sizeof *d->scrub);
-  if (!d->scrub) return STATUS_NOMEM;
-  s = scrub_init_debate(d->scrub, &d->config);
+  if (!d->keep_history) s = prepare_scrub(d);
   if (s) return s;
   d->started_ms = d->elapsed_from_ms = ev->ts_ms;
   for (int i = 0; i < d->config.member_count; i++) d->members[i].confidence_ppm = -1;

@@ -141,7 +141,8 @@ struct positions {
 struct debate {
   bool keep_history; /* views fold with it; running debates without, to stay small */
   struct debate_config config;
-  struct scrub *scrub; /* the names in it that quotes must not show; NULL before the start */
+  struct scrub *scrub; /* the names in it that quotes must not show; NULL before the start,
+                           and with history, which asks nobody */
   enum phase phase;
   int round;
   enum fact fact;

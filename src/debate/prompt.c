@@ -93,6 +93,7 @@ static enum status quotes_fill(const struct prompt_input *in, struct quotes *quo
 static enum status quotes_init(const struct prompt_input *in, struct quotes *ret_quotes) {
   struct quotes quotes = {0};
   if (in->response_count > 0 || in->item_count > 0) {
+    if (!in->scrub) return STATUS_INTERNAL; /* nothing is quoted with names in it */
     enum status s = quotes_fill(in, &quotes);
     if (s) {
       quotes_done(&quotes);
