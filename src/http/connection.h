@@ -5,7 +5,8 @@
  * The head of a request has as long on a connection that was kept as on a new one. Where it begins
  * there libmicrohttpd does not say: once a second it is looked at what the kernel has received
  * (tcpi_bytes_received of tcp(7)'s TCP_INFO, since Linux 4.1). The first look at a connection that
- * awaits a head is what the later ones compare with, so that a request costs no system call for it.
+ * awaits a head is what the later ones compare with, so that a request costs no system call for it;
+ * a part of a head that came before it counts from its next byte on, or as silence.
  */
 #ifndef ARAGORA_HTTP_CONNECTION_H
 #define ARAGORA_HTTP_CONNECTION_H
