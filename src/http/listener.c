@@ -96,6 +96,19 @@ static void listener_pause(struct listener *l) {
   l->rest = loop_timer_start(l->server->loop, LISTENER_REST_MS, listener_resume, l);
 }
 
+/* Over max_connections it is closed. libmicrohttpd's own limit must never be met: it is each
+ * thread's share, and a thread that finds it exceeded by what waits for it (0.9.75,
+ * new_connection_process_) keeps a mutex for ever. */
+static void listener_hand_over(struct http_server *s, int fd, struct sockaddr *peer,
+                               socklen_t len) {
+  if (atomic_fetch_add(&s->open, 1) >= (int)server_most_connections(s)) {
+    atomic_fetch_sub(&s->open, 1);
+    close(fd);
+    return;
+  }
+  if (MHD_add_connection(s->daemon, fd, peer, len) != MHD_YES) atomic_fetch_sub(&s->open, 1);
+}
+
 static void listener_on_ready(uv_poll_t *poll, int status, int events) {
   struct listener *l = poll->data;
   for (int i = 0; i < LISTENER_BATCH; i++) {
@@ -103,8 +116,7 @@ static void listener_on_ready(uv_poll_t *poll, int status, int events) {
     socklen_t len = sizeof peer;
     int fd = accept4(l->fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {
-      /* A refusal (over max_connections) closes the socket. */
-      MHD_add_connection(l->server->daemon, fd, (struct sockaddr *)&peer, len);
+      listener_hand_over(l->server, fd, (struct sockaddr *)&peer, len);
       continue;
     }
     if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {

@@ -104,6 +104,7 @@ static void server_on_connection(void *cls, struct MHD_Connection *mhd, void **s
     return;
   }
   struct http_connection *c = *socket_context;
+  atomic_fetch_sub(&s->open, 1);
   if (!c) return;
   pthread_mutex_lock(&s->lock);
   DL_DELETE(s->connections, c);
@@ -387,21 +388,25 @@ static unsigned count_threads(const struct http_server *s) {
   return (unsigned)(workers < processors ? workers : processors);
 }
 
+size_t server_most_connections(const struct http_server *s) {
+  return s->options.max_connections > 0 ? s->options.max_connections : 1024;
+}
+
 static bool server_start_daemon(struct http_server *s) {
   unsigned flags = MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME |
                    MHD_ALLOW_UPGRADE | MHD_USE_NO_LISTEN_SOCKET;
   unsigned threads = count_threads(s);
-  unsigned most = s->options.max_connections > 0 ? (unsigned)s->options.max_connections : 1024;
+  /* A thread takes a connection off its count a little after it has told of the end. */
+  unsigned most = 2 * (unsigned)server_most_connections(s) * threads;
   /* Its stricter mode refuses a missing Host in its own words and with a broken body; everything
    * that mode refuses, request_read_head does. */
   s->daemon = MHD_start_daemon(
-      flags, 0, NULL, NULL, server_on_request, s, MHD_OPTION_CONNECTION_LIMIT,
-      most < threads ? threads : most, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-      (size_t)SERVER_CONNECTION_MEMORY_BYTES, MHD_OPTION_CONNECTION_TIMEOUT,
-      (unsigned)CONNECTION_IDLE_TIMEOUT_S, MHD_OPTION_NOTIFY_CONNECTION, server_on_connection, s,
-      MHD_OPTION_NOTIFY_COMPLETED, server_on_completed, s, MHD_OPTION_URI_LOG_CALLBACK,
-      server_on_target, s, threads > 1 ? MHD_OPTION_THREAD_POOL_SIZE : MHD_OPTION_END, threads,
-      MHD_OPTION_END);
+      flags, 0, NULL, NULL, server_on_request, s, MHD_OPTION_CONNECTION_LIMIT, most,
+      MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)SERVER_CONNECTION_MEMORY_BYTES,
+      MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)CONNECTION_IDLE_TIMEOUT_S,
+      MHD_OPTION_NOTIFY_CONNECTION, server_on_connection, s, MHD_OPTION_NOTIFY_COMPLETED,
+      server_on_completed, s, MHD_OPTION_URI_LOG_CALLBACK, server_on_target, s,
+      threads > 1 ? MHD_OPTION_THREAD_POOL_SIZE : MHD_OPTION_END, threads, MHD_OPTION_END);
   return s->daemon != NULL;
 }
 

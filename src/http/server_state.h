@@ -50,6 +50,7 @@ struct http_server {
   struct sse_sink *streams;       /* oldest heartbeat first */
   size_t pauses;                  /* timers of sse_sink under way on the loop */
   size_t bodies_waiting;          /* connections that wait for a piece of stream_sink */
+  atomic_int open;                /* connections given to libmicrohttpd and not closed */
   atomic_int in_flight; /* requests begun and not completed; `changed` tells when stopping */
   bool loop_done;       /* an answer of the loop for http_server_stop */
   bool ticking;         /* a tick is posted or its timer runs */
@@ -71,5 +72,7 @@ enum { SERVER_ALONE_WAIT_MS = FRAME_ALONE_DELAY_MS + 1 };
 
 /* The monotonic clock. */
 int64_t server_now_ms(void);
+/* How many connections may be open at once. */
+size_t server_most_connections(const struct http_server *server);
 
 #endif

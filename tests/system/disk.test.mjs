@@ -269,7 +269,7 @@ function ticks(pid) {
 }
 
 test('without descriptors it does not spin, does not end, and recovers', async (t) => {
-  const server = await startServer(t, { under: ['prlimit', '--nofile=72:72', '--'] });
+  const server = await startServer(t, { under: ['prlimit', '--nofile=60:60', '--'] });
   const { id } = await startDebate(server, { task: 'Few?', agents: ['demo', 'demo'], rounds: 0 });
   await finished(server, id);
   const sockets = Array.from({ length: 200 }, () => connectTo(server.port, '127.0.0.1'));
@@ -286,6 +286,20 @@ test('without descriptors it does not spin, does not end, and recovers', async (
   assert.equal((await finished(server, (await startDebate(server, { task: 'Enough?', agents: ['demo', 'demo'], rounds: 0 })).id)).status, 'completed');
   const complaints = server.lines.filter((line) => /accept failed/.test(line)).length;
   assert.ok(complaints <= 4, `${complaints} lines of the log say the same`);
+});
+
+test('more connections at once than may be are closed, and the server goes on', async (t) => {
+  const server = await startServer(t, { args: ['--max-connections', '40'] });
+  for (let round = 0; round < 5; round++) {
+    const sockets = Array.from({ length: 400 }, () => connectTo(server.port, '127.0.0.1'));
+    const ends = sockets.map((socket) => new Promise((resolve) => socket.on('error', () => {}).on('close', resolve).resume()));
+    let closed = 0;
+    await new Promise((resolve) => ends.forEach((end) => end.then(() => ++closed === 360 && resolve())));
+    for (const socket of sockets) socket.destroy();
+    await Promise.all(ends);
+    await until(() => health(server).catch(() => ({})), ({ status }) => status === 'healthy');
+  }
+  assert.equal((await server.stop()).code, 0);
 });
 
 // ---- a lock of another program ----
