@@ -392,12 +392,15 @@ static int serve(struct options *options, int argc, char **argv) {
   struct dev_watch *watch = NULL;
   interrupt_catch(LAST_SIGNAL);
   interrupt_catch_reload();
-  enum status status = start(&server, options, &err);
-  if (!status && server.engine.options.dev)
-    status = dev_watch_open(&server.engine.options, argc, argv, &watch, &err);
-  if (status) {
+  /* Before it says that it is ready: who waits for that may change a file at once. */
+  if (options->dev && dev_watch_open(options, argc, argv, &watch, &err)) {
+    output_error(&err);
+    return CLI_ERROR;
+  }
+  if (start(&server, options, &err)) {
     output_error(&err);
     stop(&server, false);
+    dev_watch_close(watch);
     return CLI_ERROR;
   }
   process_notify("READY=1");
