@@ -2,6 +2,7 @@
  * prints its help itself, since the help lists the faults too. */
 #include "cli/arguments.h"
 #include "cli/command.h"
+#include "cli/process.h"
 #include "fake/fake_server.h"
 
 #include <errno.h>
@@ -186,6 +187,7 @@ int cli_fake_provider(int argc, char **argv) {
   if (!arguments_read(&command, argc, argv, &v, NULL, &arguments)) return CLI_USAGE;
   if (arguments.count)
     return arguments_wrong(&command, "it takes no \"%s\"", arguments.positional[0]);
+  process_keep_heap();
   int code = make_options(&command, &v, &options);
   if (!code && v.script) code = read_script(&command, v.script, &script);
   return code ? code : serve(&options, script);
