@@ -3,6 +3,7 @@
  * is split at 0xff into the texts of a turn; its first byte chooses kind and budget. */
 #include "base/utf8.h"
 #include "debate/prompt.h"
+#include "debate/scrub.h"
 
 #include <stdlib.h>
 #include <strings.h>
@@ -54,14 +55,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   split((struct bytes){(const char *)data + 2, size - 2}, t);
   const char *const responses[] = {t[0], t[1], t[2]};
   const struct prompt_item item = {t[2], t[3], t[4], t[0], (int64_t)data[1] * 3900};
+  const char *context = data[0] & 0x40 ? t[5] : NULL;
+  struct scrub scrub;
+  require(scrub_init(&scrub, names, "Does it hold?", context) == STATUS_OK);
   struct prompt_input in = {.kind = (enum turn_kind)(data[0] % TURN_KIND_COUNT),
                             .task = "Does it hold?",
-                            .context = data[0] & 0x40 ? t[5] : NULL,
+                            .context = context,
                             .nonce = NONCE,
                             .role = t[6],
                             .own_key = "",
                             .context_bytes = data[0] & 0x80 ? SIZE_MAX : data[1],
-                            .scrub_names = names,
+                            .scrub = &scrub,
                             .bad_reply = data[0] & 0x20 ? t[7] : NULL,
                             .bad_reply_error = t[6]};
   if (in.kind != TURN_PROPOSAL) {
@@ -75,6 +79,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     in.item_count = 1;
   }
   check(&in);
+  scrub_done(&scrub);
   for (int i = 0; i < TEXTS; i++) free(t[i]);
   return 0;
 }
