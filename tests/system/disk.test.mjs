@@ -302,6 +302,31 @@ test('more connections at once than may be are closed, and the server goes on', 
   assert.equal((await server.stop()).code, 0);
 });
 
+// Each connection speaks and is dropped, or is only opened; one that did not give its place back would
+// be one of forty.
+test('connections of every kind give their place back', async (t) => {
+  const server = await startServer(t, { args: ['--max-connections', '40'], env: { ARAGORA_WS_CONN_RATE: '0' } });
+  const upgrade = 'Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n';
+  const kinds = [
+    ['GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n', /^HTTP\/1.1 200/],
+    [`GET /ws HTTP/1.1\r\nHost: localhost\r\n${upgrade}\r\n`, /^HTTP\/1.1 101/],
+    ['GET /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: x\r\n\r\n', /^HTTP\/1.1 400/],
+    ['', null],
+  ];
+  for (let i = 0; i < 60; i++) {
+    for (const [request, answer] of kinds) {
+      const socket = connectTo(server.port, '127.0.0.1').on('error', () => {});
+      await once(socket, 'connect');
+      if (answer) {
+        socket.write(request);
+        assert.match(String((await Promise.race([once(socket, 'data'), once(socket, 'close')]))[0]), answer);
+      }
+      socket.destroy();
+    }
+  }
+  assert.equal((await health(server)).status, 'healthy');
+});
+
 // ---- a lock of another program ----
 
 test('a foreign write lock for 3 s: health goes on, writes wait, nothing breaks', async (t) => {
