@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <strings.h>
 
-enum { BUFFER_REST_MAX = 1024 }; /* of a text that is stolen */
+enum { BUFFER_REST_MAX = 1024 }; /* bytes that a stolen text may hold unused */
 
 bool bytes_equal_nocase(struct bytes a, struct bytes b) {
   return a.len == b.len && (a.len == 0 || strncasecmp(a.ptr, b.ptr, a.len) == 0);

@@ -123,8 +123,7 @@ struct options {
   int64_t demo_token_rate;     /* demo agents: tokens a second, 0 = at once */
   int64_t agent_check_minutes; /* a check of keys and models is good for this long; 0 = none */
   /* live streams */
-  int64_t
-      token_interval_ms; /* ARAGORA_TOKEN_INTERVAL_MS: what streams show is gathered this long */
+  int64_t token_interval_ms; /* ARAGORA_TOKEN_INTERVAL_MS: streams gather for this long */
   int64_t ws_max_message_bytes;
   int64_t ws_connections_per_minute; /* from one address */
   int64_t ws_connections_per_address;

@@ -151,9 +151,9 @@ static void channel_told(struct channel *c) {
   c->untold_events = 0;
 }
 
-/* Waking a subscriber costs more than an event: it is told of what came within some milliseconds at
- * once, but of the end of a debate when it comes, and before it would miss what the ring lets go.
- */
+/* Waking a subscriber costs more than an event, so that it is woken once for those of some
+ * milliseconds; but immediately for the end of a debate, and before the ring lets go what it has
+ * not read. */
 bool channel_publish(struct channel *c, struct frame **frames, size_t count) {
   pthread_mutex_lock(&c->lock);
   channel_show_words(c);

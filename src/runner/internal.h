@@ -57,8 +57,7 @@ struct runner {
   struct live *queue_first, *queue_last; /* loop thread: debates that wait for admission */
   struct delivery *deliveries;           /* loop thread: begun, not yet through; utlist */
   struct buffer scratch;                 /* loop thread: a frame while it is made */
-  struct loop_timer
-      *tell_timer; /* loop thread: subscribers hear of what was gathered when it fires */
+  struct loop_timer *tell_timer;         /* loop thread: subscribers are told when it fires */
   uint8_t salts[RUNNER_SALTS][CHAIN_SALT_SIZE]; /* drawn ahead; loop thread */
   size_t salts_left;
   _Atomic int64_t running, queued; /* written on the loop, read anywhere */

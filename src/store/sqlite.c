@@ -80,7 +80,9 @@ static void configure_once(void) {
   sqlite3_config(SQLITE_CONFIG_PAGECACHE, NULL, 0, 0);
 }
 
-/* Before SQLite is up, which the first opening of a database sees to: several may come at once. */
+/* Before SQLite is up, which the first opening of a database sees to: several may come at once.
+ * Where it is up already, as in a program that opened one otherwise, the options are refused,
+ * harmlessly. */
 static void configure(void) {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
   pthread_once(&once, configure_once);
