@@ -240,10 +240,17 @@ describe('a real Prometheus', { skip: noPrometheus }, () => {
   });
 
   test('loads the rules, and records the series that the printed alert asks for', async () => {
-    const { json } = await get(api, '/api/v1/rules');
-    const rules = json.data.groups.flatMap((g) => g.rules);
+    // A rule is first evaluated up to a second after the scrapes that the queries above were content with.
+    let rules = [];
+    let recorded = [];
+    for (const until = Date.now() + 30_000; Date.now() < until; ) {
+      rules = (await get(api, '/api/v1/rules')).json.data.groups.flatMap((g) => g.rules);
+      recorded = await query('aragora_agent_response_seconds');
+      if (recorded.length > 0 && rules.every(({ health }) => health !== 'unknown')) break;
+      await new Promise((wake) => setTimeout(wake, 200));
+    }
     for (const rule of rules) assert.equal(rule.health, 'ok', `${rule.name}: ${rule.lastError}`);
-    assert.ok((await query('aragora_agent_response_seconds')).some(({ metric }) => metric.le === '30'));
+    assert.ok(recorded.some(({ metric }) => metric.le === '30'));
     assert.ok((await query('histogram_quantile(0.95, aragora_agent_response_seconds)')).length > 0);
   });
 });
