@@ -7,6 +7,7 @@
 #include "cli/interrupt.h"
 #include "cli/output.h"
 #include "cli/text.h"
+#include "io/libcurl.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -57,6 +58,8 @@ enum status remote_open(const char *url, const struct options *options, struct r
   if (strncasecmp(url, "http://", 7) != 0 && strncasecmp(url, "https://", 8) != 0)
     return error_set(err, STATUS_INVALID, "--server",
                      "--server must begin with http:// or https://, not \"%.128s\"", url);
+  enum status status = libcurl_load(err);
+  if (status) return status;
   BUFFER_LATER struct buffer bearer;
   buffer_init(&bearer, 16384);
   if (options->api_token) buffer_printf(&bearer, "Authorization: Bearer %s", options->api_token);

@@ -22,6 +22,7 @@
 #include "cli/process.h"
 #include "cli/supervisor.h"
 #include "http/proxies.h"
+#include "io/libcurl.h"
 #include "io/pool.h"
 #include "ops/shipper.h"
 
@@ -404,6 +405,9 @@ static int serve(struct options *options, int argc, char **argv) {
     return CLI_ERROR;
   }
   process_notify("READY=1");
+  /* Now that it answers. The first call to a provider would load it too, but on the loop, and a
+   * library that cannot be loaded is told of before it is missed. */
+  if (libcurl_load(&err)) log_error("server", NULL, "providers=unreachable %s", err.message);
   int code = CLI_OK;
   if (wait_for_end(&server, watch))
     code = start_anew(&server, watch);

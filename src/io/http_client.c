@@ -15,8 +15,9 @@
  */
 #include "io/http_client.h"
 
+#include "io/libcurl.h"
+
 #include <curl/curl.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
@@ -501,13 +502,6 @@ static void on_readable(uv_poll_t *watch, int status, int uv_events) {
 
 /* ---- the client ---- */
 
-static pthread_once_t curl_once = PTHREAD_ONCE_INIT;
-static CURLcode curl_ready;
-
-static void init_curl(void) {
-  curl_ready = curl_global_init(CURL_GLOBAL_DEFAULT);
-}
-
 /* The same variables as the curl tool and OpenSSL, which libcurl itself does not read. */
 static char *ca_file_from_environment(void) {
   const char *file = getenv("CURL_CA_BUNDLE");
@@ -531,8 +525,6 @@ static bool client_open_watch(struct http_client *client) {
 
 enum status http_client_create(struct loop *loop, struct http_client_limits limits,
                                struct http_client **ret_client, struct error *err) {
-  pthread_once(&curl_once, init_curl);
-  if (curl_ready != CURLE_OK) return error_set(err, STATUS_IO, NULL, "libcurl cannot start");
   if (!limits.max_per_host)
     return error_set(err, STATUS_INVALID, NULL, "at least one connection per host is needed");
   struct http_client *client = calloc(1, sizeof *client);
@@ -623,6 +615,8 @@ static struct http_call *call_create(struct http_client *client,
 
 enum status http_call_start(struct http_client *client, const struct http_call_spec *spec,
                             struct http_call **ret_call, struct error *err) {
+  enum status status = libcurl_load(err);
+  if (status) return status;
   struct host *host = host_of(client, spec->url);
   if (!host) return error_set(err, STATUS_INVALID, NULL, "not a usable URL");
   bool may_run =

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/secret.h"
+#include "io/libcurl.h"
 #include "io/s3_answer.h"
 
 #include <ctype.h>
@@ -133,6 +134,7 @@ static enum status read_credentials(struct s3 *s3, struct error *err) {
 
 enum status s3_open(const struct s3_options *o, struct s3 **ret_s3, struct error *err) {
   enum status s = check_options(o, err);
+  if (!s) s = libcurl_load(err);
   if (s) return s;
   struct s3 *s3 = calloc(1, sizeof *s3);
   if (!s3) return error_set(err, STATUS_NOMEM, NULL, "out of memory");

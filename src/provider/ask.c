@@ -332,6 +332,9 @@ static struct ask_result result_of_unsent(const struct ask *ask, enum status why
   if (why == STATUS_FULL)
     return result_of_ours(ask, OUTCOME_OVERLOADED, "the request could not be sent: too many wait");
   if (why == STATUS_NOMEM) return result_of_ours(ask, OUTCOME_UNAVAILABLE, "out of memory");
+  if (why == STATUS_IO)
+    return result_of_ours(ask, OUTCOME_UNAVAILABLE,
+                          "this server cannot load libcurl; its log says why");
   return result_of_ours(ask, OUTCOME_INVALID_REQUEST,
                         "the request could not be made: too large, or the agent has no address");
 }

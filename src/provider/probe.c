@@ -1,6 +1,7 @@
 #include "provider/probe.h"
 
 #include "io/http_client.h"
+#include "io/libcurl.h"
 #include "provider/probe_body.h"
 #include "provider/wire_parts.h"
 
@@ -333,7 +334,8 @@ enum status probe_start(struct loop *loop, const struct probe_limits *limits,
   if (!p->checking || !p->results)
     error_set(err, STATUS_NOMEM, NULL, "out of memory");
   else
-    s = http_client_create(loop, http, &p->http, err);
+    s = libcurl_load(err);
+  if (!s) s = http_client_create(loop, http, &p->http, err);
   if (!p->checking || !p->results || s) {
     probe_free(p);
     return s;

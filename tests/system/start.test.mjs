@@ -40,6 +40,32 @@ async function refusal(dir, args = ['--port', '0', '--ws-port', '0'], env = {}) 
   return lines[0];
 }
 
+// Loaded after "ready", since it takes longer than all else: its absence must not be silent.
+describe('without a libcurl that can be loaded', () => {
+  const broken = (t) => {
+    const dir = temporaryDirectory(t);
+    writeFileSync(join(dir, 'libcurl.so.4'), 'no library');
+    return { LD_LIBRARY_PATH: dir, OPENAI_API_KEY: 'test-key-0123456789' };
+  };
+
+  test('a server says so, has debates that need none, and fails a turn that does by its name', async (t) => {
+    const server = await startServer(t, { env: broken(t) });
+    await server.line(/providers=unreachable .*libcurl\.so\.4/);
+    const demo = await startDebate(server, { task: 'x?', agents: ['demo', 'demo', 'demo'], rounds: 1 });
+    assert.equal((await finished(server, demo.id)).status, 'completed');
+    const { id } = await startDebate(server, { task: 'x?', agents: ['openai-api', 'openai-api'], rounds: 1 });
+    const debate = await finished(server, id);
+    assert.equal(debate.status, 'failed');
+    assert.match(JSON.stringify(debate), /cannot load libcurl/);
+  });
+
+  test('a command that needs it says so', async (t) => {
+    const command = new Process(['debates', 'list', '--server', 'http://127.0.0.1:1'], { dir: temporaryDirectory(t), env: broken(t) });
+    assert.notEqual((await command.end(10_000)).code, 0);
+    assert.match(command.lines.join('\n'), /libcurl\.so\.4/);
+  });
+});
+
 describe('a start that cannot be', () => {
   test('on a port in use names the port', async (t) => {
     const first = await startServer(t);
