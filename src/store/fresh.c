@@ -1,10 +1,10 @@
 #include "store/fresh.h"
 
+#include "base/clock.h"
 #include "store/path_sync.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -22,39 +22,38 @@ bool fresh_is_free(const char *path) {
   return is_absent(path, "") && is_absent(path, "-wal") && is_absent(path, "-journal");
 }
 
-/* Nothing is synced on the way, and no other file is made but the one. */
-static enum status fill(sqlite3 *db, const struct schema *schema, struct error *err) {
-  enum status status = sqlite_run(db,
-                                  "PRAGMA locking_mode = EXCLUSIVE; PRAGMA synchronous = OFF;"
-                                  "PRAGMA journal_mode = MEMORY",
-                                  err);
-  if (!status) status = schema_create(db, schema, (int64_t)*schema->count, err);
-  return status ? status : sqlite_run(db, "PRAGMA journal_mode = WAL", err);
+static bool write_all(int fd, const uint8_t *bytes, size_t size) {
+  while (size) {
+    ssize_t n = write(fd, bytes, size);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return false;
+    bytes += n;
+    size -= (size_t)n;
+  }
+  return true;
+}
+
+static bool write_times(int fd, const struct image *image) {
+  uint8_t time[IMAGE_TIME_SIZE];
+  int64_t now = clock_wall_ms(&clock_system);
+  for (size_t i = IMAGE_TIME_SIZE; i--; now >>= 8) time[i] = (uint8_t)now;
+  for (size_t i = 0; i < image->times_count; i++)
+    if (pwrite(fd, time, sizeof time, (off_t)image->times[i]) != sizeof time) return false;
+  return true;
 }
 
 /* Readable for owner and group, as database_open makes it. */
-static enum status make_part(const char *part, const struct schema *schema, struct error *err) {
-  sqlite3 *db;
-  unlink(part);
-  int fd = open(part, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
-  if (fd < 0) return STATUS_IO;
-  close(fd);
-  enum status status = sqlite_open(part, SQLITE_OPEN_READWRITE, 0, &db, err);
-  if (status) return status;
-  status = fill(db, schema, err);
-  sqlite_close(db);
-  return status ? status : path_sync(part, err);
-}
-
-static void *make(void *arg) {
-  struct fresh *f = arg;
-  struct error err = {0};
+static bool write_part(struct fresh *f) {
   int n = snprintf(f->part, sizeof f->part, "%s.fresh-%ld", f->path, (long)getpid());
-  if (n < 0 || (size_t)n >= sizeof f->part)
+  f->fd = -1;
+  if (n < 0 || (size_t)n >= sizeof f->part) {
     *f->part = '\0';
-  else
-    f->made = !make_part(f->part, f->schema, &err);
-  return NULL;
+    return false;
+  }
+  unlink(f->part);
+  f->fd = open(f->part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
+  return f->fd >= 0 && write_all(f->fd, f->image->bytes, f->image->size) &&
+         write_times(f->fd, f->image);
 }
 
 /* Linked and not renamed: another process may have made one meanwhile. */
@@ -66,13 +65,16 @@ static bool name(const struct fresh *f) {
   return false;
 }
 
+static void forget_part(struct fresh *f) {
+  if (f->fd >= 0) close(f->fd);
+  if (*f->part) unlink(f->part);
+}
+
 void fresh_make(struct fresh *first, struct fresh *second) {
-  pthread_t thread;
-  bool beside = pthread_create(&thread, NULL, make, first) == 0;
-  if (!beside) make(first);
-  make(second);
-  if (beside) pthread_join(thread, NULL);
-  if (first->made && second->made && name(first)) name(second);
-  unlink(first->part);
-  unlink(second->part);
+  /* Both before the first sync: what the file system does for one is then done for the other. */
+  bool written = write_part(first);
+  written = write_part(second) && written;
+  if (written && fsync(first->fd) == 0 && fsync(second->fd) == 0 && name(first)) name(second);
+  forget_part(first);
+  forget_part(second);
 }

@@ -1,19 +1,20 @@
-/* Databases that are not there yet, made under other names, side by side, and given their own when
- * they are whole and on disk: two syncs each, where a file that is made in place takes seven, and a
+/* Databases that are not there yet, written under other names from their images and given their own
+ * when they are on disk: two syncs each, where a file that is made in place takes seven, and a
  * crash on the way leaves no half of one.
  */
 #ifndef ARAGORA_STORE_FRESH_H
 #define ARAGORA_STORE_FRESH_H
 
-#include "store/schema.h"
+#include "store/image.h"
 
 #include <limits.h>
+#include <stdbool.h>
 
 struct fresh {
   const char *path;
-  const struct schema *schema;
-  char part[PATH_MAX]; /* the other name */
-  bool made;           /* under that name */
+  const struct image *image;
+  char part[PATH_MAX]; /* the other name, "" = none */
+  int fd;              /* of that */
 };
 
 /* Whether there is neither a file of that name nor one that would belong to it. */

@@ -1,14 +1,14 @@
 #include "store/known.h"
 
-#include <stdlib.h>
+#include "base/sparse.h"
 
 enum status known_init(struct known *known) {
-  known->slots = calloc(KNOWN_SLOTS, sizeof *known->slots);
+  known->slots = sparse_alloc(KNOWN_SLOTS * sizeof *known->slots);
   return known->slots ? STATUS_OK : STATUS_NOMEM;
 }
 
 void known_done(struct known *known) {
-  free(known->slots);
+  sparse_free(known->slots, KNOWN_SLOTS * sizeof *known->slots);
   known->slots = NULL;
 }
 

@@ -34,8 +34,8 @@ static enum status refuse_behind(sqlite3 *db, const struct schema *schema, const
 static enum status make_files(const struct store_options *o, struct error *err) {
   enum status status = replacement_finish(o->memory_path, err);
   if (status || !fresh_is_free(o->memory_path) || !fresh_is_free(o->elo_path)) return status;
-  struct fresh elo = {.path = o->elo_path, .schema = &schema_elo};
-  struct fresh memory = {.path = o->memory_path, .schema = &schema_memory};
+  struct fresh elo = {.path = o->elo_path, .image = &image_elo};
+  struct fresh memory = {.path = o->memory_path, .image = &image_memory};
   fresh_make(&elo, &memory);
   return STATUS_OK;
 }

@@ -1,5 +1,6 @@
 /* Every migration up, down and up again with data in place; what a migration may not do; what a
  * program does with a schema that is not its own; the copy before it. Beneath store.h. */
+#include "base/clock.h"
 #include "fixture.h"
 #include "store/copy.h"
 #include "store/database.h"
@@ -188,6 +189,58 @@ static void every_migration(struct fixture *f, sqlite3 *db, const struct schema 
     if (version > 1) assert_int_equal(schema_undo(db, schema, version, NULL), STATUS_OK);
   }
   sqlite3_close(db);
+}
+
+/* `made` by its image between the two times, against one that the migrations made. */
+static void assert_as_migrated(struct fixture *f, const char *made, const struct schema *schema,
+                               int64_t before_ms, int64_t after_ms) {
+  static const char rows[] =
+      "SELECT version, name, checksum, min_reader_version, down,"
+      " down_checksum FROM _aragora_migrations ORDER BY version";
+  static const char *const alike[] = {
+      rows,
+      "PRAGMA application_id",
+      "PRAGMA user_version",
+      "PRAGMA page_size",
+      "PRAGMA auto_vacuum",
+      "PRAGMA encoding",
+      "PRAGMA journal_mode",
+      "PRAGMA integrity_check",
+      "SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY type, name",
+  };
+  char path[128], sql[160];
+  sqlite3 *image;
+  snprintf(path, sizeof path, "%s/migrated", f->dir);
+  sqlite3 *migrated = open_at(path, schema, (int64_t)*schema->count);
+  assert_int_equal(sqlite3_open(made, &image), SQLITE_OK);
+  for (size_t i = 0; i < sizeof alike / sizeof *alike; i++) {
+    struct buffer have, want;
+    buffer_init(&have, 1 << 20);
+    buffer_init(&want, 1 << 20);
+    append_rows(image, alike[i], &have);
+    append_rows(migrated, alike[i], &want);
+    assert_true(have.len > 1);
+    assert_string_equal(have.ptr, want.ptr);
+    buffer_done(&have);
+    buffer_done(&want);
+  }
+  snprintf(sql, sizeof sql,
+           "SELECT count(*) FROM _aragora_migrations WHERE applied_ms BETWEEN %lld AND %lld",
+           (long long)before_ms, (long long)after_ms);
+  assert_int_equal(int_of(image, sql), (int64_t)*schema->count);
+  sqlite3_close(image);
+  sqlite3_close(migrated);
+  unlink(path);
+}
+
+static void an_image_is_what_the_migrations_make(void **state) {
+  struct fixture *f = *state;
+  int64_t before_ms = clock_wall_ms(&clock_system);
+  fixture_open(f);
+  int64_t after_ms = clock_wall_ms(&clock_system);
+  fixture_close(f);
+  assert_as_migrated(f, f->memory_path, &schema_memory, before_ms, after_ms);
+  assert_as_migrated(f, f->elo_path, &schema_elo, before_ms, after_ms);
 }
 
 static void every_migration_goes_down_and_up_with_data(void **state) {
@@ -505,6 +558,7 @@ static void a_database_that_contradicts_itself_is_not_copied(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
+      TEST(an_image_is_what_the_migrations_make),
       TEST(every_migration_goes_down_and_up_with_data),
       TEST(one_by_one_is_the_same_as_at_once),
       TEST(a_replaced_table_keeps_its_children),
