@@ -2,10 +2,10 @@
 
 #include "base/secret.h"
 #include "base/sha256.h"
+#include "base/sparse.h"
 
 #include <pthread.h>
 #include <sodium.h>
-#include <stdlib.h>
 
 enum { SETS = 4096, WAYS = 4, KEY_SIZE = 16, STEP = 5 };
 #define MINUTE_MS INT64_C(60000)
@@ -27,7 +27,7 @@ struct lockout {
 };
 
 enum status lockout_create(struct lockout **ret_lockout) {
-  struct lockout *l = calloc(1, sizeof *l);
+  struct lockout *l = sparse_alloc(sizeof *l);
   if (!l) return STATUS_NOMEM;
   pthread_mutex_init(&l->lock, NULL);
   randombytes_buf(l->secret, sizeof l->secret);
@@ -38,7 +38,7 @@ enum status lockout_create(struct lockout **ret_lockout) {
 void lockout_destroy(struct lockout *l) {
   if (!l) return;
   pthread_mutex_destroy(&l->lock);
-  free(l);
+  sparse_free(l, sizeof *l);
 }
 
 static int64_t closing_ms(int failures) {

@@ -1,7 +1,8 @@
 #include "auth/session_cache.h"
 
+#include "base/sparse.h"
+
 #include <pthread.h>
-#include <stdlib.h>
 
 enum { SETS = 1024, WAYS = 4 };
 
@@ -13,7 +14,7 @@ struct session_cache {
 };
 
 enum status session_cache_create(struct session_cache **ret_cache) {
-  struct session_cache *c = calloc(1, sizeof *c);
+  struct session_cache *c = sparse_alloc(sizeof *c);
   if (!c) return STATUS_NOMEM;
   pthread_mutex_init(&c->lock, NULL);
   *ret_cache = c;
@@ -23,7 +24,7 @@ enum status session_cache_create(struct session_cache **ret_cache) {
 void session_cache_destroy(struct session_cache *c) {
   if (!c) return;
   pthread_mutex_destroy(&c->lock);
-  free(c);
+  sparse_free(c, sizeof *c);
 }
 
 /* FNV-1a. Ids come out of tokens that we have signed: nobody chooses them. */

@@ -20,7 +20,7 @@ enum {
   WS_BATCH_FRAMES = 64,          /* in one writev, and taken from sources at once */
   WS_BATCH_BYTES = 64 << 10,     /* " */
   WS_ROUNDS = 4,                 /* batches of one connection before the others have their turn */
-  WS_READ_BYTES = 16 << 10,      /* in one recv, into the thread's own buffer */
+  WS_READ_BYTES = 16 << 10,      /* in one recv */
   WS_CONTROL_BYTES_MAX = 4096,   /* of pongs not sent yet; further pings go unanswered */
   WS_CLOSE_WAIT_MS = 1000,       /* for the peer's close after ours */
   WS_ENDING_WAIT_MS = 500,       /* for what is ready at a stop; the rest of SERVER_WS_WAIT_MS is
@@ -89,9 +89,6 @@ static void ws_flush(struct http_websocket *ws);
 static void ws_terminate(struct http_websocket *ws);
 static bool ws_queue_push(struct http_websocket *ws, struct frame *f);
 static bool ws_is_streaming(const struct http_websocket *ws);
-
-/* The loop's own scratch memory for reads: nothing is kept between them. */
-static _Thread_local char ws_read_buffer[WS_READ_BYTES];
 
 void ws_table_init(struct ws_table *t) {
   pthread_mutex_init(&t->lock, NULL);
@@ -718,7 +715,8 @@ static const struct websocket_ops ws_protocol_ops = {ws_on_message, ws_on_ping, 
 
 /* One read. False when there is nothing more for now. */
 static bool ws_read_some(struct http_websocket *ws) {
-  ssize_t n = recv(ws->fd, ws_read_buffer, sizeof ws_read_buffer, MSG_DONTWAIT);
+  char buffer[WS_READ_BYTES];
+  ssize_t n = recv(ws->fd, buffer, sizeof buffer, MSG_DONTWAIT);
   if (n < 0 && errno == EINTR) return true;
   if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return false;
   if (n <= 0) {
@@ -728,8 +726,8 @@ static bool ws_read_some(struct http_websocket *ws) {
   }
   /* After its close, or ours with 1002 and the like, what comes is read only to be dropped: bytes
    * left in the socket would turn its end into a reset. */
-  websocket_feed(&ws->protocol, (struct bytes){ws_read_buffer, (size_t)n});
-  return ws->state != WS_CLOSED && (size_t)n == sizeof ws_read_buffer;
+  websocket_feed(&ws->protocol, (struct bytes){buffer, (size_t)n});
+  return ws->state != WS_CLOSED && (size_t)n == sizeof buffer;
 }
 
 static void ws_on_event(uv_poll_t *poll, int status, int events) {

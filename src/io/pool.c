@@ -1,5 +1,7 @@
 #include "io/pool.h"
 
+#include "base/sparse.h"
+
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -54,7 +56,7 @@ enum status pool_create(size_t threads, size_t max_queued, struct pool **ret_poo
     return error_set(err, STATUS_INVALID, NULL, "a pool needs a thread and room for a job");
   struct pool *pool = calloc(1, sizeof *pool + threads * sizeof pool->threads[0]);
   if (!pool) return error_set(err, STATUS_NOMEM, NULL, "out of memory");
-  pool->ring = calloc(max_queued, sizeof *pool->ring);
+  pool->ring = sparse_alloc(max_queued * sizeof *pool->ring);
   if (!pool->ring) {
     free(pool);
     return error_set(err, STATUS_NOMEM, NULL, "out of memory");
@@ -86,7 +88,7 @@ void pool_destroy(struct pool *pool) {
   pool_stop(pool);
   pthread_cond_destroy(&pool->work);
   pthread_mutex_destroy(&pool->lock);
-  free(pool->ring);
+  sparse_free(pool->ring, pool->max_queued * sizeof *pool->ring);
   free(pool);
 }
 

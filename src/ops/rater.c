@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/sparse.h"
 #include "ops/rated_debate.h"
 
 #include <pthread.h>
@@ -277,12 +278,12 @@ static void *rater_main(void *ctx) {
 static void destroy(struct rater *r) {
   pthread_cond_destroy(&r->changed);
   pthread_mutex_destroy(&r->lock);
-  free(r);
+  sparse_free(r, sizeof *r);
 }
 
 enum status rater_start(struct store *store, rater_match_fn *told, void *ctx,
                         struct rater **ret_rater, struct error *err) {
-  struct rater *r = calloc(1, sizeof *r);
+  struct rater *r = sparse_alloc(sizeof *r);
   if (!r) return error_set(err, STATUS_NOMEM, NULL, "out of memory");
   r->store = store;
   r->told = told;
