@@ -21,9 +21,14 @@ struct fake_server {
   char read_space[READ_BYTES];
 };
 
-static void answer(void *ctx, const struct inbound *request) {
+static uint64_t wait_ms(void *ctx, const struct inbound *request) {
   struct fake_server *server = ctx;
-  respondent_answer(server->respondent, request, &server->outbound);
+  return respondent_wait_ms(server->respondent, request);
+}
+
+static void answer(void *ctx, const struct inbound *request, bool waited) {
+  struct fake_server *server = ctx;
+  respondent_answer(server->respondent, request, waited, &server->outbound);
 }
 
 static void refuse(void *ctx, int status) {
@@ -127,6 +132,7 @@ enum status fake_server_create(struct loop *loop, const struct fake_options *opt
       .read_space = server->read_space,
       .read_size = sizeof server->read_space,
       .ctx = server,
+      .wait_ms = wait_ms,
       .answer = answer,
       .refuse = refuse,
       .sent = count_sent,

@@ -6,6 +6,7 @@
 
 enum peer_state {
   PEER_READING, /* waits for a whole request */
+  PEER_WAITING, /* has one, which stands in `in` until its latency is over */
   PEER_PLAYING, /* the plan has steps left; a timer or a write of ours brings the next */
   PEER_HOLDING, /* the plan is over and nothing may follow: until the client goes */
   PEER_CLOSING, /* the loop has it; freed by on_closed */
@@ -20,6 +21,7 @@ struct peer {
   struct buffer in;
   size_t need;    /* bytes of the request that is coming in, 0 = not known yet */
   bool continued; /* 100 Continue was sent for it */
+  bool waited;    /* the request at the front of `in` has */
   bool writing;
   bool early; /* the client left within an answer */
   struct plan plan;
@@ -63,7 +65,8 @@ void peer_close(struct peer *peer) {
 
 /* The client left, or the way to it broke. */
 static void lose(struct peer *peer) {
-  if (peer->state == PEER_PLAYING || peer->state == PEER_HOLDING) peer->early = true;
+  if (peer->state == PEER_WAITING || peer->state == PEER_PLAYING || peer->state == PEER_HOLDING)
+    peer->early = true;
   peer_close(peer);
 }
 
@@ -128,8 +131,10 @@ static void send_continue(struct peer *peer) {
   (void)uv_try_write((uv_stream_t *)&peer->tcp, &buf, 1);
 }
 
+static void on_waited(void *arg);
+
 /* Answers whole requests at the front of `data`, which may be the peer's own buffer, until one
- * takes time. Returns the bytes used. */
+ * takes time. Returns the bytes used; those of a request that waits are not. */
 static size_t take_requests(struct peer *peer, struct bytes data) {
   size_t used = 0;
   while (peer->state == PEER_READING && used < data.len && data.len - used >= peer->need) {
@@ -149,14 +154,35 @@ static size_t take_requests(struct peer *peer, struct bytes data) {
         return data.len;
       case INBOUND_WHOLE: break;
     }
+    uint64_t wait_ms = peer->waited ? 0 : peer->host->wait_ms(peer->host->ctx, &request);
+    if (wait_ms) {
+      peer->state = PEER_WAITING;
+      peer->timer = loop_timer_start(peer->host->loop, wait_ms, on_waited, peer);
+      return used;
+    }
     used += request.total_bytes;
     peer->need = 0;
     peer->continued = false;
-    peer->host->answer(peer->host->ctx, &request);
+    peer->host->answer(peer->host->ctx, &request, peer->waited);
+    peer->waited = false;
     if (request.close && o->end == OUTBOUND_KEEP) o->end = OUTBOUND_CLOSE;
     answer(peer, request.old);
   }
   return used;
+}
+
+static void take_kept(struct peer *peer) {
+  peer->state = PEER_READING;
+  size_t used = take_requests(peer, buffer_bytes(&peer->in));
+  buffer_consume(&peer->in, used);
+  if (!peer->in.len) buffer_done(&peer->in);
+}
+
+static void on_waited(void *arg) {
+  struct peer *peer = arg;
+  peer->timer = NULL;
+  peer->waited = true;
+  take_kept(peer);
 }
 
 /* ---- playing ---- */
@@ -176,10 +202,7 @@ static void finish(struct peer *peer) {
     case OUTBOUND_KEEP: break;
   }
   plan_done(&peer->plan); /* most connections have nothing to play most of the time */
-  peer->state = PEER_READING;
-  size_t used = take_requests(peer, buffer_bytes(&peer->in));
-  buffer_consume(&peer->in, used);
-  if (!peer->in.len) buffer_done(&peer->in);
+  take_kept(peer);
 }
 
 static void on_written(uv_write_t *req, int status) {

@@ -1,6 +1,7 @@
 /* One connection of the fake provider: cuts requests out of what it reads, has each answered, and
  * plays the answer: at once, paced, byte by byte, for ever, or not at all. Requests that come while
- * an answer is under way wait, in a bounded buffer. Loop thread.
+ * another waits for its latency, or an answer is under way, wait too, in a bounded buffer. Loop
+ * thread.
  */
 #ifndef ARAGORA_FAKE_PEER_H
 #define ARAGORA_FAKE_PEER_H
@@ -18,8 +19,10 @@ struct peer_host {
   char *read_space;          /* one for all peers: read and looked at before the next read */
   size_t read_size;
   void *ctx;
-  /* Fills *host->outbound, cleared before, for a request. */
-  void (*answer)(void *ctx, const struct inbound *request);
+  /* How long a request waits before `answer`; 0 = not at all. */
+  uint64_t (*wait_ms)(void *ctx, const struct inbound *request);
+  /* Fills *host->outbound, cleared before, for a request, which may have waited. */
+  void (*answer)(void *ctx, const struct inbound *request, bool waited);
   /* The same for bytes that are no request; closes. */
   void (*refuse)(void *ctx, int status);
   void (*sent)(void *ctx, size_t bytes);

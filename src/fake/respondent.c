@@ -18,6 +18,7 @@ struct respondent {
   struct buffer scratch;
   struct buffer words; /* of an error that repeats the key */
   struct tally tally;
+  uint64_t last_number; /* of an answer of a model */
 };
 
 enum status respondent_create(const struct fake_options *options,
@@ -97,6 +98,7 @@ struct call { /* one answer in the making */
   struct outbound *o;
   uint64_t number;
   int64_t wall_s;
+  bool waited; /* its latency is over */
 };
 
 static bool choose_fault(struct call *c, const struct inbound *request) {
@@ -113,6 +115,7 @@ static void choose_times(struct call *c) {
   bool own_latency = c->rule && c->rule->latency_ms >= 0;
   bool own_rate = c->rule && c->rule->token_rate >= 0;
   c->o->latency_ms = own_latency ? (uint64_t)c->rule->latency_ms : options->latency_ms;
+  if (c->waited) c->o->latency_ms = 0;
   c->o->record_rate = own_rate ? c->rule->token_rate : options->token_rate;
   c->o->write_max = options->write_bytes;
 }
@@ -267,15 +270,16 @@ static void report(const struct call *c, const struct inbound *request) {
 }
 
 static void answer_model(struct respondent *r, enum question_format format,
-                         const struct inbound *request, struct outbound *o) {
+                         const struct inbound *request, bool waited, struct outbound *o) {
   struct error err;
   struct call c = {
       .r = r,
       .vendor = vendor_of(format),
       .fault = fault_none,
       .o = o,
-      .number = r->tally.requests + 1,
+      .number = ++r->last_number,
       .wall_s = clock_wall_ms(&clock_system) / 1000,
+      .waited = waited,
   };
   if (question_read(&r->question, format, request, &err))
     answer_fault(&c, 400, err.message);
@@ -285,12 +289,31 @@ static void answer_model(struct respondent *r, enum question_format format,
   report(&c, request);
 }
 
-void respondent_answer(struct respondent *r, const struct inbound *request, struct outbound *o) {
-  bool post = bytes_equal(request->method, BYTES_LITERAL("POST"));
+static bool is_post(const struct inbound *request) {
+  return bytes_equal(request->method, BYTES_LITERAL("POST"));
+}
+
+/* Looking at the counts does not change them. */
+static bool is_looking(const struct inbound *request) {
+  return request->path.len >= 7 && memcmp(request->path.ptr, "/_fake/", 7) == 0;
+}
+
+uint64_t respondent_wait_ms(struct respondent *r, const struct inbound *request) {
+  bool waits = r->options.latency_ms && !script_rule_count(r->script) && is_post(request) &&
+               question_format_of(request->path) >= 0;
+  if (!waits) return 0;
+  r->tally.requests++;
+  return r->options.latency_ms;
+}
+
+void respondent_answer(struct respondent *r, const struct inbound *request, bool waited,
+                       struct outbound *o) {
+  bool post = is_post(request);
   bool get = bytes_equal(request->method, BYTES_LITERAL("GET"));
   int format = question_format_of(request->path);
+  r->tally.requests += !waited && !is_looking(request);
   if (format >= 0 && post) {
-    answer_model(r, (enum question_format)format, request, o);
+    answer_model(r, (enum question_format)format, request, waited, o);
     return;
   }
   if (post && bytes_equal(request->path, BYTES_LITERAL("/_fake/script")))
@@ -301,9 +324,7 @@ void respondent_answer(struct respondent *r, const struct inbound *request, stru
     ; /* Ollama's question about a model */
   else
     answer_message(o, post ? 404 : 405, post ? "no such path" : "method not allowed");
-  /* Looking at the counts does not change them. */
-  if (request->path.len < 7 || memcmp(request->path.ptr, "/_fake/", 7) != 0)
-    tally_answer(&r->tally, -1, o->status, fault_none);
+  if (!is_looking(request)) tally_answer(&r->tally, -1, o->status, fault_none);
 }
 
 void respondent_refuse(struct respondent *r, int status, struct outbound *o) {

@@ -6,7 +6,6 @@
 void tally_answer(struct tally *tally, int format, int status, const struct fault *fault) {
   size_t row = (size_t)(fault - fault_table);
   assert(row < TALLY_FAULTS_MAX && fault_table_size <= TALLY_FAULTS_MAX);
-  tally->requests++;
   tally->answers[format < 0 ? TALLY_OTHER : format]
                 [status >= 0 && status < TALLY_STATUS_MAX ? status : 0]++;
   if (fault->kind != FAULT_NONE) tally->faults[row]++;

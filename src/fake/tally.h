@@ -16,6 +16,7 @@ struct tally {
   uint64_t open, open_peak;
 };
 
+/* The request itself was counted when it came. */
 void tally_answer(struct tally *tally, int format, int status, const struct fault *fault);
 /* Appends the counts as a JSON object, `rules` being those of the script. */
 void tally_append_json(const struct tally *tally, int rules, struct buffer *out);

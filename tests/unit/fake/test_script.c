@@ -404,6 +404,38 @@ static void test_latency_and_rate(void **state) {
   fixture_stop();
 }
 
+static int64_t stat_of(const char *group, const char *name) {
+  JSON_LATER json_t *stats = get_json("/_fake/stats");
+  return json_get_int(group ? json_object_get(stats, group) : stats, name, -1);
+}
+
+/* With no script to look at, a request waits for its latency and not its answer. */
+static void test_requests_wait(void **state) {
+  (void)state;
+  struct fake_options options = FAKE_OPTIONS_DEFAULT;
+  options.latency_ms = 60;
+  fixture_start(&options);
+  int64_t start = now_ms();
+  int fd = fixture_connect();
+  fixture_post(fd, PATH, "", ASK("m", "q"));
+  fixture_post(fd, PATH, "", ASK("m@status-529", "q")); /* while the first one waits, mostly */
+  while (stat_of(NULL, "requests") < 1) continue;
+  struct response r = fixture_read(fd, SIZE_MAX);
+  assert_int_equal(r.status, 200);
+  assert_true(now_ms() - start >= 60);
+  response_done(&r);
+  r = fixture_read(fd, SIZE_MAX);
+  assert_int_equal(r.status, 529);
+  assert_true(now_ms() - start >= 2 * 60);
+  response_done(&r);
+  assert_int_equal(stat_of(NULL, "requests"), 2);
+  fixture_post(fd, PATH, "", ASK("m", "q"));
+  while (stat_of(NULL, "requests") < 3) continue;
+  close(fd);
+  while (stat_of("connections", "closed_early") < 1) continue;
+  fixture_stop();
+}
+
 static void test_pieces(void **state) {
   (void)state;
   struct fake_options options = FAKE_OPTIONS_DEFAULT;
@@ -449,16 +481,25 @@ static void test_address_taken(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_refused_scripts), cmocka_unit_test(test_too_many_rules),
-      cmocka_unit_test(test_echo_key),        cmocka_unit_test(test_matching),
-      cmocka_unit_test(test_fault_of_all),    cmocka_unit_test(test_bad_requests),
-      cmocka_unit_test(test_counts),          cmocka_unit_test(test_who_left),
-      cmocka_unit_test(test_keep_alive),      cmocka_unit_test(test_pipelined),
-      cmocka_unit_test(test_cut_requests),    cmocka_unit_test(test_expect_continue),
-      cmocka_unit_test(test_http_1_0),        cmocka_unit_test(test_slow_reader),
-      cmocka_unit_test(test_too_long),        cmocka_unit_test(test_latency_and_rate),
-      cmocka_unit_test(test_pieces),          cmocka_unit_test(test_stop_in_the_middle),
-      cmocka_unit_test(test_address_taken)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_refused_scripts),
+                                     cmocka_unit_test(test_too_many_rules),
+                                     cmocka_unit_test(test_echo_key),
+                                     cmocka_unit_test(test_matching),
+                                     cmocka_unit_test(test_fault_of_all),
+                                     cmocka_unit_test(test_bad_requests),
+                                     cmocka_unit_test(test_counts),
+                                     cmocka_unit_test(test_who_left),
+                                     cmocka_unit_test(test_keep_alive),
+                                     cmocka_unit_test(test_pipelined),
+                                     cmocka_unit_test(test_cut_requests),
+                                     cmocka_unit_test(test_expect_continue),
+                                     cmocka_unit_test(test_http_1_0),
+                                     cmocka_unit_test(test_slow_reader),
+                                     cmocka_unit_test(test_too_long),
+                                     cmocka_unit_test(test_latency_and_rate),
+                                     cmocka_unit_test(test_requests_wait),
+                                     cmocka_unit_test(test_pieces),
+                                     cmocka_unit_test(test_stop_in_the_middle),
+                                     cmocka_unit_test(test_address_taken)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
