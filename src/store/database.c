@@ -82,7 +82,7 @@ static enum status check_pages(sqlite3 *db, const char *path, int64_t size, bool
 }
 
 /* Everything that may refuse the file; nothing is written on the way. */
-static enum status check(sqlite3 *db, const struct schema *schema, const char *path,
+static enum status check(sqlite3 *db, const struct schema *schema, const char *path, bool made,
                          struct error *err) {
   int64_t size;
   bool unclean = ended_uncleanly(path);
@@ -90,7 +90,7 @@ static enum status check(sqlite3 *db, const struct schema *schema, const char *p
     return error_set(err, STATUS_IO, NULL, "%s: cannot be written", path);
   enum status status = check_header(db, schema, path, &size, err);
   if (!status) status = schema_check(db, schema, path, err);
-  if (!status) status = check_pages(db, path, size, unclean, err);
+  if (!status && !made) status = check_pages(db, path, size, unclean, err);
   return status;
 }
 
@@ -116,8 +116,8 @@ static enum status prepare_for_writing(sqlite3 *db, const char *path, struct err
                     err);
 }
 
-enum status database_open(const char *path, const struct schema *schema, int64_t busy_ms,
-                          sqlite3 **ret_db, struct error *err) {
+static enum status open_checked(const char *path, const struct schema *schema, int64_t busy_ms,
+                                bool made, sqlite3 **ret_db, struct error *err) {
   sqlite3 *db;
   enum status status = replacement_finish(path, err);
   if (!status) status = make_file(path, err);
@@ -128,7 +128,7 @@ enum status database_open(const char *path, const struct schema *schema, int64_t
   /* Closing a file that we refuse must not checkpoint its -wal into it. An empty one is ours, from
    * looking: it goes again with the -shm. */
   sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-  status = check(db, schema, path, err);
+  status = check(db, schema, path, made, err);
   if (status) {
     if (!ended_uncleanly(path)) sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
     sqlite_close(db);
@@ -136,6 +136,16 @@ enum status database_open(const char *path, const struct schema *schema, int64_t
   }
   *ret_db = db;
   return STATUS_OK;
+}
+
+enum status database_open(const char *path, const struct schema *schema, int64_t busy_ms,
+                          sqlite3 **ret_db, struct error *err) {
+  return open_checked(path, schema, busy_ms, false, ret_db, err);
+}
+
+enum status database_open_made(const char *path, const struct schema *schema, int64_t busy_ms,
+                               sqlite3 **ret_db, struct error *err) {
+  return open_checked(path, schema, busy_ms, true, ret_db, err);
 }
 
 enum status database_configure(sqlite3 *db, const char *path, struct error *err) {

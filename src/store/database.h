@@ -7,11 +7,17 @@
 
 #include "store/schema.h"
 
+typedef enum status database_open_fn(const char *path, const struct schema *schema, int64_t busy_ms,
+                                     sqlite3 **ret_db, struct error *err);
+
 /* Opens the file for writing and checks it; makes an empty one, readable for owner and group, when
  * there is none. Nothing is written yet. STATUS_IO, STATUS_CORRUPT or STATUS_UNSUPPORTED with one
  * line that names the file. */
 MUST_CHECK enum status database_open(const char *path, const struct schema *schema, int64_t busy_ms,
                                      sqlite3 **ret_db, struct error *err);
+/* As database_open, for a file that this process has just written: its pages need no look. */
+MUST_CHECK enum status database_open_made(const char *path, const struct schema *schema,
+                                          int64_t busy_ms, sqlite3 **ret_db, struct error *err);
 
 /* Makes it what the store needs: WAL, synchronous=FULL, no automatic checkpoint (the writer decides
  * when), and the schema where there is none; one that is behind stays so. The connection stays open

@@ -56,13 +56,26 @@ static bool write_part(struct fresh *f) {
          write_times(f->fd, f->image);
 }
 
-/* Linked and not renamed: another process may have made one meanwhile. */
-static bool name(const struct fresh *f) {
+static bool sync_name(const struct fresh *f) {
   struct error err = {0};
-  if (link(f->part, f->path) < 0) return false;
   if (!path_sync_directory(f->path, &err)) return true;
   unlink(f->path);
   return false;
+}
+
+static bool share_directory(const char *a, const char *b) {
+  const char *a_end = strrchr(a, '/'), *b_end = strrchr(b, '/');
+  if (!a_end || !b_end) return a_end == b_end;
+  return a_end - a == b_end - b && memcmp(a, b, (size_t)(a_end - a)) == 0;
+}
+
+/* Linked and not renamed: another process may have made one meanwhile. A directory keeps its names
+ * in their order. */
+static bool name_both(const struct fresh *first, const struct fresh *second) {
+  bool one_sync = share_directory(first->path, second->path);
+  if (link(first->part, first->path) < 0) return false;
+  if (!one_sync && !sync_name(first)) return false;
+  return link(second->part, second->path) == 0 && sync_name(second);
 }
 
 static void forget_part(struct fresh *f) {
@@ -70,11 +83,13 @@ static void forget_part(struct fresh *f) {
   if (*f->part) unlink(f->part);
 }
 
-void fresh_make(struct fresh *first, struct fresh *second) {
+bool fresh_make(struct fresh *first, struct fresh *second) {
   /* Both before the first sync: what the file system does for one is then done for the other. */
   bool written = write_part(first);
   written = write_part(second) && written;
-  if (written && fsync(first->fd) == 0 && fsync(second->fd) == 0 && name(first)) name(second);
+  bool made =
+      written && fsync(first->fd) == 0 && fsync(second->fd) == 0 && name_both(first, second);
   forget_part(first);
   forget_part(second);
+  return made;
 }

@@ -19,9 +19,9 @@ struct fresh {
 
 /* Whether there is neither a file of that name nor one that would belong to it. */
 bool fresh_is_free(const char *path);
-/* Makes both, with the schemas of this program; the second is never there without the first. Where
- * one cannot be made, or has been meanwhile, nothing is left of it: database_open goes on from
- * there, and says what is wrong. */
-void fresh_make(struct fresh *first, struct fresh *second);
+/* Makes both, with the schemas of this program; the second is never there without the first. False
+ * where one cannot be made, or has been meanwhile, and nothing is left of it: database_open goes on
+ * from there, and says what is wrong. */
+bool fresh_make(struct fresh *first, struct fresh *second);
 
 #endif

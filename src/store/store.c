@@ -31,12 +31,13 @@ static enum status refuse_behind(sqlite3 *db, const struct schema *schema, const
 
 /* Where there is neither file; else what is there may refuse, and then nothing is made. What a
  * restore has put beside them comes first. */
-static enum status make_files(const struct store_options *o, struct error *err) {
+static enum status make_files(const struct store_options *o, bool *ret_made, struct error *err) {
   enum status status = replacement_finish(o->memory_path, err);
+  *ret_made = false;
   if (status || !fresh_is_free(o->memory_path) || !fresh_is_free(o->elo_path)) return status;
   struct fresh elo = {.path = o->elo_path, .image = &image_elo};
   struct fresh memory = {.path = o->memory_path, .image = &image_memory};
-  fresh_make(&elo, &memory);
+  *ret_made = fresh_make(&elo, &memory);
   return STATUS_OK;
 }
 
@@ -45,10 +46,12 @@ static enum status open_files(struct store *store, const struct store_options *o
                               struct error *err) {
   int64_t busy_ms = o->timeout_ms < WRITER_BUSY_MS ? o->timeout_ms : WRITER_BUSY_MS;
   sqlite3 *db, *elo = NULL;
-  enum status status = make_files(o, err);
-  if (!status) status = database_open(o->memory_path, &schema_memory, busy_ms, &db, err);
+  bool made;
+  enum status status = make_files(o, &made, err);
+  database_open_fn *open = made ? database_open_made : database_open;
+  if (!status) status = open(o->memory_path, &schema_memory, busy_ms, &db, err);
   if (status) return status;
-  status = database_open(o->elo_path, &schema_elo, o->timeout_ms, &elo, err);
+  status = open(o->elo_path, &schema_elo, o->timeout_ms, &elo, err);
   if (!status) status = refuse_behind(db, &schema_memory, o->memory_path, o, err);
   if (!status) status = refuse_behind(elo, &schema_elo, o->elo_path, o, err);
   if (!status) status = database_prepare(db, &schema_memory, o->memory_path, err);
