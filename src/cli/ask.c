@@ -320,8 +320,9 @@ static int follow_local(const struct ask_values *v, struct local_debate *d) {
 static int debate_here(const struct ask_values *v, struct engine *e, struct debate_spec *spec) {
   struct error err = {0};
   int code = check_keys(e, spec);
-  if (code || engine_start(e, &err)) {
+  if (code || engine_start(e, &err) || engine_follow(e, &err)) {
     debate_spec_done(spec);
+    engine_stop(e, NULL);
     return code ? code : output_error(&err);
   }
   struct local_debate d = {

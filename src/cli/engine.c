@@ -163,6 +163,10 @@ enum status engine_start(struct engine *e, struct error *err) {
   int failed = pthread_create(&e->thread, NULL, run_loop, e->loop);
   if (failed) return error_set(err, STATUS_IO, NULL, "cannot start a thread: %s", strerror(failed));
   e->started = true;
+  return STATUS_OK;
+}
+
+enum status engine_follow(struct engine *e, struct error *err) {
   enum status s = start_tracer(e, err);
   return s ? s : rater_start(e->store, e->rated, e->rated_ctx, &e->rater, err);
 }

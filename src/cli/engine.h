@@ -32,7 +32,7 @@ struct engine {
   struct runner *runner;
   struct tracer *tracer;
   struct rater *rater;
-  rater_match_fn *rated; /* may be set before engine_start: who is told of ratings */
+  rater_match_fn *rated; /* may be set before engine_follow: who is told of ratings */
   void *rated_ctx;
   pthread_t thread;
   bool started;
@@ -49,7 +49,11 @@ MUST_CHECK enum status engine_open_store(struct engine *e, struct options *optio
 /* Opens everything, making the databases where there are none; circuit breakers stand as they did
  * when the last process that used the database ended. Likewise. */
 MUST_CHECK enum status engine_open(struct engine *e, struct options *options, struct error *err);
+/* Debates can run from here on. */
 MUST_CHECK enum status engine_start(struct engine *e, struct error *err);
+/* What follows debates, of this process and those before: replay files and ratings. After
+ * engine_start, and once no other process has the databases. */
+MUST_CHECK enum status engine_follow(struct engine *e, struct error *err);
 /* Ends what runs, in the order that runner_stop gives: the jobs of the pool (NULL = there is none),
  * which may still start and cancel debates, the runner, the store, the loop's thread. Running
  * debates are left where they stand, resumable; what was appended is on disk, and whoever waited

@@ -291,13 +291,15 @@ enum status rater_start(struct store *store, rater_match_fn *told, void *ctx,
   r->through = -1;
   pthread_mutex_init(&r->lock, NULL);
   clock_cond_init(&r->changed);
+  /* First of all: what ends while the thread begins would else wait for the next end. */
+  store_on_end(store, wake, r);
   int e = pthread_create(&r->thread, NULL, rater_main, r);
   if (e) {
+    store_on_end(store, NULL, NULL);
     destroy(r);
     return error_set(err, STATUS_IO, NULL, "cannot start a thread: %s", strerror(e));
   }
   pthread_setname_np(r->thread, "rater");
-  store_on_end(store, wake, r);
   *ret_rater = r;
   return STATUS_OK;
 }

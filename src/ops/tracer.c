@@ -374,13 +374,15 @@ enum status tracer_start(struct store *store, struct trace_place *place,
     place->ops->close(place);
     return error_set(err, STATUS_NOMEM, NULL, "out of memory");
   }
+  /* First of all: what is noted while the thread begins would else wait for the next note. */
+  store_on_trace(store, wake, t);
   int e = pthread_create(&t->thread, NULL, tracer_main, t);
   if (e) {
+    store_on_trace(store, NULL, NULL);
     destroy(t);
     return error_set(err, STATUS_IO, NULL, "cannot start a thread: %s", strerror(e));
   }
   pthread_setname_np(t->thread, "tracer");
-  store_on_trace(store, wake, t);
   *ret_tracer = t;
   return STATUS_OK;
 }
