@@ -11,7 +11,8 @@ import { buildPreload, buildTool } from './lib/preload.mjs';
 import { BINARY, Process, freePort, startServer, temporaryDirectory } from './lib/server.mjs';
 
 const UNIT = 'deploy/systemd/aragora.service';
-const withoutLibsystemd = !/libsystemd/.test(spawnSync('ldd', [BINARY], { encoding: 'utf8' }).stdout) && 'built without libsystemd';
+// Its name is in the program, which loads it when there is somebody to tell.
+const withoutLibsystemd = !readFileSync(BINARY).includes('libsystemd.so.0') && 'built without libsystemd';
 const withoutAnalyze = spawnSync('systemd-analyze', ['--version']).error && 'systemd-analyze is not here';
 
 async function listener(t) {

@@ -233,10 +233,22 @@ static void assert_as_migrated(struct fixture *f, const char *made, const struct
   unlink(path);
 }
 
+/* In a file that SQLite wrote its version stands there; an image has none. */
+static void assert_unwritten(const char *path) {
+  unsigned char head[100];
+  FILE *file = fopen(path, "r");
+  assert_non_null(file);
+  assert_int_equal(fread(head, 1, sizeof head, file), sizeof head);
+  fclose(file);
+  for (int i = 96; i < 100; i++) assert_int_equal(head[i], 0);
+}
+
 static void an_image_is_what_the_migrations_make(void **state) {
   struct fixture *f = *state;
   int64_t before_ms = clock_wall_ms(&clock_system);
   fixture_open(f);
+  assert_unwritten(f->memory_path);
+  assert_unwritten(f->elo_path);
   int64_t after_ms = clock_wall_ms(&clock_system);
   fixture_close(f);
   assert_as_migrated(f, f->memory_path, &schema_memory, before_ms, after_ms);
