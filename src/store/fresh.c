@@ -5,6 +5,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -44,13 +46,14 @@ static bool write_times(int fd, const struct image *image) {
 
 /* Readable for owner and group, as database_open makes it. */
 static bool write_part(struct fresh *f) {
-  int n = snprintf(f->part, sizeof f->part, "%s.fresh-%ld", f->path, (long)getpid());
+  /* No process id: those of two containers over one directory may be the same. */
+  int n = snprintf(f->part, sizeof f->part, "%s.fresh-%08" PRIx32 "%08" PRIx32, f->path,
+                   randombytes_random(), randombytes_random());
   f->fd = -1;
   if (n < 0 || (size_t)n >= sizeof f->part) {
     *f->part = '\0';
     return false;
   }
-  unlink(f->part);
   f->fd = open(f->part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
   return f->fd >= 0 && write_all(f->fd, f->image->bytes, f->image->size) &&
          write_times(f->fd, f->image);

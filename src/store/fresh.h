@@ -20,8 +20,8 @@ struct fresh {
 /* Whether there is neither a file of that name nor one that would belong to it. */
 bool fresh_is_free(const char *path);
 /* Makes both, with the schemas of this program; the second is never there without the first. False
- * where one cannot be made, or has been meanwhile, and nothing is left of it: database_open goes on
- * from there, and says what is wrong. */
+ * where one cannot be made, or has been meanwhile: database_open goes on from there, with the one
+ * that was made or with none, and says what is wrong. */
 bool fresh_make(struct fresh *first, struct fresh *second);
 
 #endif
