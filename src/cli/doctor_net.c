@@ -1,6 +1,7 @@
 #include "cli/agents_check.h"
 #include "cli/doctor.h"
 #include "cli/remote.h"
+#include "io/libcurl.h"
 
 #include <errno.h>
 #include <netdb.h>
@@ -73,6 +74,12 @@ static void check_port(const struct options *options, int64_t port, const char *
 }
 
 void doctor_check_ports(const struct options *options, const struct findings *to) {
+  struct error err = {0};
+  if (libcurl_load(&err)) {
+    finding_tell(to, FINDING_FAIL, "port", "install libcurl (Debian: libcurl4)",
+                 "nobody can be asked: %s", err.message);
+    return;
+  }
   check_port(options, options->port, "ARAGORA_PORT", to);
   if (options->ws_port) check_port(options, options->ws_port, "ARAGORA_WS_PORT", to);
 }

@@ -152,14 +152,16 @@ static void *run_loop(void *arg) {
 
 static enum status start_tracer(struct engine *e, struct error *err) {
   struct tracer_options options = {e->options.replays, e->options.replays_days};
-  const struct trace_settings settings = {e->options.data_dir, e->options.s3_endpoint,
-                                          e->options.s3_region};
-  struct trace_place *place;
-  enum status s = trace_place_open(e->options.replays_dir, &settings, &place, err);
-  return s ? s : tracer_start(e->store, place, &options, &e->tracer, err);
+  struct trace_place *place = e->replays;
+  e->replays = NULL;
+  return tracer_start(e->store, place, &options, &e->tracer, err);
 }
 
 enum status engine_start(struct engine *e, struct error *err) {
+  const struct trace_settings settings = {e->options.data_dir, e->options.s3_endpoint,
+                                          e->options.s3_region};
+  enum status s = trace_place_open(e->options.replays_dir, &settings, &e->replays, err);
+  if (s) return s;
   int failed = pthread_create(&e->thread, NULL, run_loop, e->loop);
   if (failed) return error_set(err, STATUS_IO, NULL, "cannot start a thread: %s", strerror(failed));
   e->started = true;
@@ -212,6 +214,7 @@ void engine_stop(struct engine *e, struct pool *pool) {
 
 void engine_close(struct engine *e) {
   store_close(e->store); /* of an engine that was never started */
+  if (e->replays) e->replays->ops->close(e->replays);
   runner_destroy(e->runner);
   if (e->provider) provider_destroy(e->provider);
   hub_destroy(e->hub);

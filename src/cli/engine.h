@@ -34,6 +34,7 @@ struct engine {
   struct rater *rater;
   rater_match_fn *rated; /* may be set before engine_follow: who is told of ratings */
   void *rated_ctx;
+  struct trace_place *replays; /* until the tracer has it */
   pthread_t thread;
   bool started;
 };

@@ -216,6 +216,13 @@ static enum status open_http(struct server *s, struct error *err) {
   return status;
 }
 
+/* Once it answers, and before it asks: the first call to a provider would load it too, but on the
+ * loop. A library that cannot be loaded is told of before it is missed. */
+static void load_libcurl(void) {
+  struct error err = {0};
+  if (libcurl_load(&err)) log_error("server", NULL, "providers=unreachable %s", err.message);
+}
+
 static enum status start(struct server *s, struct options *options, struct error *err) {
   size_t resumed = 0;
   s->idle_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -231,6 +238,7 @@ static enum status start(struct server *s, struct options *options, struct error
   if (!status) status = http_server_start(s->http, err);
   if (!status) status = process_claim(s->engine.options.db_path, err);
   if (!status) status = process_claim(s->engine.options.elo_path, err);
+  if (!status) load_libcurl();
   if (!status) status = engine_follow(&s->engine, err);
   if (!status) status = runner_resume(s->engine.runner, &resumed, err);
   if (!status) status = jobs_start(s->jobs, err);
@@ -406,9 +414,6 @@ static int serve(struct options *options, int argc, char **argv) {
     return CLI_ERROR;
   }
   process_notify("READY=1");
-  /* Now that it answers. The first call to a provider would load it too, but on the loop, and a
-   * library that cannot be loaded is told of before it is missed. */
-  if (libcurl_load(&err)) log_error("server", NULL, "providers=unreachable %s", err.message);
   int code = CLI_OK;
   if (wait_for_end(&server, watch))
     code = start_anew(&server, watch);
