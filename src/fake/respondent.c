@@ -115,7 +115,9 @@ static void choose_times(struct call *c) {
   bool own_latency = c->rule && c->rule->latency_ms >= 0;
   bool own_rate = c->rule && c->rule->token_rate >= 0;
   c->o->latency_ms = own_latency ? (uint64_t)c->rule->latency_ms : options->latency_ms;
-  if (c->waited) c->o->latency_ms = 0;
+  if (c->waited)
+    c->o->latency_ms -=
+        options->latency_ms < c->o->latency_ms ? options->latency_ms : c->o->latency_ms;
   c->o->record_rate = own_rate ? c->rule->token_rate : options->token_rate;
   c->o->write_max = options->write_bytes;
 }
