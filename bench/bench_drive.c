@@ -457,6 +457,20 @@ static bool healthy(void) {
   return ok;
 }
 
+/* A server that answers goes on loading what it needs later: until its memory is the same for 200
+ * ms, or 5 s have passed. */
+static void await_rest(void) {
+  long before = -1;
+  int64_t since = now_us(), until = since + 5000000;
+  while (now_us() - since < 200000 && now_us() < until) {
+    long now = server_kib("VmRSS");
+    if (now != before) since = now_us();
+    before = now;
+    struct timespec pause = {0, 10000000};
+    nanosleep(&pause, NULL);
+  }
+}
+
 /* The program goes on after this one: bench/run stops it by the pid that is printed. */
 static int launch(char **command) {
   int64_t start = now_us();
@@ -478,8 +492,10 @@ static int launch(char **command) {
     struct timespec pause = {0, 200000};
     nanosleep(&pause, NULL);
   }
-  printf("pid=%d start_ms=%.1f rss_kib=%ld anon_kib=%ld\n", pid, (double)(now_us() - start) / 1e3,
-         server_kib("VmRSS"), server_kib("RssAnon"));
+  double start_ms = (double)(now_us() - start) / 1e3;
+  await_rest();
+  printf("pid=%d start_ms=%.1f rss_kib=%ld anon_kib=%ld\n", pid, start_ms, server_kib("VmRSS"),
+         server_kib("RssAnon"));
   return 0;
 }
 
