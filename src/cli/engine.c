@@ -157,15 +157,14 @@ static enum status start_tracer(struct engine *e, struct error *err) {
   return tracer_start(e->store, place, &options, &e->tracer, err);
 }
 
+/* The loop first: who stops what could not start waits for it. */
 enum status engine_start(struct engine *e, struct error *err) {
   const struct trace_settings settings = {e->options.data_dir, e->options.s3_endpoint,
                                           e->options.s3_region};
-  enum status s = trace_place_open(e->options.replays_dir, &settings, &e->replays, err);
-  if (s) return s;
   int failed = pthread_create(&e->thread, NULL, run_loop, e->loop);
   if (failed) return error_set(err, STATUS_IO, NULL, "cannot start a thread: %s", strerror(failed));
   e->started = true;
-  return STATUS_OK;
+  return trace_place_open(e->options.replays_dir, &settings, &e->replays, err);
 }
 
 enum status engine_follow(struct engine *e, struct error *err) {
