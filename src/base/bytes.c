@@ -2,11 +2,23 @@
 
 #include "base/json_run.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
+#include <unistd.h>
 
 enum { BUFFER_REST_MAX = 1024 }; /* bytes that a stolen text may hold unused */
+
+bool bytes_write(struct bytes b, int fd) {
+  while (b.len > 0) {
+    ssize_t n = write(fd, b.ptr, b.len);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return false;
+    b = (struct bytes){b.ptr + n, b.len - (size_t)n};
+  }
+  return true;
+}
 
 bool bytes_equal_nocase(struct bytes a, struct bytes b) {
   return a.len == b.len && (a.len == 0 || strncasecmp(a.ptr, b.ptr, a.len) == 0);

@@ -33,6 +33,9 @@ static inline bool bytes_equal(struct bytes a, struct bytes b) {
 /* As bytes_equal, but ASCII letters of either case are the same. `b` holds no NUL. */
 bool bytes_equal_nocase(struct bytes a, struct bytes b);
 
+/* To a descriptor, all of them; false with errno when they cannot be written. Blocks. */
+bool bytes_write(struct bytes b, int fd);
+
 /* A blank of a line: one, a tab, or the carriage return before a line's end. */
 static inline bool bytes_is_blank(char c) {
   return c == ' ' || c == '\t' || c == '\r';

@@ -85,16 +85,6 @@ static enum status fail_and_forget(struct trace_directory *d, const char *what, 
 
 /* ---- put ---- */
 
-static bool write_all(int fd, struct bytes content) {
-  while (content.len > 0) {
-    ssize_t n = write(fd, content.ptr, content.len);
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return false;
-    content = (struct bytes){content.ptr + n, content.len - (size_t)n};
-  }
-  return true;
-}
-
 static void part_name(const char *name, char out[NAME_SIZE]) {
   snprintf(out, NAME_SIZE, "%s.part", name);
 }
@@ -106,7 +96,7 @@ static bool write_part(int dir, const char *name, struct bytes content, int64_t 
   part_name(name, part);
   int fd = openat(dir, part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, FILE_MODE);
   if (fd < 0) return false;
-  bool ok = write_all(fd, content) && futimens(fd, times) == 0;
+  bool ok = bytes_write(content, fd) && futimens(fd, times) == 0;
   int e = errno;
   ok = close(fd) == 0 && ok;
   if (!ok) {

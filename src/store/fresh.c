@@ -24,17 +24,6 @@ bool fresh_is_free(const char *path) {
   return is_absent(path, "") && is_absent(path, "-wal") && is_absent(path, "-journal");
 }
 
-static bool write_all(int fd, const uint8_t *bytes, size_t size) {
-  while (size) {
-    ssize_t n = write(fd, bytes, size);
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return false;
-    bytes += n;
-    size -= (size_t)n;
-  }
-  return true;
-}
-
 static bool write_times(int fd, const struct image *image) {
   uint8_t time[IMAGE_TIME_SIZE];
   int64_t now = clock_wall_ms(&clock_system);
@@ -46,44 +35,29 @@ static bool write_times(int fd, const struct image *image) {
 
 /* Readable for owner and group, as database_open makes it. */
 static bool write_part(struct fresh *f) {
+  const struct bytes bytes = {(const char *)f->image->bytes, f->image->size};
   /* No process id: those of two containers over one directory may be the same. */
   int n = snprintf(f->part, sizeof f->part, "%s.fresh-%08" PRIx32 "%08" PRIx32, f->path,
                    randombytes_random(), randombytes_random());
   f->fd = -1;
-  if (n < 0 || (size_t)n >= sizeof f->part) {
-    *f->part = '\0';
-    return false;
-  }
+  if (n < 0 || (size_t)n >= sizeof f->part) return false;
   f->fd = open(f->part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
-  return f->fd >= 0 && write_all(f->fd, f->image->bytes, f->image->size) &&
-         write_times(f->fd, f->image);
+  return f->fd >= 0 && bytes_write(bytes, f->fd) && write_times(f->fd, f->image);
 }
 
-static bool sync_name(const struct fresh *f) {
+/* Linked and not renamed: another process may have made one meanwhile. */
+static bool name(const struct fresh *f) {
   struct error err = {0};
+  if (link(f->part, f->path) < 0) return false;
   if (!path_sync_directory(f->path, &err)) return true;
   unlink(f->path);
   return false;
 }
 
-static bool share_directory(const char *a, const char *b) {
-  const char *a_end = strrchr(a, '/'), *b_end = strrchr(b, '/');
-  if (!a_end || !b_end) return a_end == b_end;
-  return a_end - a == b_end - b && memcmp(a, b, (size_t)(a_end - a)) == 0;
-}
-
-/* Linked and not renamed: another process may have made one meanwhile. A directory keeps its names
- * in their order. */
-static bool name_both(const struct fresh *first, const struct fresh *second) {
-  bool one_sync = share_directory(first->path, second->path);
-  if (link(first->part, first->path) < 0) return false;
-  if (!one_sync && !sync_name(first)) return false;
-  return link(second->part, second->path) == 0 && sync_name(second);
-}
-
 static void forget_part(struct fresh *f) {
-  if (f->fd >= 0) close(f->fd);
-  if (*f->part) unlink(f->part);
+  if (f->fd < 0) return;
+  close(f->fd);
+  unlink(f->part);
 }
 
 bool fresh_make(struct fresh *first, struct fresh *second) {
@@ -91,7 +65,7 @@ bool fresh_make(struct fresh *first, struct fresh *second) {
   bool written = write_part(first);
   written = write_part(second) && written;
   bool made =
-      written && fsync(first->fd) == 0 && fsync(second->fd) == 0 && name_both(first, second);
+      written && fsync(first->fd) == 0 && fsync(second->fd) == 0 && name(first) && name(second);
   forget_part(first);
   forget_part(second);
   return made;

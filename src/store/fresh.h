@@ -13,8 +13,8 @@
 struct fresh {
   const char *path;
   const struct image *image;
-  char part[PATH_MAX]; /* the other name, "" = none */
-  int fd;              /* of that */
+  char part[PATH_MAX]; /* the other name */
+  int fd;              /* of that, -1 = it could not be made */
 };
 
 /* Whether there is neither a file of that name nor one that would belong to it. */

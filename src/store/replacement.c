@@ -96,16 +96,6 @@ static enum status carry_out(const struct note *note, const char *note_file, str
 
 /* --- the note ------------------------------------------------------------------------------- */
 
-static enum status write_all(int fd, struct bytes data, const char *path, struct error *err) {
-  while (data.len) {
-    ssize_t n = write(fd, data.ptr, data.len);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return fail(err, "write", path);
-    data = (struct bytes){data.ptr + n, data.len - (size_t)n};
-  }
-  return fsync(fd) < 0 ? fail(err, "sync", path) : STATUS_OK;
-}
-
 /* A name where the file lies beside the note; else its absolute path. */
 static enum status append_place(struct buffer *out, const char *path, const char *memory_path,
                                 struct error *err) {
@@ -136,7 +126,10 @@ static enum status write_note(const char *file, const char *memory_path, const c
   if (s) return s;
   int fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
   if (fd < 0) return fail(err, "make", fresh);
-  s = write_all(fd, buffer_bytes(&text), fresh, err);
+  if (!bytes_write(buffer_bytes(&text), fd))
+    s = fail(err, "write", fresh);
+  else if (fsync(fd) < 0)
+    s = fail(err, "sync", fresh);
   close(fd);
   if (!s && rename(fresh, file) < 0) s = fail(err, "move", fresh);
   return s ? s : sync_directory_of(file, err);
