@@ -23,7 +23,9 @@ struct fake_server {
 
 static uint64_t wait_ms(void *ctx, const struct inbound *request) {
   struct fake_server *server = ctx;
-  return respondent_wait_ms(server->respondent, request);
+  uint64_t ms = respondent_wait_ms(server->respondent, request);
+  respondent_tally(server->respondent)->requests += ms > 0;
+  return ms;
 }
 
 static void answer(void *ctx, const struct inbound *request, bool waited) {

@@ -19,7 +19,7 @@ struct peer_host {
   char *read_space;          /* one for all peers: read and looked at before the next read */
   size_t read_size;
   void *ctx;
-  /* How long a request waits before `answer`; 0 = not at all. */
+  /* How long a request that has come waits before `answer`; 0 = not at all. Asked once. */
   uint64_t (*wait_ms)(void *ctx, const struct inbound *request);
   /* Fills *host->outbound, cleared before, for a request, which may have waited. */
   void (*answer)(void *ctx, const struct inbound *request, bool waited);

@@ -300,12 +300,10 @@ static bool is_looking(const struct inbound *request) {
   return request->path.len >= 7 && memcmp(request->path.ptr, "/_fake/", 7) == 0;
 }
 
-uint64_t respondent_wait_ms(struct respondent *r, const struct inbound *request) {
-  bool waits = r->options.latency_ms && !script_rule_count(r->script) && is_post(request) &&
-               question_format_of(request->path) >= 0;
-  if (!waits) return 0;
-  r->tally.requests++;
-  return r->options.latency_ms;
+uint64_t respondent_wait_ms(const struct respondent *r, const struct inbound *request) {
+  bool waits =
+      !script_rule_count(r->script) && is_post(request) && question_format_of(request->path) >= 0;
+  return waits ? r->options.latency_ms : 0;
 }
 
 void respondent_answer(struct respondent *r, const struct inbound *request, bool waited,

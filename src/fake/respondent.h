@@ -18,10 +18,10 @@ void respondent_set_script(struct respondent *respondent, struct script *script)
 struct tally *respondent_tally(struct respondent *respondent);
 
 /* How long a request waits before it is looked at, 0 = not at all: the latency of every answer,
- * where no script may give this one its own. One that waits is counted, and is the caller's to
- * bring back. Of thousands that wait the requests are kept this way, not the answers, which are
- * many times as long. */
-uint64_t respondent_wait_ms(struct respondent *respondent, const struct inbound *request);
+ * where no script may give this one its own. One that waits is the caller's to count and to bring
+ * back. Of thousands that wait the requests are kept this way, not the answers, which are many
+ * times as long. */
+uint64_t respondent_wait_ms(const struct respondent *respondent, const struct inbound *request);
 /* Fills `o`, which was cleared, for a request, which may have waited. */
 void respondent_answer(struct respondent *respondent, const struct inbound *request, bool waited,
                        struct outbound *o);
