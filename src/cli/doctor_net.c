@@ -61,6 +61,13 @@ static void check_port(const struct options *options, int64_t port, const char *
                  port ? "is free" : "is any free one");
     return;
   }
+  struct error err = {0};
+  if (why == EADDRINUSE && libcurl_load(&err)) {
+    finding_tell(to, FINDING_FAIL, "port", "install libcurl (Debian: libcurl4)",
+                 "%lld on %s is in use, and who has it cannot be asked: %s", (long long)port, host,
+                 err.message);
+    return;
+  }
   if (why == EADDRINUSE && is_ours(options, port, version, sizeof version)) {
     finding_tell(to, FINDING_OK, "port", NULL, "%lld is served by aragora%s", (long long)port,
                  version);
@@ -74,12 +81,6 @@ static void check_port(const struct options *options, int64_t port, const char *
 }
 
 void doctor_check_ports(const struct options *options, const struct findings *to) {
-  struct error err = {0};
-  if (libcurl_load(&err)) {
-    finding_tell(to, FINDING_FAIL, "port", "install libcurl (Debian: libcurl4)",
-                 "nobody can be asked: %s", err.message);
-    return;
-  }
   check_port(options, options->port, "ARAGORA_PORT", to);
   if (options->ws_port) check_port(options, options->ws_port, "ARAGORA_WS_PORT", to);
 }

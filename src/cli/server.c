@@ -1,7 +1,7 @@
 /* `aragora server`: puts the parts together, serves, and takes them apart again.
  *
  * Starting: limits -> log -> migrations, with --migrate -> store -> engine -> API -> listen ->
- * resume what a crash left -> ready.
+ * libcurl -> replays and ratings -> resume what a crash left -> ready.
  * Stopping: the first signal drains (new debates are refused, running ones end), at most for the
  * time of --shutdown-timeout; the second leaves at once. Debates that have not ended, or had not
  * begun, go on at the next start. A third signal ends the process wherever it is.
