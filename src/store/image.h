@@ -1,6 +1,6 @@
 /* A new database as the bytes of its file: images.c, which make_images.c writes at build time by
  * applying the migrations to an empty database. A start that applied them itself would compile some
- * 300 statements before it could answer.
+ * 200 statements before it could answer.
  */
 #ifndef ARAGORA_STORE_IMAGE_H
 #define ARAGORA_STORE_IMAGE_H

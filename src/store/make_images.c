@@ -23,7 +23,6 @@ static enum status set_placeholder(sqlite3 *db, struct error *err) {
   return sqlite_run(db, sql, err);
 }
 
-/* The bytes are the connection's, which stays open. */
 static enum status fill(const struct schema *schema, struct buffer *image, struct error *err) {
   sqlite3 *db;
   enum status status = sqlite_open(":memory:", SQLITE_OPEN_READWRITE, 0, &db, err);

@@ -40,7 +40,7 @@ async function refusal(dir, args = ['--port', '0', '--ws-port', '0'], env = {}) 
   return lines[0];
 }
 
-// Loaded after "ready", since it takes longer than all else: its absence must not be silent.
+// Loaded once the server answers and not with the program: its absence must not be silent.
 describe('without a libcurl that can be loaded', () => {
   const broken = (t) => {
     const dir = temporaryDirectory(t);
