@@ -5,7 +5,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 
-import { collectEvents, connect, events, finished, get, logged, post, startDebate } from './lib/client.mjs';
+import { collectEvents, collectToEnd, connect, events, finished, get, logged, post, startDebate } from './lib/client.mjs';
 import { startFakeProvider, startServer, temporaryDirectory } from './lib/server.mjs';
 import { hasNginx, startTlsProxy } from './lib/tls_proxy.mjs';
 
@@ -227,10 +227,13 @@ describe('a slow subscriber', () => {
     assert.ok(overflow.data.dropped > 0);
     assert.equal(resume, got.at(-1).seq);
     assert.deepEqual(got.map((frame) => frame.seq), got.map((_, index) => index + 1));
-    const before = socket.frames.length;
-    socket.send({ type: 'subscribe', debate_id: started.id, since: resume });
-    await socket.ofType('debate_end', { from: before, ms: 60_000 });
-    const all = [...got, ...logged(socket.frames.slice(before))];
+    // The last events may be on disk and not yet in the ring, and more than it holds: then it is told again.
+    for (let last = overflow; last.type === 'queue_overflow'; ) {
+      const from = socket.frames.length;
+      socket.send({ type: 'subscribe', debate_id: started.id, since: last.data.resume_seq });
+      last = await socket.next((frame) => ['queue_overflow', 'debate_end'].includes(frame.type), { from, ms: 60_000 });
+    }
+    const all = logged(socket.frames);
     assert.deepEqual(all.map((frame) => frame.seq), all.map((_, index) => index + 1));
     assert.equal(all.at(-1).type, 'debate_end');
     await socket.close();
@@ -246,8 +249,9 @@ describe('a slow subscriber', () => {
     for (let step; !(step = await stream.next()).done; ) frames.push(step.value.frame);
     const last = frames.at(-1);
     assert.equal(last.type, 'queue_overflow');
-    const rest = await collectEvents(server, started.id, { since: last.data.resume_seq, ms: 60_000 });
-    assert.equal(rest[0].seq, last.data.resume_seq + 1);
+    const rest = await collectToEnd(server, started.id, { since: last.data.resume_seq, ms: 60_000 });
+    const seqs = logged(rest).map((frame) => frame.seq);
+    assert.deepEqual(seqs, seqs.map((_, index) => last.data.resume_seq + 1 + index));
     assert.equal(rest.at(-1).type, 'debate_end');
   });
 });

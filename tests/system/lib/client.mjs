@@ -56,7 +56,7 @@ export async function startDebate(server, body) {
 
 // The debate object once it has ended.
 export async function finished(server, id, ms = WAIT_MS) {
-  await collectEvents(server, id, { ms });
+  await collectToEnd(server, id, { ms });
   const { json } = await get(server, `/api/debates/${id}`);
   return json;
 }
@@ -112,6 +112,18 @@ export async function collectEvents(server, id, { since, query = '', until, ms =
     abort.abort();
   }
   return frames;
+}
+
+// As a client should that fell behind: asks again from where it was told to, until the debate's end.
+export async function collectToEnd(server, id, { since, ms } = {}) {
+  const frames = [];
+  for (;;) {
+    frames.push(...(await collectEvents(server, id, { since, ms })));
+    const last = frames.at(-1);
+    if (last?.type !== 'queue_overflow') return frames;
+    frames.pop();
+    since = last.data.resume_seq;
+  }
 }
 
 // ---- WebSockets ----
