@@ -6,12 +6,12 @@
  *                                                     reads its events to debate_end
  *   bench_drive http PORT PID CONNECTIONS SECONDS PATH
  *   bench_drive paced PORT PID RATE SECONDS METHOD PATH BODY [HEADER]
- *                                                     RATE requests a second, whatever their
- * answers take; times count from when each was due bench_drive ws PORT PID CONNECTIONS PATH
- * connects; idle memory bench_drive fanout PORT PID SUBSCRIBERS BODY      all subscribe to one
- * debate over WebSocket bench_drive launch PORT COMMAND...                starts it; time to its
- * first healthy answer bench_drive stop PID                              SIGTERM; time until it is
- * gone
+ *                                                     RATE requests a second, however long the
+ *                                                     answers take; times count from when due
+ *   bench_drive ws PORT PID CONNECTIONS PATH          connects; idle memory
+ *   bench_drive fanout PORT PID SUBSCRIBERS BODY      all subscribe to one debate's WebSocket
+ *   bench_drive launch PORT COMMAND...                starts it; time to its first healthy answer
+ *   bench_drive stop PID                              SIGTERM; time until it is gone
  *
  * Prints one line of `key=value` figures.
  */
@@ -184,11 +184,11 @@ static void debate_over(bool ok) {
   if (to_start > 0) start_post();
 }
 
-/* True when the client is finished with and was closed. */
-static bool on_post(struct client *c) {
+/* Once the answer is there the client reads the events of its debate. */
+static void on_post(struct client *c) {
   size_t total;
   char *text = whole_body(c, &total);
-  if (!text) return false;
+  if (!text) return;
   char *id = strstr(text, "\"debate_id\"");
   char path[200] = "";
   if (id) {
@@ -197,16 +197,15 @@ static bool on_post(struct client *c) {
   } else {
     fprintf(stderr, "bench_drive: refused: %.200s\n", text);
   }
-  int64_t started = c->started_us;
-  client_close(c);
   if (!path[0]) {
+    client_close(c);
     debate_over(false);
-    return true;
+    return;
   }
-  struct client *events = client_open(WORK_EVENTS);
-  events->started_us = started;
-  client_send(events, request("GET", path, "Accept: text/event-stream\r\n", NULL));
-  return true;
+  /* On the same connection, as any client of HTTP/1.1 does (RFC 9112, section 9.3). */
+  buffer_consume(&c->in, total);
+  c->work = WORK_EVENTS;
+  client_send(c, request("GET", path, "Accept: text/event-stream\r\n", NULL));
 }
 
 static void note_latency(int64_t us) {
@@ -300,7 +299,8 @@ static void handle(struct client *c, const char *path) {
   bool open = client_read(c);
   switch (c->work) {
     case WORK_POST:
-      if (!on_post(c) && !open) die("closed before its answer");
+      on_post(c);
+      if (!open) die("closed with its answer");
       break;
     case WORK_EVENTS: on_events(c, !open); break;
     case WORK_HTTP: on_http(c, path); break;
