@@ -123,9 +123,9 @@ void story_tell(const struct live *live, const struct event *event,
                event->round);
       return;
     case EVENT_CONSENSUS: tell_decision(&context, data); return;
-    case EVENT_ERROR:
-      log_error("runner", &context, "code=%s error=%s", json_get_text(data, "code", "-"),
-                log_quote(&text, json_get_text(data, "message", "")));
+    case EVENT_ERROR: /* the debate's, as a failed turn is the agent's; the server is well */
+      log_warning("runner", &context, "code=%s error=%s", json_get_text(data, "code", "-"),
+                  log_quote(&text, json_get_text(data, "message", "")));
       return;
     case EVENT_RESUMED:
       log_info("runner", &context, "debate=resumed elapsed_ms=%" PRId64,
