@@ -14,6 +14,7 @@ bool bytes_write(struct bytes b, int fd) {
   while (b.len > 0) {
     ssize_t n = write(fd, b.ptr, b.len);
     if (n < 0 && errno == EINTR) continue;
+    if (n == 0) errno = EIO; /* nothing more goes in, and write(2) says no reason */
     if (n <= 0) return false;
     b = (struct bytes){b.ptr + n, b.len - (size_t)n};
   }

@@ -132,7 +132,7 @@ static int print(const struct check *c) {
                   fix);
   }
   FREE_LATER char *clean = text_clean(buffer_bytes(&out));
-  return clean && output_bytes(STDOUT_FILENO, bytes_of(clean)) ? CLI_OK : CLI_ERROR;
+  return clean && bytes_write(bytes_of(clean), STDOUT_FILENO) ? CLI_OK : CLI_ERROR;
 }
 
 static int show(const struct check *c, bool json) {

@@ -118,7 +118,7 @@ static void tell_failure(const struct ask_values *v, const json_t *debate) {
       buffer_printf(&out, "  %s: %s %s\n", json_get_text(cause, "agent", "?"),
                     json_get_text(cause, "outcome", "?"), json_get_text(cause, "detail", ""));
   FREE_LATER char *clean = text_clean(buffer_bytes(&out));
-  output_bytes(STDERR_FILENO, bytes_of(clean));
+  bytes_write(bytes_of(clean), STDERR_FILENO);
 }
 
 /* ---- on a server ---- */

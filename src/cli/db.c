@@ -186,7 +186,7 @@ static int show(struct upkeep_job *job) {
     return body && output_json(STDOUT_FILENO, body) ? job->code : CLI_ERROR;
   }
   FREE_LATER char *clean = text_clean(buffer_bytes(&job->text)); /* the file's own words */
-  return clean && output_bytes(STDOUT_FILENO, bytes_of(clean)) ? job->code : CLI_ERROR;
+  return clean && bytes_write(bytes_of(clean), STDOUT_FILENO) ? job->code : CLI_ERROR;
 }
 
 /* ---- the command ---- */

@@ -99,5 +99,5 @@ int dry_run_show(const json_t *estimate, bool json) {
   buffer_init(&page, PAGE_MAX);
   print_page(&page, estimate);
   FREE_LATER char *clean = text_clean(buffer_bytes(&page));
-  return clean && output_bytes(STDOUT_FILENO, bytes_of(clean)) ? CLI_OK : CLI_ERROR;
+  return clean && bytes_write(bytes_of(clean), STDOUT_FILENO) ? CLI_OK : CLI_ERROR;
 }

@@ -117,7 +117,7 @@ static void show(struct target *t, uint64_t debates) {
 
 static enum status target_write(struct target *t, struct bytes piece, struct error *err) {
   if (interrupt_take() > 0) return error_set(err, STATUS_CANCELLED, NULL, "interrupted");
-  if (!output_bytes(t->fd, piece))
+  if (!bytes_write(piece, t->fd))
     return error_set(err, STATUS_IO, NULL, "cannot write %.200s: %s",
                      t->name ? t->name : "to standard output", strerror(errno));
   t->bytes += piece.len;

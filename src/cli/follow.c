@@ -31,7 +31,7 @@ struct follow {
 
 static void hide_status(struct follow *f) {
   if (!f->status_line) return;
-  if (f->shown.len) output_bytes(STDERR_FILENO, BYTES_LITERAL("\r\x1b[K"));
+  if (f->shown.len) bytes_write(BYTES_LITERAL("\r\x1b[K"), STDERR_FILENO);
   buffer_clear(&f->shown);
 }
 
@@ -43,9 +43,9 @@ static void show_status(struct follow *f) {
   if (f->line.overflow || bytes_equal(buffer_bytes(&f->line), buffer_bytes(&f->shown))) return;
   hide_status(f);
   buffer_append_bytes(&f->shown, buffer_bytes(&f->line));
-  output_bytes(STDERR_FILENO, BYTES_LITERAL("\x1b[2m"));
-  output_bytes(STDERR_FILENO, buffer_bytes(&f->shown));
-  output_bytes(STDERR_FILENO, BYTES_LITERAL("\x1b[0m"));
+  bytes_write(BYTES_LITERAL("\x1b[2m"), STDERR_FILENO);
+  bytes_write(buffer_bytes(&f->shown), STDERR_FILENO);
+  bytes_write(BYTES_LITERAL("\x1b[0m"), STDERR_FILENO);
 }
 
 /* ---- frames ---- */
@@ -74,7 +74,7 @@ static void write_phase(struct follow *f, const json_t *frame) {
   buffer_clear(&f->shown);
   buffer_append_bytes(&f->shown, buffer_bytes(&f->line));
   buffer_append_char(&f->line, '\n');
-  output_bytes(STDERR_FILENO, buffer_bytes(&f->line));
+  bytes_write(buffer_bytes(&f->line), STDERR_FILENO);
 }
 
 /* Nobody reads what a debate costs: it is cancelled, and read to its end all the same, so that it
@@ -119,7 +119,7 @@ static bool interrupted(struct follow *f) {
   if (!first) return true;
   hide_status(f);
   if (!f->options->quiet)
-    output_bytes(STDERR_FILENO, BYTES_LITERAL("Cancelling; Ctrl-C again leaves at once.\n"));
+    bytes_write(BYTES_LITERAL("Cancelling; Ctrl-C again leaves at once.\n"), STDERR_FILENO);
   f->options->cancel(f->options->ctx);
   return true;
 }

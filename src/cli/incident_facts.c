@@ -39,13 +39,7 @@ static enum status write_file(struct incident *i, const char *name, struct bytes
   if (clean.overflow) return error_set(err, STATUS_NOMEM, NULL, "%s is too large", name);
   int fd = openat(i->dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   if (fd < 0) return error_set(err, STATUS_IO, NULL, "%s: %s", name, strerror(errno));
-  size_t done = 0;
-  while (done < clean.len) {
-    ssize_t n = write(fd, clean.ptr + done, clean.len - done);
-    if (n < 0 && errno != EINTR) break;
-    if (n > 0) done += (size_t)n;
-  }
-  bool whole = done == clean.len;
+  bool whole = bytes_write(buffer_bytes(&clean), fd);
   if (close(fd) || !whole)
     return error_set(err, STATUS_IO, NULL, "%s cannot be written: %s", name, strerror(errno));
   return STATUS_OK;

@@ -51,6 +51,6 @@ bool meter_step(void *meter, const char *what, int64_t done, int64_t total) {
 }
 
 void meter_clear(struct meter *m) {
-  if (m->drawn) output_bytes(STDERR_FILENO, BYTES_LITERAL("\r\033[K"));
+  if (m->drawn) bytes_write(BYTES_LITERAL("\r\033[K"), STDERR_FILENO);
   m->drawn = false;
 }

@@ -209,7 +209,7 @@ static int show_text(const struct migrate_plan *plan, enum action action, bool d
       append_part(&out, plan, i, dry_run);
   }
   FREE_LATER char *clean = text_clean(buffer_bytes(&out)); /* names may come from the file */
-  return clean && output_bytes(STDOUT_FILENO, bytes_of(clean)) ? CLI_OK : CLI_ERROR;
+  return clean && bytes_write(bytes_of(clean), STDOUT_FILENO) ? CLI_OK : CLI_ERROR;
 }
 
 /* What was done is shown before why the rest was not. */

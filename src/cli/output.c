@@ -2,23 +2,12 @@
 
 #include "cli/command.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-bool output_bytes(int fd, struct bytes data) {
-  while (data.len > 0) {
-    ssize_t n = write(fd, data.ptr, data.len);
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return false;
-    data = (struct bytes){data.ptr + n, data.len - (size_t)n};
-  }
-  return true;
-}
-
 bool output_buffer(int fd, struct buffer *b) {
-  bool ok = !b->overflow && output_bytes(fd, buffer_bytes(b));
+  bool ok = !b->overflow && bytes_write(buffer_bytes(b), fd);
   buffer_clear(b);
   return ok;
 }
@@ -28,7 +17,7 @@ bool output_json(int fd, const json_t *value) {
    * 0.033000000000000002. */
   size_t form = isatty(fd) ? JSON_INDENT(2) : JSON_COMPACT;
   char *text = json_dumps(value, form | JSON_REAL_PRECISION(15));
-  bool ok = text && output_bytes(fd, bytes_of(text)) && output_bytes(fd, BYTES_LITERAL("\n"));
+  bool ok = text && bytes_write(bytes_of(text), fd) && bytes_write(BYTES_LITERAL("\n"), fd);
   free(text);
   return ok;
 }

@@ -4,9 +4,7 @@
 
 #include "base/json.h"
 
-/* Writes everything; false when the reader is gone or the disk is full. */
-bool output_bytes(int fd, struct bytes data);
-/* The same, and empties it; false also when the buffer had overflowed. */
+/* Writes all of it, as bytes_write does, and empties it; false also when it had overflowed. */
 bool output_buffer(int fd, struct buffer *b);
 /* One JSON text with a newline: indented for people when the descriptor is a terminal. */
 bool output_json(int fd, const json_t *value);

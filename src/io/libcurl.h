@@ -1,9 +1,9 @@
 /* libcurl, loaded when it is first needed.
  *
  * With it come 19 more libraries, a tenth of the time until a server answers, and nothing of it is
- * needed by then. So the program is linked without
- * it: libcurl.c defines the functions of <curl/curl.h> that the program uses, each passes its call
- * on, and the first one that can come first loads the library.
+ * needed by then. So the program is linked without it: libcurl.c defines the functions of
+ * <curl/curl.h> that the program uses, each passes its call on, and the first one that can come
+ * first loads the library.
  */
 #ifndef ARAGORA_IO_LIBCURL_H
 #define ARAGORA_IO_LIBCURL_H

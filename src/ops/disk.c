@@ -99,16 +99,6 @@ enum status disk_remove(const char *path, struct error *err) {
 
 /* ---- files ---- */
 
-static bool write_piece(int fd, struct bytes data) {
-  while (data.len) {
-    ssize_t n = write(fd, data.ptr, data.len);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return false;
-    data = (struct bytes){data.ptr + n, data.len - (size_t)n};
-  }
-  return true;
-}
-
 static enum status take_name(const char *temporary, const char *path, struct error *err) {
   if (rename(temporary, path) < 0) return disk_error(err, "move", temporary);
   return disk_sync_parent(path, err);
@@ -126,7 +116,7 @@ enum status disk_write(const char *path, struct bytes content, struct error *err
   if (s) return s;
   int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
   if (fd < 0) return disk_error(err, "make", temporary);
-  if (!write_piece(fd, content) || fsync(fd) < 0) s = disk_error(err, "write", temporary);
+  if (!bytes_write(content, fd) || fsync(fd) < 0) s = disk_error(err, "write", temporary);
   close(fd);
   if (!s) s = take_name(temporary, path, err);
   if (s) unlink(temporary);
@@ -142,7 +132,7 @@ static enum status copy_bytes(int in, int out, const char *from, const char *to,
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return disk_error(err, "read", from);
     if (n == 0) break;
-    if (!write_piece(out, (struct bytes){piece, (size_t)n})) return disk_error(err, "write", to);
+    if (!bytes_write((struct bytes){piece, (size_t)n}, out)) return disk_error(err, "write", to);
   }
   return fsync(out) < 0 ? disk_error(err, "sync", to) : STATUS_OK;
 }

@@ -29,12 +29,7 @@ struct sink {
 static enum status sink_write(struct sink *s, struct bytes data, struct error *err) {
   sha256_add(&s->sha, data);
   s->bytes += (int64_t)data.len;
-  while (s->path && data.len) {
-    ssize_t n = write(s->fd, data.ptr, data.len);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return disk_error(err, "write", s->path);
-    data = (struct bytes){data.ptr + n, data.len - (size_t)n};
-  }
+  if (s->path && !bytes_write(data, s->fd)) return disk_error(err, "write", s->path);
   /* In small portions, so that no fsync of others waits for a heap of ours. */
   if (s->durable && s->bytes - s->written_back >= WRITEBACK_BYTES) {
     sync_file_range(s->fd, 0, 0, SYNC_FILE_RANGE_WRITE);

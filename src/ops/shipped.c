@@ -3,7 +3,6 @@
 #include "base/sha256.h"
 #include "ops/disk.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -142,13 +141,7 @@ static enum status take_piece(void *ctx, struct bytes piece, struct error *err) 
     return error_set(err, STATUS_CORRUPT, NULL, "%s: is too long for a segment", c->to);
   if (!progress_step(c->progress, "fetching the archive", c->bytes, 0))
     return error_set(err, STATUS_CANCELLED, NULL, "stopped");
-  while (piece.len) {
-    ssize_t n = write(c->fd, piece.ptr, piece.len);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return disk_error(err, "write", c->to);
-    piece = (struct bytes){piece.ptr + n, piece.len - (size_t)n};
-  }
-  return STATUS_OK;
+  return bytes_write(piece, c->fd) ? STATUS_OK : disk_error(err, "write", c->to);
 }
 
 enum status shipped_copy(struct place *place, const char *key, const char *to,
