@@ -6,15 +6,25 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+enum { DECIDING_MAX_MS = 1000 };
+
 /* ---- time and money ---- */
 
-/* A turn gets the turn timeout, or its step's share of what is left of the deadline. */
-static int64_t turn_time_ms(const struct live *live, const struct asking *asking) {
+/* What a turn that begins now gets: the turn timeout, or its step's share of what is left. Some of
+ * it is kept for the decision: an agent that stalls in the last step is cut before the deadline,
+ * and what the others said is counted. */
+static int64_t turn_time_ms(const struct live *live) {
   const struct debate_config *c = &live->debate->config;
   int64_t left = c->deadline_ms - live_elapsed_ms(live);
+  left -= left / 20 < DECIDING_MAX_MS ? left / 20 : DECIDING_MAX_MS;
   int64_t share = left / debate_steps_left(live->debate);
-  int64_t time = share < c->turn_timeout_ms ? share : c->turn_timeout_ms;
-  time -= (clock_mono_us(live->runner->clock) - asking->started_us) / 1000;
+  return share < c->turn_timeout_ms ? share : c->turn_timeout_ms;
+}
+
+/* Of that, what is left to the question that is asked next. */
+static int64_t question_time_ms(const struct asking *asking) {
+  int64_t now_us = clock_mono_us(asking->live->runner->clock);
+  int64_t time = asking->time_ms - (now_us - asking->started_us) / 1000;
   return time > 1 ? time : 1;
 }
 
@@ -314,7 +324,10 @@ static void take_turn(struct asking *asking, struct live *live, int turn) {
   const struct debate *d = live->debate;
   const struct turn *t = &d->turns[turn];
   bool repair = t->bad_reply && asking->step == d->step_number && asking->turn == turn;
-  if (!repair) asking->started_us = clock_mono_us(live->runner->clock);
+  if (!repair) {
+    asking->started_us = clock_mono_us(live->runner->clock);
+    asking->time_ms = turn_time_ms(live);
+  }
   asking->live = live;
   asking->turn = turn;
   asking->step = d->step_number;
@@ -337,7 +350,7 @@ static enum status start_ask(struct asking *asking, struct error *err) {
                           .schema_name = turn_kind_names[t->kind],
                           .schema = bytes_of(asking->prompt.schema),
                           .max_output_tokens = d->config.max_output_tokens,
-                          .timeout_ms = turn_time_ms(live, asking),
+                          .timeout_ms = question_time_ms(asking),
                           .budget = &live->budget,
                           .log = live_log_context(live),
                           .turn = asking->turn_id};

@@ -116,6 +116,7 @@ struct asking {
   char turn_id[TURN_ID_SIZE];
   int step;                   /* in which the time below began */
   int64_t started_us;         /* of the turn, its repair included */
+  int64_t time_ms;            /* that the turn has from then on, its repair included */
   char *exhausted;            /* which budget, of ASKING_EXHAUSTED */
   int tokens_of;              /* the attempt whose words are shown; 0 = none are */
   struct live_text live_text; /* the answer's words out of the reply under way */

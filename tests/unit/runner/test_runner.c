@@ -297,6 +297,54 @@ static void turns_have_a_share_of_the_time(void **state) {
   assert_int_equal(world_count(w, watch->id, "agent_error", NULL, "outcome", "timeout"), 3);
 }
 
+/* Ballots whose first reply is none and took six seconds of a clock that jumps. */
+struct slow_ballots {
+  _Atomic int64_t jumped_us;
+  _Atomic int64_t first_ms, repair_ms; /* the least time that a question was given */
+};
+
+static int64_t jumping_mono_us(void *ctx) {
+  const struct slow_ballots *c = ctx;
+  return clock_mono_us(&clock_system) + c->jumped_us;
+}
+
+static int64_t jumping_wall_ms(void *ctx) {
+  const struct slow_ballots *c = ctx;
+  return clock_wall_ms(&clock_system) + c->jumped_us / 1000;
+}
+
+static struct scripted_answer slow_ballot(void *ctx, const struct scripted_question *q) {
+  struct slow_ballots *c = ctx;
+  if (!is(q->kind, "ballot")) return (struct scripted_answer){.deed = SCRIPT_ANSWER};
+  _Atomic int64_t *least = q->nth == 1 ? &c->first_ms : &c->repair_ms;
+  if (q->spec->timeout_ms < *least) *least = q->spec->timeout_ms;
+  if (q->nth == 1 && is(q->spec->agent, "gamma")) c->jumped_us = 6000000; /* the last to be asked */
+  return (struct scripted_answer){.deed = q->nth == 1 ? SCRIPT_MALFORMED : SCRIPT_ANSWER};
+}
+
+static void a_repair_has_the_rest_of_its_turn(void **state) {
+  struct world *w = *state;
+  struct slow_ballots c = {.first_ms = INT64_MAX, .repair_ms = INT64_MAX};
+  const struct clock clock = {jumping_wall_ms, jumping_mono_us, &c};
+  struct scripted_rules rules = {slow_ballot, NULL, &c};
+  scripted_set(&rules);
+  world_open(w);
+  w->runner->clock = &clock;
+  struct debate_spec spec;
+  world_spec(&spec, "Should we adopt it?");
+  spec.rounds = 0;
+  spec.deadline_ms = 10000;
+  struct watch *watch = world_start(w, &spec);
+  watch_answered(watch);
+  watch_end(watch);
+  assert_ended(w, watch->id, "completed", NULL);
+  /* The twentieth that is kept; some tenths of a second are the machine's. */
+  assert_in_range(c.first_ms, 9000, 9500);
+  assert_in_range(c.repair_ms, c.first_ms - 6500, c.first_ms - 6000);
+  world_drain(w);
+  world_leave(w, WORLD_IN_ORDER); /* while the clock is there */
+}
+
 /* world_check_log looks at the budget after every event. */
 static void budgets(void **state) {
   struct world *w = *state;
@@ -822,6 +870,7 @@ int main(void) {
       CASE(deadline),
       CASE(a_clock_that_is_set),
       CASE(turns_have_a_share_of_the_time),
+      CASE(a_repair_has_the_rest_of_its_turn),
       CASE(budgets),
       CASE(repair),
       CASE(typed_failures),
