@@ -373,7 +373,8 @@ enum status asking_start(struct live *live, struct delivery *delivery, int turn)
   struct asking *asking = slot_of(live, turn);
   take_turn(asking, live, turn);
   if (!panel_binding(live->runner->agents, agent, &asking->binding))
-    return fail_turn(live, delivery, turn, OUTCOME_UNAVAILABLE, "the agent is gone from the table");
+    return fail_turn(live, delivery, turn, OUTCOME_UNAVAILABLE,
+                     panel_absence(live->runner->agents, agent));
   enum status s = debate_prompt(d, turn, &asking->prompt);
   if (s) return s;
   asking->state = ASKING_ANNOUNCED;

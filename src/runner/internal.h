@@ -60,7 +60,7 @@ struct runner {
   struct loop_timer *tell_timer;         /* loop thread: subscribers are told when it fires */
   uint8_t salts[RUNNER_SALTS][CHAIN_SALT_SIZE]; /* drawn ahead; loop thread */
   size_t salts_left;
-  _Atomic int64_t running, queued; /* written on the loop, read anywhere */
+  _Atomic int64_t running, queued, held; /* written on the loop, read anywhere */
   atomic_bool accepting;
   atomic_bool resuming;  /* debates of the last process are not all in the table yet */
   struct resume *resume; /* loop thread: those that are being taken up, or go on next */
@@ -76,8 +76,8 @@ void runner_live_ended(struct runner *runner, struct live *live);
 void runner_has_to_tell(struct runner *runner);
 /* A delivery is through. */
 void runner_delivery_done(struct runner *runner);
-/* A debate of the last process comes into the table: it runs, or waits like a new one. An error
- * leaves it to the caller. */
+/* A debate of the last process comes into the table: it runs, is held, or waits like a new one. An
+ * error leaves it to the caller. */
 MUST_CHECK enum status runner_take_up(struct runner *runner, struct live *live, bool *ret_queued);
 /* All of them are in it. */
 void runner_taken_up(struct runner *runner);
@@ -149,6 +149,7 @@ struct live {
   struct delivery *held_first, *held_last; /* refused by a full queue; in order */
   struct loop_timer *held_timer;
   bool opened; /* in the hub */
+  bool held;   /* of the last process, and waits for a key: see runner_resume */
   bool broken; /* nothing more is appended: the log could not be continued, or the process goes */
 };
 

@@ -230,13 +230,28 @@ void live_leave(struct live *live) {
 
 /* ---- facts and the deadline ---- */
 
+/* What the last process left open is closed, and the log says that it goes on. */
+static enum status resume_log(struct live *live, struct delivery *delivery) {
+  struct debate *d = live->debate;
+  struct drafts drafts = {0};
+  int64_t elapsed = d->elapsed_ms + d->last_ms - d->elapsed_from_ms;
+  enum status s = debate_close_unknown(d, &drafts);
+  if (!s)
+    s = drafts_add(&drafts, EVENT_RESUMED, -1, NULL,
+                   json_pack("{s:I}", "elapsed_ms", (json_int_t)elapsed));
+  if (!s) s = delivery_seal(delivery, &drafts);
+  drafts_done(&drafts);
+  return s;
+}
+
 enum status live_fact(struct live *live, enum event_kind kind, const char *reason,
                       live_committed_fn *committed, void *ctx) {
   if (live->state == LIVE_ENDED) return STATUS_CONFLICT;
   struct delivery *delivery = delivery_gather(live);
   struct drafts drafts = {0};
-  enum status s =
-      delivery ? drafts_add(&drafts, kind, -1, NULL, debate_fact_data(reason)) : STATUS_NOMEM;
+  enum status s = delivery ? STATUS_OK : STATUS_NOMEM;
+  if (!s && live->held) s = resume_log(live, delivery);
+  if (!s) s = drafts_add(&drafts, kind, -1, NULL, debate_fact_data(reason));
   if (!s) s = delivery_seal(delivery, &drafts);
   if (!s) s = cut_all(live, delivery);
   if (!s && !(delivery = delivery_tell(delivery, committed, ctx))) s = STATUS_NOMEM;
@@ -346,25 +361,16 @@ enum status live_restore(struct live *live, const struct store_event *stored, st
 }
 
 void live_take_up(struct live *live, bool queued) {
-  struct debate *d = live->debate;
   struct delivery *delivery = delivery_gather(live);
-  struct drafts drafts = {0};
   live->state = queued ? LIVE_QUEUED : LIVE_RUNNING;
-  int64_t elapsed = d->elapsed_ms + d->last_ms - d->elapsed_from_ms;
   enum status s = delivery ? make_seats(live) : STATUS_NOMEM;
-  if (!s) s = open_in_hub(live, d->last_seq + 1);
+  if (!s) s = open_in_hub(live, live->debate->last_seq + 1);
   if (!s) s = show_status(live, delivery, queued ? "pending" : "running");
-  if (!s) s = debate_close_unknown(d, &drafts);
-  if (!s)
-    s = drafts_add(&drafts, EVENT_RESUMED, -1, NULL,
-                   json_pack("{s:I}", "elapsed_ms", (json_int_t)elapsed));
-  if (!s) s = delivery_seal(delivery, &drafts);
-  if (s) {
-    drafts_done(&drafts);
+  if (!s && !live->held) s = resume_log(live, delivery);
+  if (s)
     live_give_up(live, s, "the debate could not be resumed");
-    return;
-  }
-  watch_deadline(live);
+  else if (!live->held)
+    watch_deadline(live);
 }
 
 void live_go_on(struct live *live) {

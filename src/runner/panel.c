@@ -117,6 +117,10 @@ static enum status default_seats(const struct agent_table *agents, const struct 
   return STATUS_OK;
 }
 
+int panel_quorum(int seats) {
+  return seats / 2 + 1 > 2 ? seats / 2 + 1 : 2;
+}
+
 enum status panel_default(const struct agent_table *agents, const struct options *options,
                           const struct agent_binding **out, int *ret_count, struct error *err) {
   struct seat seats[DEBATE_AGENTS_MAX];
@@ -188,11 +192,10 @@ static enum status fill_limits(const struct options *options, const struct debat
                                const struct seat *seats, int count, struct debate_config *c,
                                struct error *err) {
   bool baseline = spec->mode == MODE_SINGLE || spec->mode == MODE_SELF_CONSISTENCY;
-  int quorum = count / 2 + 1 > 2 ? count / 2 + 1 : 2;
   if (spec->quorum > count)
     return error_set(err, STATUS_INVALID, "quorum", "must be 2 to %d, the size of the panel",
                      count);
-  c->quorum = baseline ? 1 : spec->quorum ? spec->quorum : quorum;
+  c->quorum = baseline ? 1 : spec->quorum ? spec->quorum : panel_quorum(count);
   c->max_output_tokens = options->max_output_tokens;
   c->context_bytes = CONTEXT_BYTES_MAX;
   for (int i = 0; i < count; i++) {
@@ -295,8 +298,9 @@ enum status panel_resolve(const struct agent_table *agents, const struct options
   return s;
 }
 
-bool panel_binding(const struct agent_table *agents, const struct debate_agent *agent,
-                   struct agent_binding *ret_binding) {
+/* The agent's row of today, whether or not it can be asked; NULL when there is none. */
+static const struct agent_binding *row_of(const struct agent_table *agents,
+                                          const struct debate_agent *agent) {
   const struct agent_binding *found = NULL;
   for (size_t i = 0; i < agents->count; i++) {
     const struct agent_binding *b = &agents->agents[i];
@@ -304,10 +308,32 @@ bool panel_binding(const struct agent_table *agents, const struct debate_agent *
     if (!found || strcmp(b->model, agent->model) == 0) found = b;
   }
   /* Under another provider a model's name means something else, or nothing. */
-  if (!found || !found->available || strcmp(found->provider, agent->provider) != 0) return false;
+  return found && strcmp(found->provider, agent->provider) == 0 ? found : NULL;
+}
+
+bool panel_binding(const struct agent_table *agents, const struct debate_agent *agent,
+                   struct agent_binding *ret_binding) {
+  const struct agent_binding *found = row_of(agents, agent);
+  if (!found || !found->available) return false;
   *ret_binding = *found;
   ret_binding->model = agent->model;
   return true;
+}
+
+const char *panel_absence(const struct agent_table *agents, const struct debate_agent *agent) {
+  return row_of(agents, agent) ? "its key or its server's address is not set"
+                               : "the agent is gone from the table";
+}
+
+const struct agent_binding *panel_unavailable(const struct agent_table *agents,
+                                              const struct debate_config *c) {
+  for (int i = 0; i < c->member_count + c->judge_count; i++) {
+    bool judge = i >= c->member_count;
+    const struct agent_binding *row =
+        row_of(agents, judge ? &c->judges[i - c->member_count] : &c->members[i]);
+    if (row && !row->available) return row;
+  }
+  return NULL;
 }
 
 struct ledger_amounts panel_least_call(const struct agent_table *agents,

@@ -31,6 +31,17 @@ MUST_CHECK enum status panel_default(const struct agent_table *agents,
 bool panel_binding(const struct agent_table *agents, const struct debate_agent *agent,
                    struct agent_binding *ret_binding);
 
+/* How many of so many agents a debate needs unless it says otherwise. */
+int panel_quorum(int seats);
+
+/* Why panel_binding said false: a static text. */
+const char *panel_absence(const struct agent_table *agents, const struct debate_agent *agent);
+
+/* The first agent or judge of a configuration that the table has but cannot ask, for its key or its
+ * server's address is not set; NULL when there is none. */
+const struct agent_binding *panel_unavailable(const struct agent_table *agents,
+                                              const struct debate_config *config);
+
 /* The least that a call of its panel reserves: money 0 where a price is unknown. */
 struct ledger_amounts panel_least_call(const struct agent_table *agents,
                                        const struct debate_config *config);

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/processors.h"
 #include "runner/internal.h"
+#include "runner/panel.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -68,6 +69,19 @@ static bool restore_event(void *ctx, const struct store_event *event) {
   return restoring->status == STATUS_OK;
 }
 
+/* Asked without its keys it would lose its agents for good, by a slip that the next start mends. */
+static void hold_without_keys(struct live *live) {
+  const struct agent_binding *agent =
+      panel_unavailable(live->runner->agents, &live_debate(live)->config);
+  if (!agent) return;
+  live->held = true;
+  struct log_context context = live_log_context(live);
+  log_warning("runner", &context,
+              "debate=held agent=%s %s is not set: it goes on after a start with it, or can be "
+              "cancelled",
+              agent->type, agent->key_variable ? agent->key_variable : "its server's address");
+}
+
 /* The debate as its log left it. */
 static enum status restore(struct runner *r, const char *id, struct live **ret_live,
                            struct error *err) {
@@ -86,11 +100,13 @@ static enum status restore(struct runner *r, const char *id, struct live **ret_l
   }
   if (!s && live_debate(restoring.live)->last_seq == 0)
     s = error_set(err, STATUS_CORRUPT, NULL, "its log is empty");
-  if (s)
+  if (s) {
     live_unref(restoring.live);
-  else
-    *ret_live = restoring.live;
-  return s;
+    return s;
+  }
+  hold_without_keys(restoring.live);
+  *ret_live = restoring.live;
+  return STATUS_OK;
 }
 
 static void say_not_resumed(const char *id, const char *why) {
@@ -186,7 +202,8 @@ enum status runner_resume(struct runner *r, size_t *ret_count, struct error *err
   }
   read_all(resume);
   size_t restored = 0;
-  for (size_t i = 0; i < resume->count; i++) restored += resume->lives[i] != NULL;
+  for (size_t i = 0; i < resume->count; i++)
+    restored += resume->lives[i] && !resume->lives[i]->held;
   loop_post(r->loop, begin_on_loop, resume);
   *ret_count = restored;
   return STATUS_OK;

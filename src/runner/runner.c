@@ -198,7 +198,10 @@ void runner_live_ended(struct runner *r, struct live *live) {
   if (find(r, live_id(live)) != live) return;
   struct runner_waiter *waiters = delist(r, live);
   enum status status = live->broken ? STATUS_UNAVAILABLE : STATUS_OK;
-  if (!dequeue(r, live)) r->running--;
+  if (live->held)
+    r->held--;
+  else if (!dequeue(r, live))
+    r->running--;
   live_unref(live);
   tell_waiters(waiters, status);
   admit_waiting(r);
@@ -600,8 +603,10 @@ void runner_end(struct runner *r, const char *debate_id, const char *reason,
 enum status runner_take_up(struct runner *r, struct live *live, bool *ret_queued) {
   enum status s = r->stopped ? STATUS_UNAVAILABLE : enlist(r, live);
   if (s) return s;
-  *ret_queued = !r->accepting || r->running >= r->options->max_concurrent_debates;
-  if (*ret_queued)
+  *ret_queued = live->held || !r->accepting || r->running >= r->options->max_concurrent_debates;
+  if (live->held)
+    r->held++;
+  else if (*ret_queued)
     enqueue(r, live);
   else
     r->running++;
@@ -668,5 +673,5 @@ void runner_stop(struct runner *r) {
 }
 
 struct runner_stats runner_stats(const struct runner *r) {
-  return (struct runner_stats){r->running, r->queued, r->accepting};
+  return (struct runner_stats){r->running, r->queued, r->held, r->accepting};
 }

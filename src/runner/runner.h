@@ -80,9 +80,11 @@ void runner_end(struct runner *runner, const char *debate_id, const char *reason
 
 /* Takes up every unfinished debate of the store from its log, oldest first; once. Those beyond the
  * limit of running debates wait in the queue, whatever its limit. A debate whose log cannot be read
- * is left alone and named in the server's log. Blocks while the logs are read, with a few threads;
- * not on the loop thread. What follows is done by the loop a few debates a turn: first all of them
- * are resumed in their logs, then they ask. */
+ * is left alone and named in the server's log; one whose agents' keys are not set is held: nothing
+ * is asked or appended until it is cancelled, and a start with the keys takes it up. *ret_count =
+ * those that go on. Blocks while the logs are read, with a few threads; not on the loop thread.
+ * What follows is done by the loop a few debates a turn: first all of them are resumed in their
+ * logs, then they ask. */
 MUST_CHECK enum status runner_resume(struct runner *runner, size_t *ret_count, struct error *err);
 
 /* No new debates from here on, and none of those that wait for admission begins: they are taken up
@@ -107,6 +109,7 @@ void runner_stop(struct runner *runner);
 
 struct runner_stats {
   int64_t running, queued;
+  int64_t held; /* of the last process: they wait for a start with the keys of their agents */
   bool accepting;
 };
 struct runner_stats runner_stats(const struct runner *runner);

@@ -77,6 +77,28 @@ describe('a resumed debate', () => {
     assert.match(debate.degradations.find((row) => row.agent === 'ada').detail, /gone from the table/);
   });
 
+  test('whose keys were forgotten at the start waits for them', async (t) => {
+    const { dir, table, recorder } = await startCast(t, PACE);
+    const env = { TORTURE_KEY: 'key', ARAGORA_AGENTS_FILE: table(1) };
+    const first = await startServer(undefined, { dir, env });
+    const { id } = await startDebate(first, debateBody(2));
+    await collectEvents(first, id, { until: (frame) => frame.type === 'critique' });
+    await first.stop('SIGKILL');
+    const asked = recorder.total;
+    const keyless = await startServer(undefined, { dir, env: { ...env, TORTURE_KEY: '' } });
+    // It serves before it takes up what is left.
+    while ((await get(keyless, `/api/debates/${id}`)).json.status !== 'pending');
+    const health = (await get(keyless, '/api/health')).json;
+    assert.ok(health.warnings.some((text) => /^1 unfinished debates wait .* keys/.test(text)), health.warnings.join('\n'));
+    assert.match(keyless.lines.join('\n'), /debate=held agent=ada TORTURE_KEY is not set/);
+    assert.equal((await keyless.stop()).code, 0);
+    assert.equal(recorder.total, asked);
+    const second = await startServer(t, { dir, env });
+    const debate = await finished(second, id);
+    assert.equal(debate.status, 'completed');
+    assert.equal(debate.degraded, false);
+  });
+
   test('is not charged for the time the server was down', async (t) => {
     const { dir, table } = await startCast(t, { latency_ms: 250, token_rate: 0 });
     const env = { TORTURE_KEY: 'key', ARAGORA_AGENTS_FILE: table(1) };

@@ -670,8 +670,8 @@ static void agent_gone(void **state) {
   signal_wait(&c.reached);
   world_leave(w, WORLD_IN_ORDER);
   scripted_set(&at_once);
-  w->agents.agents[0].available = false; /* its key is gone */
-  w->agents.agents[1].type = "another";
+  w->agents.agents[0].type = "another";
+  w->agents.agents[1].provider = "another";
   world_open(w);
   size_t count = 0;
   struct error err;
@@ -681,6 +681,49 @@ static void agent_gone(void **state) {
   assert_ended(w, watch->id, "completed", NULL);
   assert_true(world_count(w, watch->id, "agent_error", "alpha", "outcome", "unavailable") > 0);
   assert_true(world_count(w, watch->id, "agent_error", "beta", "outcome", "unavailable") > 0);
+}
+
+/* Started without its keys a debate is neither asked nor ended: the next start with them goes on.
+ */
+static void held_without_keys(void **state) {
+  struct world *w = *state;
+  struct crash c = {.after = 3};
+  signal_init(&c.reached);
+  struct scripted_rules rules = {answer_until_crash, count_to_crash, &c};
+  scripted_set(&rules);
+  world_open(w);
+  struct watch *goes_on = begin(w, "Should we adopt it?");
+  signal_wait(&c.reached);
+  struct watch *cancelled = begin(w, "Should we drop it?");
+  world_leave(w, WORLD_LOOP_FIRST);
+  scripted_set(&at_once);
+  for (int agent = 0; agent < 3; agent++) w->agents.agents[agent].available = agent != 1;
+  size_t count;
+  struct error err;
+  for (int start = 0; start < 2; start++) { /* again and again: nothing is appended */
+    world_open(w);
+    assert_int_equal(runner_resume(w->runner, &count, &err), STATUS_OK);
+    assert_int_equal(count, 0);
+    world_on_loop(w, NULL, NULL);
+    assert_int_equal(runner_stats(w->runner).held, 2 - start);
+    assert_int_equal(runner_stats(w->runner).running, 0);
+    assert_int_equal(scripted_counts().started, 0);
+    if (start == 0) assert_int_equal(world_cancel(w, cancelled->id), STATUS_OK);
+    world_drain(w); /* what is held keeps no process */
+    assert_int_equal(runner_stats(w->runner).held, 1);
+    assert_string_equal(world_row_status(w, goes_on->id), "pending");
+    assert_int_equal(world_count(w, goes_on->id, "resumed", NULL, NULL, NULL), 0);
+    world_leave(w, WORLD_IN_ORDER);
+  }
+  w->agents.agents[1].available = true;
+  world_open(w);
+  assert_int_equal(runner_resume(w->runner, &count, &err), STATUS_OK);
+  assert_int_equal(count, 1);
+  world_drain(w);
+  assert_ended(w, goes_on->id, "completed", NULL);
+  assert_ended(w, cancelled->id, "cancelled", "cancelled");
+  assert_int_equal(world_count(w, goes_on->id, "resumed", NULL, NULL, NULL), 1);
+  assert_int_equal(world_count(w, goes_on->id, "agent_error", NULL, NULL, NULL), 0);
 }
 
 /* A caller who asks while the process goes gets an answer. */
@@ -880,6 +923,7 @@ int main(void) {
       CASE(resume_none),
       CASE(resume_many),
       CASE(agent_gone),
+      CASE(held_without_keys),
       CASE(stopping_answers),
       CASE(many_at_once),
       CASE(full_queue),
