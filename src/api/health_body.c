@@ -2,8 +2,10 @@
 
 #include "api/breaker_list.h"
 #include "api/health_words.h"
+#include "api/panel_health.h"
 #include "base/clock.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -12,6 +14,7 @@ struct findings {
   bool usable;         /* both databases answer */
   enum status refuses; /* STATUS_OK, or why the truth of the two takes no writes */
   bool accepting;      /* new debates are admitted */
+  int64_t held;        /* debates that wait for keys */
   struct store_pulse memory, elo;
   size_t agents, available;
   bool only_demo; /* no agent but the demo ones can be asked */
@@ -19,6 +22,7 @@ struct findings {
   struct janitor_state backup;
   bool counted; /* the breakers */
   struct breaker_counts breakers;
+  struct panel_health panel;
   int64_t started_us;
 };
 
@@ -32,11 +36,12 @@ static void count_agents(const struct agent_table *table, struct findings *f) {
   }
 }
 
-static void count_breakers(struct provider *provider, struct findings *f) {
+static void count_breakers(struct api *api, struct findings *f) {
   struct breaker_list list;
-  if (breaker_list_take(provider, &list)) return;
+  if (breaker_list_take(api->parts.provider, &list)) return;
   f->counted = true;
   f->breakers = breaker_list_count(&list);
+  f->panel = panel_health_of(api_agents(api), api->parts.options, &list);
   breaker_list_done(&list);
 }
 
@@ -45,11 +50,13 @@ static struct findings look(struct api *api) {
   store_ping(api->parts.store, &f.memory, &f.elo);
   f.usable = !f.memory.problem.status && !f.elo.problem.status;
   f.refuses = store_check_writable(api->parts.store, NULL);
-  f.accepting = runner_stats(api->parts.runner).accepting;
+  struct runner_stats stats = runner_stats(api->parts.runner);
+  f.accepting = stats.accepting;
+  f.held = stats.held;
   if (api->server) f.websockets = http_ws_stats(api->server).active;
   janitor_get_state(api->parts.janitor, &f.backup);
   count_agents(api_agents(api), &f);
-  count_breakers(api->parts.provider, &f);
+  count_breakers(api, &f);
   return f;
 }
 
@@ -138,13 +145,13 @@ static json_t *components_of(const struct findings *f) {
   double mb = resident_mb();
   bool answers = !f->memory.problem.status;
   const char *database = answers ? f->refuses ? "degraded" : "healthy" : "unhealthy";
-  return json_pack("{s:{s:s, s:o}, s:{s:s, s:I, s:I}, s:{s:s, s:o}, s:{s:s, s:I}}", "database",
-                   "status", database, "latency_ms",
-                   answers ? milliseconds(f->memory.us) : json_null(), "agents", "status",
-                   f->only_demo ? "degraded" : "healthy", "available", (json_int_t)f->available,
-                   "total", (json_int_t)f->agents, "memory", "status", "healthy", "usage_mb",
-                   mb < 0 ? json_null() : json_real((double)(int64_t)(mb * 10) / 10), "websocket",
-                   "status", "healthy", "connections", (json_int_t)f->websockets);
+  return json_pack(
+      "{s:{s:s, s:o}, s:{s:s, s:I, s:I}, s:{s:s, s:o}, s:{s:s, s:I}}", "database", "status",
+      database, "latency_ms", answers ? milliseconds(f->memory.us) : json_null(), "agents",
+      "status", f->only_demo || f->panel.down ? "degraded" : "healthy", "available",
+      (json_int_t)f->available, "total", (json_int_t)f->agents, "memory", "status", "healthy",
+      "usage_mb", mb < 0 ? json_null() : json_real((double)(int64_t)(mb * 10) / 10), "websocket",
+      "status", "healthy", "connections", (json_int_t)f->websockets);
 }
 
 static const char *words_of_refusal(enum status status) {
@@ -158,9 +165,34 @@ static const char *words_of_refusal(enum status status) {
          "running ones wait.";
 }
 
+static void warn(json_t *out, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void warn(json_t *out, const char *format, ...) {
+  char text[512];
+  va_list args;
+  va_start(args, format);
+  vsnprintf(text, sizeof text, format, args);
+  va_end(args);
+  json_array_append_new(out, json_string(text));
+}
+
+static void warn_of_agents(json_t *out, const struct findings *f) {
+  if (f->only_demo) json_array_append_new(out, json_string(no_keys));
+  if (f->panel.down)
+    warn(out,
+         "%d of the %d agents of the default panel cannot be asked now (%s)%s: "
+         "/api/agents/health has the reasons.",
+         f->panel.down, f->panel.seats, f->panel.names,
+         panel_health_is_down(&f->panel) ? ", too few are left, and its debates fail" : "");
+  if (f->held)
+    warn(out,
+         "%lld unfinished debates wait for a start with the keys of their agents: the log "
+         "says which (debate=held).",
+         (long long)f->held);
+}
+
 static json_t *warnings_of(const struct findings *f) {
   json_t *out = json_array();
-  if (f->only_demo) json_array_append_new(out, json_string(no_keys));
+  warn_of_agents(out, f);
   if (f->usable && f->refuses)
     json_array_append_new(out, json_string(words_of_refusal(f->refuses)));
   if (f->backup.problem[0])
@@ -178,7 +210,8 @@ static json_t *body_of(const struct api *api, const struct findings *f) {
   clock_format_iso(clock_wall_ms(&clock_system), now);
   struct runner_stats stats = runner_stats(api->parts.runner);
   json_int_t uptime = (json_int_t)api_uptime_s(api);
-  bool healthy = f->usable && !f->refuses && f->accepting;
+  bool fails = panel_health_is_down(&f->panel);
+  bool healthy = f->usable && !f->refuses && f->accepting && !fails;
   json_t *body = json_pack(
       "{s:s, s:s, s:I, s:I, s:s, s:o, s:I, s:I, s:o, s:o, s:o, s:{s:b, s:b, s:b, s:b}}", "status",
       !f->usable ? "unhealthy"
@@ -189,7 +222,7 @@ static json_t *body_of(const struct api *api, const struct findings *f) {
       "active_debates", (json_int_t)stats.running, "queued_debates", (json_int_t)stats.queued,
       "warnings", warnings_of(f), "checks", checks_of(api, f), "components", components_of(f),
       "services", "database", !f->memory.problem.status, "elo_system", !f->elo.problem.status,
-      "ai_providers", !f->only_demo, "websocket", 1);
+      "ai_providers", !f->only_demo && !fails, "websocket", 1);
   if (body && f->only_demo) json_object_set_new(body, "warning", json_string(no_keys));
   return body;
 }

@@ -94,6 +94,23 @@ describe('at the start', () => {
   });
 });
 
+describe('the whole default panel down', () => {
+  test('is degraded health that says so, until an answer comes', async (t) => {
+    const { server, fake } = await serverOver(t, { fault: 'status-500',
+      env: { ARAGORA_CIRCUIT_BREAKER_COOLDOWN_MS: NEVER_MS, ARAGORA_DEFAULT_AGENTS: `${AGENT},${AGENT}` } });
+    const health = async () => (await get(server, '/api/health')).json;
+    assert.equal((await health()).status, 'healthy');
+    await open(server);
+    const down = await until(health, ({ status }) => status === 'degraded');
+    assert.match(down.warnings[0], /^2 of the 2 agents .*, too few are left, and its debates fail: /);
+    assert.equal(down.services.ai_providers, false);
+    assert.equal((await get(server, '/api/health')).status, 200); // it can serve
+    await script(fake, []);
+    assert.equal((await post(server, `/api/system/circuit-breakers/${AGENT}/reset`)).status, 200);
+    assert.equal((await until(health, ({ status }) => status === 'healthy')).warnings.length, 0);
+  });
+});
+
 describe('open', () => {
   test('after five failures and not after four, and it shows everywhere', async (t) => {
     const { server } = await serverOver(t,
@@ -125,6 +142,11 @@ describe('open', () => {
     assert.equal(health.circuit_breakers[AGENT].available, false);
     assert.ok(Math.abs(health.circuit_breakers[AGENT].last_failure - Date.now() / 1000) < 60);
     assert.equal(health.counts.open, 1);
+
+    const said = await until(async () => (await get(server, '/api/health')).json, ({ warnings }) => warnings.length);
+    assert.match(said.warnings[0], /^1 of the 3 agents of the default panel cannot be asked now \(openai-api\): /);
+    assert.equal(said.components.agents.status, 'degraded');
+    assert.equal(said.status, 'healthy'); // two others are a quorum
 
     const rows = (await get(server, '/api/system/circuit-breakers')).json.breakers;
     const row = rows.find((one) => one.agent === AGENT);
