@@ -17,7 +17,8 @@
 struct live;
 
 enum live_state {
-  LIVE_QUEUED,  /* waits for admission; in the runner's queue and table */
+  LIVE_QUEUED,  /* waits for admission, in the runner's queue and table, or is held, in the table
+                   alone */
   LIVE_RUNNING, /* turns are asked; in the runner's table */
   LIVE_ENDED,   /* debate_end is handed to the store, or it was given up or left; nothing is asked
                    any more; freed when the last delivery is through */
