@@ -1,5 +1,7 @@
 #include "debate/branch.h"
 
+#include "debate/maker.h"
+
 #include <stdlib.h>
 
 struct branch {
@@ -47,15 +49,16 @@ static bool is_inherited(enum event_kind kind) {
          kind == EVENT_AGENT_ERROR;
 }
 
-/* The engine's own event stays as the engine says it, byte for byte. */
-static json_t *inherited_data(const struct event *ev) {
+/* The engine's own event stays as the engine says it, byte for byte. That a fallback answered
+ * stands in the attempt's end, which is left out: it goes with what was said. */
+static json_t *inherited_data(const struct debate *d, const struct event *ev) {
   json_t *data = json_deep_copy(ev->data);
-  if (data && ev->kind != EVENT_ROUND_START &&
-      json_object_set_new(data, "inherited", json_true())) {
-    json_decref(data);
-    return NULL;
-  }
-  return data;
+  if (ev->kind == EVENT_ROUND_START) return data;
+  struct maker m = {false};
+  const struct degradation *fallback = debate_fallback(d, json_get_text(ev->data, "turn", ""));
+  maker_put(&m, data, "inherited", json_true());
+  if (fallback) maker_put(&m, data, "fallback_detail", json_text(bytes_of(fallback->detail)));
+  return maker_done(&m, data);
 }
 
 /* As the configuration spells and owns it. */
@@ -77,7 +80,7 @@ enum status branch_feed(struct branch *b, const struct event *ev, const uint8_t 
   if (s || !is_inherited(ev->kind)) return s;
   bytes_to_hex(hash, 32, b->hash);
   return drafts_add(&b->inherited, ev->kind, ev->round, agent_name(&b->debate->config, ev->agent),
-                    inherited_data(ev));
+                    inherited_data(b->debate, ev));
 }
 
 enum status branch_take(struct branch *b, const char *parent_id, struct debate_config *ret_config,

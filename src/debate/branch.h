@@ -1,9 +1,9 @@
 /* A debate's log up to the end of one of its rounds, as another debate takes it over.
  *
  * Fed with the log from its first event, it keeps what was said: round_start as it is,
- * agent_message, critique and agent_error with `inherited: true`. Attempts are left out, since
- * nobody pays for them again, and so are resumptions, which are of the other debate's time. Pure;
- * one owner.
+ * agent_message, critique and agent_error with `inherited: true`, and with `fallback_detail` where
+ * a fallback answered. Attempts are left out, since nobody pays for them again, and so are
+ * resumptions, which are of the other debate's time. Pure; one owner.
  */
 #ifndef ARAGORA_DEBATE_BRANCH_H
 #define ARAGORA_DEBATE_BRANCH_H

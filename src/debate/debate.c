@@ -340,6 +340,14 @@ int debate_steps_left(const struct debate *d) {
   }
 }
 
+const struct degradation *debate_fallback(const struct debate *d, const char *turn) {
+  for (int i = 0; i < d->degradation_count; i++) {
+    const struct degradation *row = &d->degradations[i];
+    if (strcmp(row->cause, "fallback") == 0 && strcmp(row->turn, turn) == 0) return row;
+  }
+  return NULL;
+}
+
 const char *debate_status(const struct debate *d) {
   if (d->end) return json_get_text(d->end, "status", "failed");
   return d->phase == PHASE_NEW ? "pending" : "running";
@@ -497,8 +505,11 @@ static struct turn *answered_turn(struct debate *d, const struct event *ev, enum
 static enum status mark_quality(struct debate *d, struct turn *t, const struct event *ev) {
   bool repaired = json_get_bool(ev->data, "repaired", false);
   bool truncated = json_get_bool(ev->data, "truncated", false);
-  enum status s = STATUS_OK;
-  if (repaired && !t->repaired) s = degrade(d, t, "repaired", "the first reply did not parse");
+  /* Of what is inherited, whose attempt_end stands in another log. */
+  const char *fallback = json_get_text(ev->data, "fallback_detail", NULL);
+  enum status s = fallback ? degrade(d, t, "fallback", fallback) : STATUS_OK;
+  if (!s && repaired && !t->repaired)
+    s = degrade(d, t, "repaired", "the first reply did not parse");
   if (!s && truncated && !t->truncated)
     s = degrade(d, t, "truncated", "the reply was cut at the output limit");
   t->repaired = repaired;

@@ -257,6 +257,9 @@ MUST_CHECK enum status debate_fail_turn(const struct debate *debate, int turn, e
 /* The data of facts from outside. */
 json_t *debate_fact_data(const char *reason); /* {"reason": ...}, null for NULL */
 
+/* That a fallback answered the turn of this id in the agent's stead, or NULL. The state's. */
+const struct degradation *debate_fallback(const struct debate *debate, const char *turn);
+
 void debate_positions(const struct debate *debate, struct positions *ret_positions);
 /* Steps that may still be asked, this one included; for shares of the time that is left. */
 int debate_steps_left(const struct debate *debate);

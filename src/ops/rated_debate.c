@@ -18,11 +18,7 @@ static bool is_substituted(const struct debate *d, int member) {
   int round = d->members[member].text_since;
   snprintf(turn, sizeof turn, "%d.%s.%s", round,
            turn_kind_names[round ? TURN_REVISION : TURN_PROPOSAL], d->config.members[member].name);
-  for (int i = 0; i < d->degradation_count; i++)
-    if (strcmp(d->degradations[i].cause, "fallback") == 0 &&
-        strcmp(d->degradations[i].turn, turn) == 0)
-      return true;
-  return false;
+  return debate_fallback(d, turn) != NULL;
 }
 
 static int position_of(const struct decide_input *in, int member) {

@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { execFile, execFileSync } from 'node:child_process';
-import { readdirSync, rmSync } from 'node:fs';
+import { readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
@@ -32,17 +32,19 @@ const SCRIPT = {
 };
 const PANEL = ['anthropic-api', 'openai-api', 'gemini'];
 
+const environmentOf = (fake) => ({
+  ANTHROPIC_API_KEY: 'x',
+  ANTHROPIC_BASE_URL: `${fake.url}/v1`,
+  OPENAI_API_KEY: 'x',
+  OPENAI_BASE_URL: `${fake.url}/v1`,
+  GEMINI_API_KEY: 'x',
+  GEMINI_BASE_URL: `${fake.url}/v1beta`,
+});
+
 async function fakeEnvironment(t) {
   const fake = await startFakeProvider(t, ['--quiet']);
   await call({ url: fake.url }, 'POST', '/_fake/script', SCRIPT);
-  return {
-    ANTHROPIC_API_KEY: 'x',
-    ANTHROPIC_BASE_URL: `${fake.url}/v1`,
-    OPENAI_API_KEY: 'x',
-    OPENAI_BASE_URL: `${fake.url}/v1`,
-    GEMINI_API_KEY: 'x',
-    GEMINI_BASE_URL: `${fake.url}/v1beta`,
-  };
+  return environmentOf(fake);
 }
 
 async function until(what, holds, ms = 20_000) {
@@ -265,6 +267,33 @@ const rebuild = async (dir) => JSON.parse((await run(BINARY, ['ratings', 'rebuil
 const forget = (dir) => {
   for (const name of readdirSync(dir).filter((name) => name.startsWith(ELO))) rmSync(join(dir, name));
 };
+
+test('a text that a fallback wrote rates nobody, in a fork neither', async (t) => {
+  const fake = await startFakeProvider(t, ['--quiet']);
+  const rules = [
+    { match: { path: '/v1beta' }, fault: 'status-401' },
+    ...Object.entries({ 'claude-opus-5': 'alpha', 'gpt-5.2': 'beta', 'gpt-4.1': 'gamma' })
+      .map(([model, key]) => ({ match: { model, kind: 'proposal' }, reply: proposal(key) })),
+  ];
+  await call({ url: fake.url }, 'POST', '/_fake/script', { rules });
+  const agents = join(temporaryDirectory(t), 'agents.json');
+  writeFileSync(agents, JSON.stringify({ agents: [{ type: 'gemini', fallback: ['openai-41'] }] }));
+  const env = { ...environmentOf(fake), ARAGORA_AGENTS_FILE: agents, ARAGORA_MAX_RETRIES: '0' };
+  const server = await startServer(t, { env });
+  const { debate_id: id } = await startDebate(server, { task: 'Which letter?', agents: PANEL, rounds: 0 });
+  const parent = await finished(server, id);
+  const fork = await call(server, 'POST', `/api/debates/${id}/fork`, { branch_point: 0 });
+  const debate = await finished(server, fork.json.debate_id);
+  for (const { degraded, degradations } of [parent, debate]) {
+    assert.equal(degraded, true);
+    const row = degradations.find(({ turn }) => turn === '0.proposal.gemini');
+    assert.deepEqual([row.agent, row.cause, row.detail], ['gemini', 'fallback', 'openai gpt-4.1 answered instead']);
+  }
+  const b = await looked(server, 2);
+  assert.equal(b.rated_debates, 2);
+  const games = (name) => b.agents.find((agent) => agent.name === name).games;
+  assert.deepEqual(PANEL.map(games), [2, 2, 0]);
+});
 
 describe('whatever happens', () => {
   test('a kill between end and rating: rated once, after the restart; a rebuild makes the same rows', async (t) => {
