@@ -89,7 +89,7 @@ enum status branch_take(struct branch *b, const char *parent_id, struct debate_c
     return error_set(err, STATUS_CONFLICT, "branch_point", "no round of the debate is complete");
   if (b->completed != b->round)
     return error_set(err, STATUS_CONFLICT, "branch_point",
-                     "must be 0 to %d, the last round that is complete", b->completed);
+                     "branch_point must be 0 to %d, the last round that is complete", b->completed);
   struct debate_config config;
   enum status s = debate_config_from_json(b->start, &config, err);
   if (s) return s;

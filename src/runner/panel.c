@@ -192,8 +192,8 @@ static enum status fill_limits(const struct options *options, const struct debat
                                const struct seat *seats, int count, struct debate_config *c,
                                struct error *err) {
   bool baseline = spec->mode == MODE_SINGLE || spec->mode == MODE_SELF_CONSISTENCY;
-  if (spec->quorum > count)
-    return error_set(err, STATUS_INVALID, "quorum", "must be 2 to %d, the size of the panel",
+  if (!baseline && spec->quorum > count)
+    return error_set(err, STATUS_INVALID, "quorum", "quorum must be 2 to %d, the size of the panel",
                      count);
   c->quorum = baseline ? 1 : spec->quorum ? spec->quorum : panel_quorum(count);
   c->max_output_tokens = options->max_output_tokens;

@@ -208,6 +208,11 @@ describe('what is refused', () => {
     });
   }
 
+  test('a quorum where there is none is not looked at', async () => {
+    for (const mode of ['single', 'self_consistency'])
+      assert.equal((await post(server, '/api/debates', { task: 'Of one?', agents: ['demo'], mode, quorum: 10 })).status, 200, mode);
+  });
+
   test('an unknown consensus lists the known ones', async () => {
     const answer = await post(server, '/api/debates', { ...good, consensus: 'dictator' });
     for (const rule of ['majority', 'supermajority', 'unanimous', 'weighted', 'judge', 'none', 'any'])

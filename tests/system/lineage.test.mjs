@@ -138,7 +138,7 @@ describe('a fork', () => {
     await finished(server, id);
     const answer = await post(server, `/api/debates/${id}/fork`, { branch_point: 1 });
     assert.equal(answer.status, 409);
-    assert.match(answer.json.error, /0 to 0/);
+    assert.equal(answer.json.error, 'branch_point must be 0 to 0, the last round that is complete');
   });
 });
 

@@ -226,6 +226,14 @@ static void baselines(void **state) {
   resolve(f);
   assert_int_equal(f->config.member_count, 1);
   assert_int_equal(f->config.quorum, 1);
+  /* They take no quorum: one that is given means nothing, whatever their size. */
+  f->spec.quorum = 4;
+  resolve(f);
+  assert_int_equal(f->config.quorum, 1);
+  f->spec.mode = MODE_SELF_CONSISTENCY;
+  f->spec.samples = DEBATE_SAMPLES_MIN;
+  resolve(f);
+  assert_int_equal(f->config.quorum, 1);
 }
 
 static void quorum(void **state) {
@@ -239,7 +247,7 @@ static void quorum(void **state) {
   resolve(f);
   assert_int_equal(f->config.quorum, 3);
   f->spec.quorum = 4;
-  refuse(f, "quorum", "2 to 3");
+  refuse(f, "quorum", "quorum must be 2 to 3, the size of the panel");
 }
 
 static void budgets_of_the_server(void **state) {
