@@ -7,6 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/* As all integers of a log; sums of times stay far from the end of int64_t. */
+static const int64_t TIME_MAX_MS = (int64_t)1 << 53;
+
 const char *const phase_names[] = {"new",  "propose", "critique", "revise", "stop",
                                    "vote", "judge",   "decide",   "report", "ended"};
 const char *const stop_reason_names[] = {"",          "agreement",   "one_position",
@@ -703,8 +706,11 @@ static enum status apply_fact(struct debate *d, const struct event *ev, enum fac
 }
 
 static enum status apply_resumed(struct debate *d, const struct event *ev, struct error *err) {
+  int64_t elapsed_ms = json_get_int(ev->data, "elapsed_ms", 0);
   if (attempt_open(d)) return corrupt(ev, err, "an attempt is still open");
-  d->elapsed_ms = json_get_int(ev->data, "elapsed_ms", 0);
+  if (elapsed_ms < 0 || elapsed_ms > ev->ts_ms - d->started_ms)
+    return corrupt(ev, err, "elapsed_ms is no part of the time since the start");
+  d->elapsed_ms = elapsed_ms;
   d->elapsed_from_ms = ev->ts_ms;
   d->resumes++;
   return STATUS_OK;
@@ -778,6 +784,7 @@ static enum status keep(struct debate *d, const struct event *ev) {
 static enum status check_place(const struct debate *d, const struct event *ev, struct error *err) {
   if (ev->seq != d->last_seq + 1) return corrupt(ev, err, "out of sequence");
   if (ev->ts_ms < d->last_ms) return corrupt(ev, err, "earlier than the one before");
+  if (ev->ts_ms > TIME_MAX_MS) return corrupt(ev, err, "ts is beyond 2^53");
   if (d->phase == PHASE_ENDED) return corrupt(ev, err, "after the end");
   if (d->phase == PHASE_NEW && ev->kind != EVENT_DEBATE_START)
     return corrupt(ev, err, "before the start");

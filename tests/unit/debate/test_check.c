@@ -246,6 +246,38 @@ static void test_what_does_not_fit(void **state) {
   driver_done(&r);
 }
 
+/* No time of a log is so large that a sum of them would have no room. */
+static void test_a_forged_time(void **state) {
+  static const struct {
+    int64_t elapsed_ms;
+    bool ok;
+  } cases[] = {{0, true}, {60010, true}, {60011, false}, {(int64_t)1 << 53, false}, {-1, false}};
+  struct driver r;
+  struct check_result result;
+  struct debate_config c = driver_config(2);
+  driver_begin(&r, &c, "0p2 b");
+  driver_crash(&r); /* a minute and a step */
+  size_t at = index_of(&r, "resumed");
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    JSON_LATER json_t *data = json_pack("{s:I}", "elapsed_ms", (json_int_t)cases[i].elapsed_ms);
+    check_resealed(&r, at, data, NULL, &result);
+    if (result.ok != cases[i].ok) fail_msg("elapsed_ms %lld", (long long)cases[i].elapsed_ms);
+    if (!result.ok) assert_int_equal(result.bad_seq, at + 1);
+    if (!result.ok) assert_non_null(strstr(result.problem, "elapsed_ms"));
+  }
+  struct check *check = check_create();
+  for (size_t i = 0; i < at; i++) assert_true(check_feed(check, &r.lines[i].line));
+  struct check_line line = r.lines[at].line;
+  line.ts_ms = INT64_MAX;
+  chain_extend(r.lines[at - 1].line.hash, line.seq, line.type, line.ts_ms, line.round, line.agent,
+               line.digest, line.hash);
+  assert_false(check_feed(check, &line));
+  check_finish(check, &result);
+  assert_non_null(strstr(result.problem, "ts is beyond 2^53"));
+  check_destroy(check);
+  driver_done(&r);
+}
+
 static void test_a_forged_ballot(void **state) {
   static const char *const rankings[] = {"[\"p0\"]",
                                          "[\"p0\",\"p0\"]",
@@ -328,6 +360,7 @@ int main(void) {
       cmocka_unit_test(test_deleted_content),
       cmocka_unit_test(test_what_the_engine_would_not_say),
       cmocka_unit_test(test_what_does_not_fit),
+      cmocka_unit_test(test_a_forged_time),
       cmocka_unit_test(test_a_forged_ballot),
       cmocka_unit_test(test_not_canonical),
       cmocka_unit_test(test_a_later_version),
