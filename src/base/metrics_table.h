@@ -19,6 +19,8 @@
   X(CIRCUIT_BREAKER_STATE, "aragora_circuit_breaker_state", GAUGE, "agent",                       \
     "0 closed, 1 half-open, 2 open")                                                              \
   X(DEBATES_CANCELLED, "aragora_debates_cancelled_total", COUNTER, "", "Debates cancelled")       \
+  X(DEBATES_RESUMED, "aragora_debates_resumed_total", COUNTER, "",                                \
+    "Unfinished debates that the process took up, not counted in aragora_debates_total")          \
   X(DEBATES_ACTIVE, "aragora_active_debates", GAUGE, "", "Debates running now")                   \
   X(DEBATES_QUEUED, "aragora_queued_debates", GAUGE, "", "Debates waiting for admission")         \
   X(DEBATES_LIMIT, "aragora_max_concurrent_debates", GAUGE, "", "Debates that may run at once")   \

@@ -133,4 +133,10 @@ test('a hundred unfinished debates: it serves at once, and all of them end', asy
     const debate = await finished(second, id);
     if (id !== last) assert.equal(debate.status, 'completed');
   }
+  // They were started by the first process, and ended here.
+  const { text } = await get(second, '/api/metrics');
+  const count = (name) => Number(new RegExp(`^aragora_debates_${name} (\\d+)$`, 'm').exec(text)[1]);
+  assert.equal(count('total'), 0);
+  assert.ok(count('resumed_total') > 0);
+  assert.equal(count('resumed_total'), count('completed') + count('cancelled_total'));
 });

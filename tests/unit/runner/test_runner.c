@@ -649,12 +649,16 @@ static void resume_many(void **state) {
   world_open(w);
   size_t count = 0;
   struct error err;
+  int64_t started = metric_get(METRIC_DEBATES, NULL);
+  int64_t resumed = metric_get(METRIC_DEBATES_RESUMED, NULL);
   assert_int_equal(runner_resume(w->runner, &count, &err), STATUS_OK);
   assert_true(count > 0);
   world_on_loop(w, NULL, NULL);
   struct runner_stats stats = runner_stats(w->runner);
   assert_true(stats.running <= 3);
   world_drain(w);
+  assert_int_equal(metric_get(METRIC_DEBATES, NULL), started);
+  assert_int_equal(metric_get(METRIC_DEBATES_RESUMED, NULL), resumed + (int64_t)count);
   for (size_t i = 0; i < 30; i++)
     if (w->watches[i]->status == STATUS_OK) assert_ended(w, w->watches[i]->id, "completed", NULL);
 }
