@@ -10,13 +10,6 @@ json_t *debate_fact_data(const char *reason) {
   return json_pack("{s:o}", "reason", json_text_or_null(reason));
 }
 
-/* A vendor may count what it likes; sums over a whole debate must stay integers that the log holds
- * (2^53). Negative is "unknown" and stays so. */
-static int64_t bounded(int64_t value) {
-  const int64_t most = 1000000000000;
-  return value < most ? value : most;
-}
-
 /* What a label stands for, as the log names it. */
 static const char *target_name(const struct debate *d, const struct turn *t, int target) {
   static const char *const positions[DEBATE_MEMBERS_MAX] = {"p0",  "p1",  "p2",  "p3",  "p4",
@@ -50,22 +43,22 @@ enum status debate_begin_attempt(const struct debate *d, int turn,
   note->hedge = begin->hedge;
   note->provider = clean(note, begin->provider);
   note->model = clean(note, begin->model);
-  note->reserved_tokens = bounded(begin->reserved_tokens);
-  note->reserved_usd_micro = bounded(begin->reserved_usd_micro);
-  note->prompt_bytes = bounded(begin->prompt_bytes);
+  note->reserved_tokens = attempt_note_bounded(begin->reserved_tokens);
+  note->reserved_usd_micro = attempt_note_bounded(begin->reserved_usd_micro);
+  note->prompt_bytes = attempt_note_bounded(begin->prompt_bytes);
   note->label_count = topology_labels(d, t, labels);
   for (int i = 0; i < note->label_count; i++) note->labels[i] = target_name(d, t, labels[i]);
   return add_note(d, t, note, drafts);
 }
 
 static void take_usage(struct attempt_note *note, const struct attempt_result *r) {
-  note->input = bounded(r->input);
-  note->cache_read = bounded(r->cache_read);
-  note->cache_write = bounded(r->cache_write);
-  note->output = bounded(r->output);
-  note->reasoning = bounded(r->reasoning);
-  note->tokens = bounded(r->booked_tokens);
-  note->cost_usd_micro = bounded(r->booked_usd_micro);
+  note->input = attempt_note_bounded(r->input);
+  note->cache_read = attempt_note_bounded(r->cache_read);
+  note->cache_write = attempt_note_bounded(r->cache_write);
+  note->output = attempt_note_bounded(r->output);
+  note->reasoning = attempt_note_bounded(r->reasoning);
+  note->tokens = attempt_note_bounded(r->booked_tokens);
+  note->cost_usd_micro = attempt_note_bounded(r->booked_usd_micro);
 }
 
 static enum status add_attempt_end(const struct debate *d, const struct turn *t,
@@ -82,8 +75,8 @@ static enum status add_attempt_end(const struct debate *d, const struct turn *t,
   note->upstream_status = r->upstream_status;
   note->detail = clean(note, r->detail);
   note->request_id = clean(note, r->request_id);
-  note->ttft_ms = bounded(r->ttft_ms);
-  note->latency_ms = bounded(r->latency_ms);
+  note->ttft_ms = attempt_note_bounded(r->ttft_ms);
+  note->latency_ms = attempt_note_bounded(r->latency_ms);
   take_usage(note, r);
   if (reply_error) {
     note->reply = attempt_note_copy(note, r->text);

@@ -45,10 +45,20 @@ struct bytes attempt_note_copy(struct attempt_note *note, struct bytes text) {
 
 /* ---- reading ---- */
 
+int64_t attempt_note_bounded(int64_t value) {
+  const int64_t most = 1000000000000;
+  if (value < -1) return -1;
+  return value < most ? value : most;
+}
+
+static int64_t read_number(const json_t *data, const char *key, int64_t fallback) {
+  return attempt_note_bounded(json_get_int(data, key, fallback));
+}
+
 static void read_start(const json_t *data, struct attempt_note *note) {
   note->hedge = json_get_bool(data, "hedge", false);
-  note->reserved_tokens = json_get_int(data, "reserved_tokens", 0);
-  note->reserved_usd_micro = json_get_int(data, "reserved_usd_micro", -1);
+  note->reserved_tokens = read_number(data, "reserved_tokens", 0);
+  note->reserved_usd_micro = read_number(data, "reserved_usd_micro", -1);
 }
 
 static void read_end(const json_t *data, struct attempt_note *note) {
@@ -59,14 +69,14 @@ static void read_end(const json_t *data, struct attempt_note *note) {
   note->detail = json_get_text(data, "detail", "");
   note->reply = json_bytes(json_object_get(data, "reply"));
   note->reply_error = json_get_text(data, "reply_error", "");
-  note->input = json_get_int(usage, "input", -1);
-  note->cache_read = json_get_int(usage, "cache_read", -1);
-  note->cache_write = json_get_int(usage, "cache_write", -1);
-  note->output = json_get_int(usage, "output", -1);
-  note->tokens = json_get_int(data, "tokens", 0);
-  note->cost_usd_micro = json_get_int(data, "cost_usd_micro", -1);
-  note->ttft_ms = json_get_int(data, "ttft_ms", -1);
-  note->latency_ms = json_get_int(data, "latency_ms", -1);
+  note->input = read_number(usage, "input", -1);
+  note->cache_read = read_number(usage, "cache_read", -1);
+  note->cache_write = read_number(usage, "cache_write", -1);
+  note->output = read_number(usage, "output", -1);
+  note->tokens = read_number(data, "tokens", 0);
+  note->cost_usd_micro = read_number(data, "cost_usd_micro", -1);
+  note->ttft_ms = read_number(data, "ttft_ms", -1);
+  note->latency_ms = read_number(data, "latency_ms", -1);
 }
 
 void attempt_note_read(enum event_kind event, const json_t *data, struct attempt_note *ret_note) {

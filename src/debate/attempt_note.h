@@ -45,6 +45,10 @@ struct bytes attempt_note_text(struct attempt_note *note, struct bytes text);
 /* The same, but a copy in any case. */
 struct bytes attempt_note_copy(struct attempt_note *note, struct bytes text);
 
+/* A vendor may count what it likes, and a log may be of another hand; sums over a whole debate must
+ * stay integers that the log holds (2^53). Negative is "unknown". */
+int64_t attempt_note_bounded(int64_t value);
+
 /* From the data of an event of either kind, which has to outlive it. Missing fields read as
  * unknown.
  */

@@ -201,6 +201,32 @@ static void the_form_of_the_log_stands(void **state) {
       "\"reasoning\":null}}");
 }
 
+/* Of a log that the engine did not write, whose sums have to stay in their type all the same. */
+static void numbers_without_bounds_get_some(void **state) {
+  static const int64_t most = 1000000000000;
+  (void)state;
+  struct attempt_note n;
+  JSON_LATER json_t *start = json_pack("{s:I, s:I}", "reserved_tokens", (json_int_t)INT64_MAX,
+                                       "reserved_usd_micro", (json_int_t)INT64_MIN);
+  attempt_note_read(EVENT_ATTEMPT_START, start, &n);
+  assert_int_equal(n.reserved_tokens, most);
+  assert_int_equal(n.reserved_usd_micro, -1);
+  JSON_LATER json_t *end =
+      json_pack("{s:I, s:I, s:I, s:{s:I, s:I, s:I, s:I}}", "tokens", (json_int_t)INT64_MAX,
+                "cost_usd_micro", (json_int_t)most + 1, "latency_ms", (json_int_t)most, "usage",
+                "input", (json_int_t)INT64_MAX, "cache_read", (json_int_t)INT64_MAX, "cache_write",
+                (json_int_t)-2, "output", (json_int_t)INT64_MAX);
+  attempt_note_read(EVENT_ATTEMPT_END, end, &n);
+  assert_int_equal(n.tokens, most);
+  assert_int_equal(n.cost_usd_micro, most);
+  assert_int_equal(n.latency_ms, most);
+  assert_int_equal(n.input, most);
+  assert_int_equal(n.cache_read, most);
+  assert_int_equal(n.cache_write, -1);
+  assert_int_equal(n.output, most);
+  assert_int_equal(n.ttft_ms, -1);
+}
+
 static void what_is_no_utf8_is_cleaned_once(void **state) {
   (void)state;
   struct attempt_note *n = calloc(1, sizeof *n);
@@ -217,6 +243,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(notes_are_canonical_and_read_back),
       cmocka_unit_test(the_form_of_the_log_stands),
+      cmocka_unit_test(numbers_without_bounds_get_some),
       cmocka_unit_test(what_is_no_utf8_is_cleaned_once),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
