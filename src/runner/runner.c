@@ -610,7 +610,7 @@ enum status runner_take_up(struct runner *r, struct live *live, bool *ret_queued
     enqueue(r, live);
   else
     r->running++;
-  metric_add(METRIC_DEBATES_RESUMED, NULL, 1);
+  if (!live->held) metric_add(METRIC_DEBATES_RESUMED, NULL, 1);
   show_counts(r);
   return STATUS_OK;
 }
