@@ -84,3 +84,7 @@ void api_end_profile(struct api *api) {
 void api_set_server(struct api *api, const struct http_server *server) {
   api->server = server;
 }
+
+void api_set_rater(struct api *api, const struct rater *rater) {
+  api->rater = rater;
+}

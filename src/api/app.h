@@ -54,6 +54,8 @@ MUST_CHECK enum status api_use_agents(struct api *api, const struct agent_table 
 void api_on_match(void *ctx, const struct store_match *match);
 /* Before http_server_start. For the counts of WebSockets in health. */
 void api_set_server(struct api *api, const struct http_server *server);
+/* Once there is one; it lives until no request is answered any more. For the warnings of health. */
+void api_set_rater(struct api *api, const struct rater *rater);
 
 /* --profile-memory: from the ready server to its last work; the second notes what grew, once no
  * request is answered any more and while everything is still there. */

@@ -4,6 +4,7 @@
 #include "api/health_words.h"
 #include "api/panel_health.h"
 #include "base/clock.h"
+#include "ops/rater.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -190,8 +191,9 @@ static void warn_of_agents(json_t *out, const struct findings *f) {
          (long long)f->held);
 }
 
-static json_t *warnings_of(const struct findings *f) {
+static json_t *warnings_of(const struct api *api, const struct findings *f) {
   json_t *out = json_array();
+  const char *unrated = rater_trouble(api->rater);
   warn_of_agents(out, f);
   if (f->usable && f->refuses)
     json_array_append_new(out, json_string(words_of_refusal(f->refuses)));
@@ -200,6 +202,7 @@ static json_t *warnings_of(const struct findings *f) {
                           json_string("The last backup failed: checks.backup has the reason."));
   if (f->backup.overdue)
     json_array_append_new(out, json_string("The last backup is older than two of its periods."));
+  if (unrated) json_array_append_new(out, json_string(unrated));
   if (!f->accepting)
     json_array_append_new(out, json_string("The server is shutting down: no new debates."));
   return out;
@@ -220,7 +223,7 @@ static json_t *body_of(const struct api *api, const struct findings *f) {
       "version", ARAGORA_VERSION, "uptime", uptime, "uptime_seconds", uptime, "timestamp", now,
       "response_time_ms", milliseconds(clock_mono_us(&clock_system) - f->started_us),
       "active_debates", (json_int_t)stats.running, "queued_debates", (json_int_t)stats.queued,
-      "warnings", warnings_of(f), "checks", checks_of(api, f), "components", components_of(f),
+      "warnings", warnings_of(api, f), "checks", checks_of(api, f), "components", components_of(f),
       "services", "database", !f->memory.problem.status, "elo_system", !f->elo.problem.status,
       "ai_providers", !f->only_demo && !fails, "websocket", 1);
   if (body && f->only_demo) json_object_set_new(body, "warning", json_string(no_keys));

@@ -24,6 +24,7 @@ struct api {
   struct api_parts parts;
   _Atomic(const struct agent_table *) agents; /* replaced on one thread, read on any */
   const struct http_server *server;           /* set before the first request */
+  _Atomic(const struct rater *) rater;        /* NULL until debates are rated */
   int64_t started_us;                         /* monotonic */
   struct http_shared *alive;                  /* the answer of /healthz */
   struct health_page *health;

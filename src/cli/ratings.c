@@ -221,9 +221,10 @@ static int show(const struct ratings_values *v, const struct engine *e) {
 
 /* ---- ratings rebuild ---- */
 
-static void show_progress(void *ctx, const struct rater_rebuilt *so_far) {
+static bool show_progress(void *ctx, const struct rater_rebuilt *so_far) {
   (void)ctx;
   fprintf(stderr, "\r%lld debates", (long long)so_far->rated + so_far->unrated);
+  return true;
 }
 
 static enum status claim(const struct options *o, struct error *err) {

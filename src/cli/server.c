@@ -240,6 +240,7 @@ static enum status start(struct server *s, struct options *options, struct error
   if (!status) status = process_claim(s->engine.options.elo_path, err);
   if (!status) load_libcurl();
   if (!status) status = engine_follow(&s->engine, err);
+  if (!status) api_set_rater(s->api, s->engine.rater);
   if (!status) status = runner_resume(s->engine.runner, &resumed, err);
   if (!status) status = jobs_start(s->jobs, err);
   if (!status) status = janitor_start(s->janitor, s->engine.store, err);

@@ -24,7 +24,8 @@ struct doctor_place {
 
 /* "data", "permissions", "log": directories that can be used, files that nobody else can read. */
 void doctor_check_files(const struct doctor_place *place, const struct findings *to);
-/* "memory", "elo": schema and integrity of each database. */
+/* "memory", "elo": schema and integrity of each database; "ratings" where the two are not of one
+ * time. */
 void doctor_check_databases(const struct doctor_place *place, const struct findings *to);
 /* "audit": the chain of the audit log. */
 void doctor_check_audit(const struct doctor_place *place, const struct findings *to);

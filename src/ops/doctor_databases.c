@@ -77,8 +77,26 @@ static void check_database(const struct doctor_place *place, enum database datab
   migrator_state_done(&state);
 }
 
+/* One that is not there, or cannot be opened, was told of already. */
+static void check_together(const struct doctor_place *place, const struct findings *to) {
+  struct inspect *memory = NULL, *elo = NULL;
+  struct error err = {0};
+  const int64_t timeout_ms = place->timeout_ms;
+  enum status status =
+      inspect_open_live(place->paths[DATABASE_MEMORY], DATABASE_MEMORY, timeout_ms, &memory, &err);
+  if (!status)
+    status = inspect_open_live(place->paths[DATABASE_ELO], DATABASE_ELO, timeout_ms, &elo, &err);
+  if (!status && inspect_ratings(memory, elo, &err) == STATUS_CONFLICT)
+    finding_tell(to, FINDING_WARN, "ratings",
+                 "stop the server; aragora ratings rebuild (a start of the server does it as well)",
+                 "%s", err.message);
+  inspect_close(memory);
+  inspect_close(elo);
+}
+
 void doctor_check_databases(const struct doctor_place *place, const struct findings *to) {
   for (int i = 0; i < DATABASES; i++) check_database(place, (enum database)i, to);
+  check_together(place, to);
 }
 
 /* ---- the audit log ---- */

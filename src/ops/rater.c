@@ -5,8 +5,10 @@
 #include "base/metrics.h"
 #include "base/sparse.h"
 #include "ops/rated_debate.h"
+#include "ops/rating_mend.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -31,6 +33,8 @@ struct rater {
   pthread_cond_t changed;
   bool due, stopping;
 
+  _Atomic(const char *) trouble; /* written by the rater's thread */
+
   /* the rater's thread */
   int64_t through; /* the last number that is in the ratings; -1 = to be looked up */
   struct store_ended page[PAGE];
@@ -38,6 +42,7 @@ struct rater {
   size_t count;
   struct rated_debate rated[PAGE];
   bool failing; /* said already */
+  bool apart;   /* the ratings are of another time and stay so, which was said as well */
   int64_t retry_ms;
 };
 
@@ -53,6 +58,21 @@ static void take_ended(void *ctx, const struct store_ended *ended) {
   r->ids[r->count][len] = '\0';
   r->page[r->count] = (struct store_ended){ended->number, r->ids[r->count]};
   r->count++;
+}
+
+/* ---- what stands in its way ---- */
+
+static const char rebuilding[] =
+    "The ratings are being made anew: they were of another time than the debates. Debates are "
+    "rated afterwards.";
+static const char apart[] =
+    "Debates are not rated: the ratings are of another time than the debates. The log says why "
+    "they were not made anew; with the server stopped, aragora ratings rebuild does.";
+static const char failing[] =
+    "Debates are not rated: it failed and is tried again. The log has the reason.";
+
+const char *rater_trouble(const struct rater *r) {
+  return r ? r->trouble : NULL;
 }
 
 /* ---- what is shown ---- */
@@ -120,6 +140,7 @@ static void say_failed(struct rater *r, const char *id, const struct error *err)
     log_error("ratings", &context,
               "rating=failed error=\"%s\" it is tried again; this is said once", err->message);
   r->failing = true;
+  r->trouble = failing;
 }
 
 /* The last chapter of the debate's story in the log. */
@@ -204,12 +225,18 @@ static enum status take_page(struct rater *r, int64_t deadline_ms, struct error 
 /* A page of them. STATUS_CONFLICT: another process was faster, and what is due is another. */
 static enum status work_page(struct rater *r, int64_t deadline_ms, struct error *err) {
   enum status s = STATUS_OK;
+  if (r->apart) return STATUS_UNAVAILABLE;
   if (r->through < 0) s = store_rated_through(r->store, &r->through, err);
   r->count = 0;
-  if (s) {
-    say_failed(r, NULL, err);
-    return s == STATUS_CONFLICT ? STATUS_UNAVAILABLE : s; /* time alone will not mend it */
+  if (s == STATUS_CONFLICT) { /* files were changed under us, which time alone will not mend */
+    log_error("ratings", NULL, "rating=stopped reason=\"%s\" the next start makes them anew",
+              err->message);
+    r->apart = true;
+    r->trouble = apart;
+    return STATUS_UNAVAILABLE;
   }
+  if (s) say_failed(r, NULL, err);
+  if (s) return s;
   s = store_read_ended(r->store, r->through, PAGE, take_ended, r, err);
   return s ? s : take_page(r, deadline_ms, err);
 }
@@ -227,6 +254,7 @@ static bool work(struct rater *r, int64_t deadline_ms) {
   }
   if (r->failing) log_info("ratings", NULL, "rating=ok what had failed is rated");
   r->failing = false;
+  r->trouble = NULL;
   r->retry_ms = 0;
   return true;
 }
@@ -261,9 +289,25 @@ static void clear_due(struct rater *r) {
   pthread_mutex_unlock(&r->lock);
 }
 
+static bool may_go_on(void *ctx, const struct rater_rebuilt *so_far) {
+  (void)so_far;
+  return !is_stopping(ctx);
+}
+
+/* Only at the start, when a file may have been put back while nobody looked. What else fails here
+ * is met again by the first page. */
+static void find_start(struct rater *r) {
+  struct error err = {0};
+  if (store_rated_through(r->store, &r->through, &err) != STATUS_CONFLICT) return;
+  r->trouble = rebuilding;
+  r->apart = rating_mend(r->store, err.message, may_go_on, r) != STATUS_OK;
+  r->trouble = r->apart ? apart : NULL;
+}
+
 static void *rater_main(void *ctx) {
   struct rater *r = ctx;
   setpriority(PRIO_PROCESS, (id_t)gettid(), LOW_PRIORITY); /* of this thread (setpriority(2)) */
+  find_start(r);
   show_start(r);
   while (!is_stopping(r)) {
     clear_due(r);
@@ -271,7 +315,7 @@ static void *rater_main(void *ctx) {
     wait_until(r, done ? 0 : now_ms() + r->retry_ms, done);
     if (done) wait_until(r, now_ms() + GATHER_MS, false);
   }
-  if (!r->failing) work(r, now_ms() + LAST_MS);
+  if (!r->failing && !r->apart) work(r, now_ms() + LAST_MS);
   return NULL;
 }
 
@@ -358,7 +402,8 @@ static enum status rebuild_all(struct rebuild *b, rater_progress_fn *progress, v
       s = rebuild_one(b, &pages->page[i], err);
       pages->through = pages->page[i].number;
     }
-    if (progress) progress(ctx, &b->done);
+    if (!s && progress && !progress(ctx, &b->done))
+      s = error_set(err, STATUS_CANCELLED, NULL, "the rebuild was stopped");
   } while (!s && pages->count == PAGE);
   return s;
 }

@@ -1,5 +1,6 @@
 /* The debates in the order in which they ended, and how far the ratings are. */
 #include "store/handle.h"
+#include "store/inspect.h"
 #include "store/ratings.h"
 
 #include "base/id.h"
@@ -51,36 +52,32 @@ static void copy_id(char out[ID_DEBATE_MAX + 1], sqlite3_stmt *s, int column) {
   out[len] = '\0';
 }
 
-static enum status read_last(struct reader *reader, struct last_match *last, struct error *err) {
-  sqlite3_stmt *s;
-  enum status status =
-      reader_prepare(reader, READER_RATED_THROUGH,
-                     "SELECT number, debate_id FROM matches ORDER BY number DESC LIMIT 1", &s, err);
-  if (status) return status;
+static const char last_sql[] = "SELECT number, debate_id FROM matches ORDER BY number DESC LIMIT 1";
+static const char ended_at_sql[] = "SELECT debate_id = ?2 FROM debates_ended WHERE number = ?1";
+
+static enum status read_last(sqlite3 *db, sqlite3_stmt *s, struct last_match *last,
+                             struct error *err) {
+  enum status status = STATUS_OK;
   int rc = sqlite3_step(s);
   if (rc == SQLITE_ROW) {
     last->number = sqlite3_column_int64(s, 0);
     copy_id(last->debate_id, s, 1);
   } else if (rc != SQLITE_DONE) {
-    status = sqlite_error(reader->db, rc, err);
+    status = sqlite_error(db, rc, err);
   }
   sqlite3_reset(s);
   return status;
 }
 
-static enum status check_last(struct reader *reader, const struct last_match *last,
+static enum status check_last(sqlite3 *db, sqlite3_stmt *s, const struct last_match *last,
                               struct error *err) {
-  sqlite3_stmt *s;
-  enum status status =
-      reader_prepare(reader, READER_ENDED_AT,
-                     "SELECT debate_id = ?2 FROM debates_ended WHERE number = ?1", &s, err);
-  if (status) return status;
+  enum status status = STATUS_OK;
   sqlite3_bind_int64(s, 1, last->number);
   sqlite3_bind_text(s, 2, last->debate_id, -1, SQLITE_STATIC);
   int rc = sqlite3_step(s);
   bool same = rc == SQLITE_ROW && sqlite3_column_int(s, 0);
   if (rc != SQLITE_ROW && rc != SQLITE_DONE)
-    status = sqlite_error(reader->db, rc, err);
+    status = sqlite_error(db, rc, err);
   else if (!same)
     status = error_set(err, STATUS_CONFLICT, NULL,
                        "the ratings have debate %s as number %lld of those that ended, the "
@@ -93,9 +90,11 @@ static enum status check_last(struct reader *reader, const struct last_match *la
 enum status store_rated_through(struct store *store, int64_t *ret_number, struct error *err) {
   struct last_match last = {0};
   struct reader *reader;
+  sqlite3_stmt *s;
   enum status status = reader_take(store->elo_readers, &reader, err);
   if (status) return status;
-  status = read_last(reader, &last, err);
+  status = reader_prepare(reader, READER_RATED_THROUGH, last_sql, &s, err);
+  if (!status) status = read_last(reader->db, s, &last, err);
   reader_give(store->elo_readers, reader);
   if (status || !last.number) {
     if (!status) *ret_number = 0;
@@ -103,9 +102,27 @@ enum status store_rated_through(struct store *store, int64_t *ret_number, struct
   }
   status = reader_take(store->readers, &reader, err);
   if (status) return status;
-  status = check_last(reader, &last, err);
+  status = reader_prepare(reader, READER_ENDED_AT, ended_at_sql, &s, err);
+  if (!status) status = check_last(reader->db, s, &last, err);
   reader_give(store->readers, reader);
   if (!status) *ret_number = last.number;
+  return status;
+}
+
+enum status inspect_ratings(struct inspect *memory, struct inspect *elo, struct error *err) {
+  struct last_match last = {0};
+  sqlite3_stmt *s;
+  sqlite3 *db = inspect_connection(elo);
+  enum status status = sqlite_prepare(db, last_sql, &s, err);
+  if (status) return status;
+  status = read_last(db, s, &last, err);
+  sqlite3_finalize(s);
+  if (status || !last.number) return status;
+  db = inspect_connection(memory);
+  status = sqlite_prepare(db, ended_at_sql, &s, err);
+  if (status) return status;
+  status = check_last(db, s, &last, err);
+  sqlite3_finalize(s);
   return status;
 }
 

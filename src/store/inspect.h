@@ -50,6 +50,11 @@ MUST_CHECK enum status inspect_has_head(struct inspect *inspect, const char *id,
 MUST_CHECK enum status inspect_events(struct inspect *inspect, const char *id, store_event_fn *each,
                                       void *ctx, struct error *err);
 
+/* Whether the ratings of `elo` are of the debates of `memory`: STATUS_CONFLICT, with the reason, as
+ * store_rated_through answers it. */
+MUST_CHECK enum status inspect_ratings(struct inspect *memory, struct inspect *elo,
+                                       struct error *err);
+
 /* What tells two states apart: counts, and the SHA-256 over all heads. */
 struct inspect_census {
   int64_t debates, events;

@@ -82,6 +82,12 @@ MUST_CHECK enum status store_put_matches(struct store *store, struct store_match
                                          size_t count, store_rate_fn *rate, void *ctx,
                                          struct error *err);
 
+/* A whole, checked copy of the database of ratings beside it, as NAME.SUFFIX; *path is what it is
+ * called. STATUS_CONFLICT when there is such a file already, STATUS_NO_SPACE; then there is none.
+ */
+MUST_CHECK enum status store_copy_ratings(struct store *store, const char *suffix, char *path,
+                                          size_t size, struct error *err);
+
 /* Everything anew: the matches are set aside and the tables emptied; store_put_match fills them
  * again; nobody else sees any of it before store_rebuild_end commits, or takes it back. One thread,
  * nobody else writes. */

@@ -1,8 +1,23 @@
 /* The ratings made anew, in one transaction. What debates did whose logs are gone is kept: their
  * matches are set aside first. */
+#include "store/copy.h"
 #include "store/handle.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+
+enum status store_copy_ratings(struct store *store, const char *suffix, char *path, size_t size,
+                               struct error *err) {
+  int64_t bytes;
+  const char *name = sqlite3_db_filename(store->elo.db, "main");
+  int n = snprintf(path, size, "%s.%s", name, suffix);
+  if (n < 0 || (size_t)n >= size)
+    return error_set(err, STATUS_TOO_LARGE, NULL, "%s: the name is too long", name);
+  pthread_mutex_lock(&store->elo_lock);
+  enum status status = copy_make(store->elo.db, path, &bytes, err);
+  pthread_mutex_unlock(&store->elo_lock);
+  return status;
+}
 
 static const char set_aside[] =
     "CREATE TEMP TABLE old_matches AS SELECT * FROM main.matches;"

@@ -2,9 +2,9 @@
 // their ballots; once each, whatever is killed; and a rebuild that makes the same rows.
 
 import assert from 'node:assert/strict';
-import { execFile, execFileSync } from 'node:child_process';
-import { readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { execFile, execFileSync, spawnSync } from 'node:child_process';
+import { copyFileSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
 
@@ -349,5 +349,88 @@ describe('whatever happens', () => {
     assert.match(table.stdout, /^RANK +AGENT +ELO +GAMES +WON\/LOST\/DRAWN +MODEL/);
     assert.match(table.stdout, /gemini-3\.5-flash/);
     assert.match(table.stderr, /1 debates rated, 0 not/);
+  });
+});
+
+// ---- an older database of debates ----
+
+const MEMORY = 'aragora_memory.db';
+const QUESTION = { task: 'Which of the three?', agents: PANEL, rounds: 0, fast_path: false };
+const copies = (dir) => readdirSync(dir).filter((name) => name.startsWith(`${ELO}.before-rebuild-`));
+const rated = (path) => execFileSync('sqlite3', [path, 'SELECT debate_id FROM matches ORDER BY number'], { encoding: 'utf8' }).trim().split('\n');
+const counted = async (dir) => JSON.parse((await run(BINARY, ['ratings', 'show', '--json', '--data-dir', dir])).stdout);
+const warned = async (server) => (await get(server, '/api/health')).json.warnings.find((text) => text.startsWith('Debates are not rated'));
+
+describe('an older aragora_memory.db is put back', () => {
+  // Two debates rated, and a copy of the database of debates from between them.
+  async function twoTimes(t) {
+    const dir = temporaryDirectory(t);
+    const copy = join(temporaryDirectory(t), MEMORY);
+    const env = await fakeEnvironment(t);
+    const server = await startServer(undefined, { dir, env });
+    const first = (await startDebate(server, QUESTION)).id;
+    await looked(server, 1);
+    execFileSync('sqlite3', [join(dir, MEMORY), `.backup ${copy}`]);
+    const second = (await startDebate(server, QUESTION)).id;
+    await looked(server, 2);
+    assert.equal((await server.stop()).code, 0);
+    assert.equal((await counted(dir)).rated_debates, 2);
+    return { dir, env, copy, first, second };
+  }
+
+  test('the ratings are made anew, what they were is kept, and debates are rated again', async (t) => {
+    const { dir, env, copy, first, second } = await twoTimes(t);
+    copyFileSync(copy, join(dir, MEMORY));
+    const server = await startServer(t, { dir, env });
+    const [, kept] = await server.line(/rating=rebuild reason=.*they are not of one time.* is kept as ([^\s"]+)/);
+    await server.line(/rating=rebuilt rated=1 unrated=0 kept=0/);
+    assert.deepEqual(rated(kept), [first, second]);
+    assert.deepEqual(copies(dir), [basename(kept)]);
+    const { id } = await startDebate(server, QUESTION);
+    await looked(server, 2);
+    assert.deepEqual(rated(join(dir, ELO)), [first, id]);
+    assert.equal(await warned(server), undefined);
+
+    assert.equal((await board(server)).agents.filter(({ games }) => games === 2).length, 3);
+
+    // Once: the next start finds them together.
+    await server.stop();
+    const again = await startServer(t, { dir, env });
+    await startDebate(again, QUESTION);
+    await looked(again, 3);
+    assert.equal(copies(dir).length, 1);
+  });
+
+  test('without room for the copy nothing is made anew, and log, health and doctor say so', async (t) => {
+    const { dir, env, copy } = await twoTimes(t);
+    copyFileSync(copy, join(dir, MEMORY));
+    // Where the copy would be written first, something is in the way: whatever the second.
+    const at = Date.now();
+    for (let s = 0; s < 120; s++) {
+      const stamp = new Date(at + 1000 * s).toISOString().replace(/\.\d+|[-:]/g, '');
+      mkdirSync(join(dir, `${ELO}.before-rebuild-${stamp}.partial`));
+    }
+    const server = await startServer(t, { dir, env });
+    await server.line(/rating=stopped reason=.*they are not of one time.*no copy could be kept.*aragora ratings rebuild/);
+    assert.match(await warned(server), /aragora ratings rebuild/);
+    const doctor = spawnSync(BINARY, ['doctor', '--offline', '--data-dir', dir], { encoding: 'utf8' });
+    assert.match(doctor.stdout, /not of one time[\s\S]*aragora ratings rebuild/);
+    await server.stop();
+    assert.equal((await rebuild(dir)).rated_debates, 1);
+    const again = await startServer(t, { dir, env });
+    await startDebate(again, QUESTION);
+    await looked(again, 2);
+  });
+
+  test('an empty one is a wrong path rather than a restored file: the ratings stay', async (t) => {
+    const { dir, env, first, second } = await twoTimes(t);
+    const server = await startServer(t, { dir, env, args: ['--db-path', join(dir, 'mistyped.db'), '--elo-path', join(dir, ELO)] });
+    await server.line(/rating=stopped reason=.*is --db-path right\?.*aragora ratings rebuild/);
+    assert.match(await warned(server), /aragora ratings rebuild/);
+    // Nor when the first has ended there.
+    await finished(server, (await startDebate(server, QUESTION)).id);
+    await server.stop();
+    assert.deepEqual(rated(join(dir, ELO)), [first, second]);
+    assert.deepEqual(copies(dir), []);
   });
 });
