@@ -1,7 +1,8 @@
 /* `aragora server`: puts the parts together, serves, and takes them apart again.
  *
- * Starting: limits -> log -> migrations, with --migrate -> store -> engine -> API -> listen ->
- * libcurl -> replays and ratings -> resume what a crash left -> ready.
+ * Starting: limits -> log -> claim -> migrations, with --migrate -> store -> engine -> API ->
+ * listen -> libcurl -> replays and ratings -> resume what a crash left -> ready.
+ *
  * Stopping: the first signal drains (new debates are refused, running ones end), at most for the
  * time of --shutdown-timeout; the second leaves at once. Debates that have not ended, or had not
  * begun, go on at the next start. A third signal ends the process wherever it is.
@@ -223,10 +224,19 @@ static void load_libcurl(void) {
   if (libcurl_load(&err)) log_error("server", NULL, "providers=unreachable %s", err.message);
 }
 
+/* Before anything is opened: what belongs to another server is not even looked at. Files that are
+ * not there yet, or were replaced by a restore, are claimed once they are open; what else is wrong
+ * with one the store says better. */
+static enum status claim_present(const struct options *o, struct error *err) {
+  if (process_claim(o->db_path, err) == STATUS_CONFLICT) return STATUS_CONFLICT;
+  return process_claim(o->elo_path, err) == STATUS_CONFLICT ? STATUS_CONFLICT : STATUS_OK;
+}
+
 static enum status start(struct server *s, struct options *options, struct error *err) {
   size_t resumed = 0;
   s->idle_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  enum status status = options->migrate ? migrate_at_start(options, err) : STATUS_OK;
+  enum status status = claim_present(options, err);
+  if (!status && options->migrate) status = migrate_at_start(options, err);
   if (!status) status = engine_open(&s->engine, options, err);
   if (!status) status = open_api(s, err);
   if (!status) status = open_http(s, err);
@@ -397,6 +407,16 @@ static int start_anew(struct server *s, struct dev_watch *watch) {
   return CLI_ERROR;
 }
 
+/* Also where the log is read, and not only where the command was typed. The log may be the one of a
+ * server that has the database, and runs well. */
+static void log_refusal(enum status status, const struct error *err) {
+  struct log_quoted reason;
+  if (status == STATUS_CONFLICT)
+    log_warning("server", NULL, "another process could not start: %s", err->message);
+  else
+    log_error("server", NULL, "start=failed reason=%s", log_quote(&reason, err->message));
+}
+
 static int serve(struct options *options, int argc, char **argv) {
   struct server server = {0};
   struct error err = {0};
@@ -408,7 +428,10 @@ static int serve(struct options *options, int argc, char **argv) {
     output_error(&err);
     return CLI_ERROR;
   }
-  if (start(&server, options, &err)) {
+  bool logged = options->log_file != NULL; /* else standard error is the log */
+  enum status status = start(&server, options, &err);
+  if (status) {
+    if (logged) log_refusal(status, &err);
     output_error(&err);
     stop(&server, false);
     dev_watch_close(watch);

@@ -74,6 +74,30 @@ describe('a start that cannot be', () => {
     assert.equal((await get(first, '/healthz')).status, 200);
   });
 
+  test('is told in the log file as well', async (t) => {
+    const first = await startServer(t);
+    const dir = temporaryDirectory(t);
+    const file = join(dir, 'server.log');
+    await refusal(dir, ['--port', String(first.port), '--ws-port', '0', '--log-file', file]);
+    const lines = readFileSync(file, 'utf8').trim().split('\n').map((line) => JSON.parse(line));
+    const [error] = lines.filter(({ level }) => level === 'ERROR');
+    assert.match(error.msg, /^start=failed reason=".*in use"/);
+  });
+
+  test('on the data of a running server writes no error into that one\'s log, and leaves its archive alone', async (t) => {
+    const dir = temporaryDirectory(t);
+    const file = join(dir, 'server.log');
+    const first = await startServer(t, { dir, args: ['--log-file', file] });
+    const before = readFileSync(file, 'utf8').length;
+    for (const port of ['0', String(first.port)])
+      assert.match(await refusal(dir, ['--port', port, '--ws-port', '0', '--log-file', file]), /another server uses the database/);
+    const lines = readFileSync(file, 'utf8').slice(before).trim().split('\n').map((line) => JSON.parse(line));
+    assert.deepEqual(lines.filter(({ level }) => level === 'ERROR'), []);
+    const warnings = lines.filter(({ level }) => level === 'WARNING').map(({ msg }) => msg);
+    assert.equal(warnings.length, 2, warnings.join('\n'));
+    for (const msg of warnings) assert.match(msg, /^another process could not start: another server uses the database/);
+  });
+
   test('in a directory that cannot be written names the directory', async (t) => {
     const dir = temporaryDirectory(t);
     const closed = join(dir, 'closed');
