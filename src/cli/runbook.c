@@ -33,6 +33,22 @@ static const struct command *self(void) {
   return command_find("runbook");
 }
 
+/* ---- the server's settings ---- */
+
+static enum option_origin origin_of(const struct runbook *book, const char *name) {
+  return options_source(book->options, options_find(bytes_of(name))).origin;
+}
+
+const json_t *runbook_setting(const struct runbook *book, const char *name) {
+  const json_t *settings = json_object_get(book->config, "settings");
+  if (origin_of(book, name) == OPTION_FLAG) return NULL;
+  return json_object_get(json_object_get(settings, name), "value");
+}
+
+bool runbook_is_set(const struct runbook *book, const char *name) {
+  return origin_of(book, name) != OPTION_DEFAULT;
+}
+
 /* ---- checking ---- */
 
 static bool reads_variable(const char *name) {
@@ -177,8 +193,11 @@ static int run(const struct runbook_values *v, const struct options *options, co
   if (remote_open(url, options, &remote, &err)) return output_error(&err);
   struct runbook book = {.options = options, .remote = &remote, .local = is_local(url)};
   book.metrics = read_metrics(&remote, &err, &s);
+  if (!s && remote_call(&remote, "/api/system/config", NULL, CALL_MS, &book.config, &err))
+    book.config = NULL; /* that it is refused is a line of its own */
   int code = s ? remote_error(&err) : check_all(v, &book);
   free(book.metrics);
+  json_decref(book.config);
   remote_close(&remote);
   return code;
 }

@@ -41,13 +41,20 @@ enum { RUNBOOK_WHY_SIZE = 320 };
 struct runbook {
   const struct options *options;
   const struct remote *remote;
-  char *metrics; /* the text of /api/metrics; NULL = none could be had */
-  bool local;    /* the server is on this machine, so that its files can be looked at */
+  char *metrics;  /* the text of /api/metrics; NULL = none could be had */
+  json_t *config; /* the body of /api/system/config; NULL = the server does not tell */
+  bool local;     /* the server is on this machine, so that its files can be looked at */
 };
 
 /* One line in `why`, never NULL on a failure or a skip. */
 enum runbook_result runbook_run(const struct runbook *book, const struct runbook_check *check,
                                 char why[RUNBOOK_WHY_SIZE]);
+
+/* What the server has for an option, by its name there ("ws_port"). NULL when it does not tell, or
+ * a flag of this command says what to look at instead. */
+const json_t *runbook_setting(const struct runbook *book, const char *name);
+/* Whether anything but the option's default says what it is here. */
+bool runbook_is_set(const struct runbook *book, const char *name);
 
 /* The kinds, by what they look at. */
 enum runbook_result runbook_check_json(const struct runbook *book,

@@ -134,16 +134,26 @@ static const char *scheme_of(const struct remote *remote) {
   return strncasecmp(remote->base, "https://", 8) == 0 ? "https" : "http";
 }
 
+/* The server's second port: 0 = it has none, -1 = nobody says which, and another's must not get the
+ * token. */
+static int64_t ws_port_of(const struct runbook *book) {
+  const json_t *told = runbook_setting(book, "ws_port");
+  if (json_is_integer(told)) return json_integer_value(told);
+  return runbook_is_set(book, "ws_port") ? book->options->ws_port : -1;
+}
+
 enum runbook_result runbook_check_websocket(const struct runbook *book, char *why) {
   FREE_LATER char *host = host_of(book->remote);
   BUFFER_LATER struct buffer url;
   char detail[CURL_ERROR_SIZE] = "";
-  int64_t port = book->options->ws_port;
+  int64_t port = ws_port_of(book);
+  buffer_init(&url, 4096);
   if (port <= 0) {
-    snprintf(why, RUNBOOK_WHY_SIZE, "no second port is configured (ARAGORA_WS_PORT)");
+    snprintf(why, RUNBOOK_WHY_SIZE, "%s",
+             port ? "the server does not say which port that is: name it with --ws-port"
+                  : "no second port is configured (ARAGORA_WS_PORT)");
     return RUNBOOK_SKIPPED;
   }
-  buffer_init(&url, 4096);
   buffer_printf(&url, "%s://%s:%lld", scheme_of(book->remote), host ? host : "", (long long)port);
   CURL *curl = curl_easy_init();
   if (!curl || url.overflow) {

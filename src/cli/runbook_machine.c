@@ -82,12 +82,15 @@ static bool has_keys(const json_t *line, const char *keys, char *why) {
 
 enum runbook_result runbook_check_log(const struct runbook *book, const struct runbook_check *check,
                                       char *why) {
-  const char *path = book->options->log_file;
+  const json_t *told = runbook_setting(book, "log_file");
+  const char *named = told ? json_string_value(told) : book->options->log_file;
+  const char *path = named || told ? named : "/var/log/aragora/server.log";
   JSON_LATER json_t *line = NULL;
   if (!book->local) return skip(why, "the server is on another machine");
-  if (!path) path = "/var/log/aragora/server.log";
-  int fd = open(path, O_RDONLY | O_CLOEXEC);
-  if (fd < 0 && !book->options->log_file)
+  if (told && path && *path != '/')
+    return skip(why, "its path is relative to the server's directory: name it with --log-file");
+  int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+  if (fd < 0 && !named)
     return skip(why, "there is no log file (ARAGORA_LOG_FILE); standard error has the log");
   if (fd < 0) {
     snprintf(why, RUNBOOK_WHY_SIZE, "%.200s: %s", path, strerror(errno));

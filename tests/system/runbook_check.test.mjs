@@ -129,17 +129,45 @@ describe('aragora runbook check', () => {
   });
 
   test('is red when nothing takes WebSockets on the second port', async () => {
-    const answer = await check(server.url, { env: { ARAGORA_WS_PORT: String(await freePort()) } });
+    const answer = await check(server.url, { args: ['--ws-port', String(await freePort())] });
     assert.equal(answer.code, 8);
     assert.deepEqual(failed(answer).map(({ check }) => check), ['wscat -c ws://HOST:8765']);
     // The port is open, but it speaks something else.
     const plain = createServer((_, response) => response.end('hello'));
     plain.listen(0, '127.0.0.1');
     await once(plain, 'listening');
-    const other = await check(server.url, { env: { ARAGORA_WS_PORT: String(plain.address().port) } });
+    const other = await check(server.url, { args: ['--ws-port', String(plain.address().port)] });
     plain.closeAllConnections();
     plain.close();
     assert.match(failed(other)[0].message, /takes no WebSocket: HTTP\/1.1 200/);
+  });
+
+  const lineOf = (answer, name) => answer.checks.find(({ check }) => check === name);
+  test('looks at the port and the log file that the server says it has', async (t) => {
+    // What another server would have by default, or by the variables here, is none of it.
+    const other = createServer((_, response) => response.end('hello'));
+    const asked = [];
+    other.on('connection', () => asked.push(1));
+    other.listen(0, '127.0.0.1');
+    await once(other, 'listening');
+    t.after(() => other.close());
+    const env = { ARAGORA_WS_PORT: String(other.address().port), ARAGORA_LOG_FILE: join(server.dir, 'none.log') };
+    const answer = await check(server.url, { env });
+    assert.deepEqual(failed(answer), []);
+    for (const name of ['wscat -c ws://HOST:8765', 'grep /var/log/aragora/server.log']) assert.equal(lineOf(answer, name).status, 'ok');
+    assert.deepEqual(asked, []);
+    const silent = await startServer(t, {});
+    const none = await check(silent.url, { env, args: ['--data-dir', silent.dir] });
+    assert.match(lineOf(none, 'grep /var/log/aragora/server.log').message, /there is no log file/);
+    assert.match(lineOf(none, 'wscat -c ws://HOST:8765').message, /no second port/);
+  });
+
+  test('asks no port that neither the server nor anybody here names', async (t) => {
+    const proxy = await startProxy(t, gone('/api/system/config'));
+    const run = new Process(['runbook', 'check', '--json', '--server', proxy], { dir: server.dir });
+    await run.end();
+    const answer = JSON.parse(run.lines.join('\n'));
+    assert.equal(lineOf(answer, 'wscat -c ws://HOST:8765').status, 'skip');
   });
 
   test('is red for a database that is damaged, and a log that is none', async () => {
