@@ -1,6 +1,7 @@
 /* `aragora ask`: a debate from a question to its verdict, in this process or on a server. */
 #include "base/id.h"
 #include "base/log.h"
+#include "base/options_view.h"
 #include "cli/archive.h"
 #include "cli/arguments.h"
 #include "cli/dry_run.h"
@@ -17,7 +18,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { CALL_MS = 30000, TELL_MAX = 1 << 20 };
+enum { CALL_MS = 30000, TELL_MAX = 1 << 20, LATER_MAX = 1 << 16 };
 
 struct ask_values {
   struct question question;
@@ -121,10 +122,32 @@ static void tell_failure(const struct ask_values *v, const json_t *debate) {
   bytes_write(bytes_of(clean), STDERR_FILENO);
 }
 
+/* So that it can be looked at when this command, or the connection, is gone. */
+static void tell_id(const struct ask_values *v, const char *id) {
+  FREE_LATER char *clean = text_clean(bytes_of(id)); /* a server's word */
+  if (!v->quiet && clean) fprintf(stderr, "debate %s\n", clean);
+}
+
+/* "aragora debates show ID", with the flags by which it is found again. */
+static void append_later(const struct ask_values *v, const struct options *o, const char *id,
+                         struct buffer *out) {
+  static const char *const places[] = {"--data-dir", "--db-path", "--elo-path"};
+  FREE_LATER char *clean = text_clean(bytes_of(id));
+  buffer_printf(out, "aragora debates show %s", clean ? clean : "");
+  if (v->server) buffer_printf(out, " --server %s", v->server);
+  for (size_t i = 0; !v->server && i < sizeof places / sizeof *places; i++) {
+    const struct option *row = options_find(bytes_of(places[i]));
+    if (options_source(o, row).origin != OPTION_FLAG) continue;
+    buffer_printf(out, " %s ", places[i]);
+    options_view_append(o, row, out);
+  }
+}
+
 /* ---- on a server ---- */
 
 struct remote_debate {
   struct remote *remote;
+  const struct options *options;
   const char *id;
 };
 
@@ -155,6 +178,11 @@ static int follow_remote(const struct ask_values *v, struct remote_debate *d) {
   struct feed *feed = NULL;
   struct follow_result result = {.end = RENDER_OPEN};
   struct follow_options options = follow_options_of(v);
+  BUFFER_LATER struct buffer later;
+  buffer_init(&later, LATER_MAX);
+  append_later(v, d->options, d->id, &later);
+  tell_id(v, d->id);
+  options.later = later.ptr;
   options.cancel = cancel_remote;
   options.ctx = d;
   if (feed_open_remote(d->remote, d->id, &feed, &err)) return remote_error(&err);
@@ -208,7 +236,7 @@ static int ask_remote(const struct ask_values *v, const struct options *o, const
   if (remote_start(&remote, body, CALL_MS, &answer, &err)) {
     code = refused(&err);
   } else {
-    struct remote_debate debate = {&remote, json_get_text(answer, "debate_id", "")};
+    struct remote_debate debate = {&remote, o, json_get_text(answer, "debate_id", "")};
     code = follow_remote(v, &debate);
   }
   remote_close(&remote);
@@ -305,6 +333,11 @@ static int follow_local(const struct ask_values *v, struct local_debate *d) {
   struct feed *feed = NULL;
   struct follow_result result = {.end = RENDER_OPEN};
   struct follow_options options = follow_options_of(v);
+  BUFFER_LATER struct buffer later;
+  buffer_init(&later, LATER_MAX);
+  append_later(v, &d->engine->options, d->id, &later);
+  tell_id(v, d->id);
+  options.later = later.ptr;
   options.cancel = cancel_local;
   options.ctx = d;
   if (feed_open_hub(d->engine->hub, d->engine->store, d->id, &feed, &err))

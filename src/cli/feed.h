@@ -11,6 +11,7 @@
 enum feed_answer {
   FEED_FRAME,       /* one frame's JSON is in the buffer */
   FEED_NOTHING,     /* none came in the time given */
+  FEED_LOST,        /* the connection broke, *err says how; it is tried again, and told of once */
   FEED_INTERRUPTED, /* Ctrl-C; the feed can be read on */
   FEED_END,         /* nothing will follow */
   FEED_FAILED,      /* *err says why */

@@ -125,7 +125,8 @@ static enum status reconnect(struct remote_feed *f, struct error *err) {
   return STATUS_OK;
 }
 
-/* The connection is over, one way or another. FEED_NOTHING when another is to be tried. */
+/* The connection is over, one way or another. FEED_NOTHING when another is to be tried, the first
+ * time in a row FEED_LOST. */
 static enum feed_answer connection_over(struct remote_feed *f, CURLcode code, struct error *err) {
   long http_status = 0;
   curl_easy_getinfo(f->easy, CURLINFO_RESPONSE_CODE, &http_status);
@@ -153,7 +154,7 @@ static enum feed_answer connection_over(struct remote_feed *f, CURLcode code, st
   if (delay_ms > RETRY_MAX_MS) delay_ms = RETRY_MAX_MS;
   if (limited_s > 0) delay_ms = (int64_t)limited_s * 1000;
   f->retry_at_us = clock_mono_us(&clock_system) + delay_ms * 1000;
-  return FEED_NOTHING;
+  return f->retries == 1 ? FEED_LOST : FEED_NOTHING;
 }
 
 static enum feed_answer turn(struct remote_feed *f, struct error *err) {
@@ -183,7 +184,8 @@ static enum feed_answer next(struct feed *feed, int timeout_ms, struct buffer *f
   if (f->ended) return FEED_END;
   if (!f->easy && clock_mono_us(&clock_system) >= f->retry_at_us && reconnect(f, err))
     return FEED_FAILED;
-  if (f->easy && turn(f, err) == FEED_FAILED) return FEED_FAILED;
+  enum feed_answer answer = f->easy ? turn(f, err) : FEED_NOTHING;
+  if (answer != FEED_NOTHING) return answer;
   if (f->first) return pop(f, frame, err);
   if (f->ended) return FEED_END;
   struct curl_waitfd interrupted = {interrupt_fd(), CURL_WAIT_POLLIN, 0};
@@ -192,8 +194,8 @@ static enum feed_answer next(struct feed *feed, int timeout_ms, struct buffer *f
   if (!f->easy && retry_ms < timeout_ms) timeout_ms = retry_ms > 0 ? (int)retry_ms : 0;
   curl_multi_poll(f->multi, &interrupted, interrupted.fd >= 0 ? 1 : 0, timeout_ms, NULL);
   if (interrupted.revents) return FEED_INTERRUPTED;
-  if (f->easy && turn(f, err) == FEED_FAILED) return FEED_FAILED;
-  return f->first ? pop(f, frame, err) : FEED_NOTHING;
+  answer = f->easy ? turn(f, err) : FEED_NOTHING;
+  return answer == FEED_NOTHING && f->first ? pop(f, frame, err) : answer;
 }
 
 static void close_feed(struct feed *feed) {

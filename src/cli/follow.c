@@ -5,7 +5,9 @@
 #include "cli/output.h"
 #include "cli/page.h"
 #include "cli/terminal.h"
+#include "cli/text.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -110,6 +112,14 @@ static enum status show_frame(struct follow *f, struct error *err) {
 
 /* ---- the loop ---- */
 
+/* What was printed stands; frames that are missing come once the server is back. */
+static void say_lost(struct follow *f, const struct error *err) {
+  if (f->options->quiet) return;
+  hide_status(f);
+  FREE_LATER char *words = text_clean(bytes_of(err->message));
+  fprintf(stderr, "%s; trying again\n", words ? words : "");
+}
+
 /* False when the reading is to end. */
 static bool interrupted(struct follow *f) {
   bool first = !f->result.interrupted;
@@ -119,7 +129,8 @@ static bool interrupted(struct follow *f) {
   if (!first) return true;
   hide_status(f);
   if (!f->options->quiet)
-    bytes_write(BYTES_LITERAL("Cancelling; Ctrl-C again leaves at once.\n"), STDERR_FILENO);
+    fprintf(stderr, "Cancelling; Ctrl-C again leaves at once. What was said stays: %s\n",
+            f->options->later);
   f->options->cancel(f->options->ctx);
   return true;
 }
@@ -138,6 +149,7 @@ static enum status read_feed(struct follow *f, struct feed *feed, struct error *
             clock_mono_us(&clock_system) - heard_us > PAST_SILENCE_MS * 1000)
           return STATUS_OK;
         break;
+      case FEED_LOST: say_lost(f, err); break;
       case FEED_INTERRUPTED:
         if (!interrupted(f)) return STATUS_OK;
         break;

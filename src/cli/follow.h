@@ -18,8 +18,9 @@ struct follow_options {
   bool quiet; /* only the verdict; nothing on standard error */
   bool verbose;
   bool no_colour;
-  bool past;    /* the debate is history: no status line, ends where the log ends now */
-  double speed; /* frames come at this multiple of their own pace; 0 = at once */
+  bool past;         /* the debate is history: no status line, ends where the log ends now */
+  double speed;      /* frames come at this multiple of their own pace; 0 = at once */
+  const char *later; /* with `cancel`: the command that shows the debate afterwards */
   /* Called once, at the first Ctrl-C; the feed is read on until the debate has ended. NULL: the
    * first one ends the reading. */
   void (*cancel)(void *ctx);

@@ -196,10 +196,14 @@ test('Ctrl-C cancels the debate: exit 130, and its log is closed', async () => {
   const dir = freshDir();
   const child = start(ask('--data-dir', dir, 'Tabs or spaces?'), { env: { ARAGORA_DEMO_TOKEN_RATE: '5' } });
   await says(child, 'out', /demo_4/);
+  const [, id] = await says(child, 'err', /^debate (\S+)$/m);
   child.kill('SIGINT');
-  const { code, out } = await child.ended;
+  const { code, out, err } = await child.ended;
   assert.equal(code, 130);
   assert.match(out, /╭─ Cancelled/);
+  const [, again] = err.match(/Cancelling; .*: aragora (debates show \S+ --data-dir \S+)$/m);
+  assert.equal(again, `debates show ${id} --data-dir ${dir}`);
+  assert.match((await run(again.split(' '))).out, /╭─ Cancelled/);
   const list = JSON.parse((await run(['debates', '--json', '--data-dir', dir])).out);
   assert.equal(list.debates[0].status, 'cancelled');
 });
@@ -309,10 +313,12 @@ test('Ctrl-C cancels a debate on a server', async () => {
   const server = await serve({ env: { ARAGORA_DEMO_TOKEN_RATE: '5' } });
   const child = start(ask('--server', server.url, 'Tabs or spaces?'));
   await says(child, 'out', /demo_4/);
+  const [, id] = await says(child, 'err', /^debate (\S+)$/m);
   child.kill('SIGINT');
-  const { code, out } = await child.ended;
+  const { code, out, err } = await child.ended;
   assert.equal(code, 130);
   assert.match(out, /╭─ Cancelled/);
+  assert.ok(err.includes(`What was said stays: aragora debates show ${id} --server ${server.url}\n`), err);
   await stop(server);
 });
 
@@ -341,9 +347,11 @@ test('a stream that is cut is taken up again where it was', async () => {
   });
   await new Promise((resolve) => proxy.listen(0, '127.0.0.1', resolve));
   const url = `http://127.0.0.1:${proxy.address().port}`;
-  const { code, out } = await run(ask('--jsonl', '--server', url, 'Tabs or spaces?'));
+  const { code, out, err } = await run(ask('--jsonl', '--server', url, 'Tabs or spaces?'));
   assert.equal(code, 0);
   assert.equal(cuts, 3);
+  // Each cut is told of, once.
+  assert.equal(err.match(/^lost http:\/\/127\.0\.0\.1:\d+: .*; trying again$/gm)?.length, 3, err);
   const frames = out.trim().split('\n').map((line) => JSON.parse(line));
   assert.deepEqual(frames.map((f) => f.seq), frames.map((_, i) => i + 1));
   assert.equal(frames.at(-1).type, 'debate_end');
