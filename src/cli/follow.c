@@ -23,7 +23,7 @@ struct follow {
   struct render *render;
   struct buffer block, frame;
   struct buffer shown, line; /* the status line that stands on the terminal, and the next */
-  bool status_line;
+  bool status_line, status_colour;
   bool phase_lines; /* no terminal, but nothing else tells how far it is */
   int64_t first_ts_ms, last_ts_ms;
   struct follow_result result;
@@ -45,9 +45,9 @@ static void show_status(struct follow *f) {
   if (f->line.overflow || bytes_equal(buffer_bytes(&f->line), buffer_bytes(&f->shown))) return;
   hide_status(f);
   buffer_append_bytes(&f->shown, buffer_bytes(&f->line));
-  bytes_write(BYTES_LITERAL("\x1b[2m"), STDERR_FILENO);
+  if (f->status_colour) bytes_write(BYTES_LITERAL("\x1b[2m"), STDERR_FILENO);
   bytes_write(buffer_bytes(&f->shown), STDERR_FILENO);
-  bytes_write(BYTES_LITERAL("\x1b[0m"), STDERR_FILENO);
+  if (f->status_colour) bytes_write(BYTES_LITERAL("\x1b[0m"), STDERR_FILENO);
 }
 
 /* ---- frames ---- */
@@ -172,6 +172,7 @@ enum status follow_run(struct feed *feed, const struct follow_options *options,
   struct render_options render = {out.width, out.colour, options->quiet, options->verbose};
   struct follow f = {.options = options, .render = render_create(&render)};
   if (!f.render) return error_set(err, STATUS_NOMEM, NULL, "out of memory");
+  f.status_colour = status.colour;
   f.status_line = can_clear && !options->quiet && !options->past && options->speed <= 0;
   f.phase_lines = !f.status_line && !options->quiet && options->form == FOLLOW_SILENT;
   buffer_init(&f.block, BLOCK_MAX);

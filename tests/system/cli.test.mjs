@@ -132,6 +132,19 @@ test('question and context from standard input and from a file', async () => {
   assert.equal(both.code, 2);
 });
 
+// On a terminal there is a status line too: cleared and written again, but in no colour.
+test('--no-color and NO_COLOR are for the status line as well', async () => {
+  const onTerminal = (command, env = {}) =>
+    run(['-qec', command, '/dev/null'], { program: 'script', cwd: freshDir(), env: { TERM: 'xterm', ARAGORA_DEMO_TOKEN_RATE: '200', ...env } });
+  const question = `${bin} ask --demo --rounds 0 'Tabs or spaces?'`;
+  assert.match((await onTerminal(question)).out, /\x1b\[2m/);
+  for (const [command, env] of [[`${question} --no-color`, {}], [question, { NO_COLOR: '1' }]]) {
+    const { out } = await onTerminal(command, env);
+    assert.match(out, /\x1b\[K/);
+    assert.doesNotMatch(out, /\x1b\[\d*m/);
+  }
+});
+
 test('colours only where they are wanted', async () => {
   const cwd = freshDir();
   const forced = await run(ask('Tabs or spaces?'), { cwd, env: { CLICOLOR_FORCE: '1' } });
