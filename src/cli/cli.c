@@ -23,10 +23,7 @@ int cli_main(int argc, char **argv) {
   signal(SIGPIPE, SIG_IGN);
   terminal_use_utf8();
   if (argc < 2 || is_one_of(argv[1], "--help", "-h")) return help_show(NULL);
-  if (is_one_of(argv[1], "--version", "-V") || strcmp(argv[1], "version") == 0) {
-    puts("aragora " ARAGORA_VERSION);
-    return CLI_OK;
-  }
+  if (is_one_of(argv[1], "--version", "-V")) return cli_version(argc - 1, argv + 1);
   const struct command *command = command_find(argv[1]);
   if (!command && argv[1][0] == '-') {
     fprintf(stderr, "aragora: unknown flag %.64s; flags follow a command, see \"aragora help\"\n",

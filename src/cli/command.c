@@ -127,10 +127,10 @@ const struct command command_table[] = {
     {.name = "leaderboard",
      .usage = "leaderboard [--domain NAME] [flags]",
      .summary = "agents by their rating, here or on a server",
-     .example =
-         "aragora leaderboard\n"
-         "aragora leaderboard --domain law --limit 5\n"
-         "aragora leaderboard --server http://localhost:8080 --json | jq '.agents[] | {name, elo}'",
+     .example = "aragora leaderboard\n"
+                "aragora leaderboard --domain law --limit 5\n"
+                "aragora leaderboard --server http://localhost:8080\n"
+                "aragora leaderboard --json | jq '.agents[] | {name, elo}'",
      .run = cli_leaderboard,
      .flags = leaderboard_flags,
      .options = leaderboard_options},
@@ -259,6 +259,13 @@ const struct command command_table[] = {
      .example = "aragora man | man -l -",
      .run = cli_man,
      .flags = man_flags},
+    {.name = "version",
+     .usage = "version [--json]",
+     .summary = "say which version this is",
+     .example = "aragora version\n"
+                "aragora version --json | jq -r .version",
+     .run = cli_version,
+     .flags = version_flags},
     {.name = "help",
      .usage = "help [COMMAND | exit-codes]",
      .summary = "explain a command",

@@ -65,7 +65,7 @@ extern const struct flag server_flags[], ask_flags[], debates_flags[], replay_fl
     export_flags[], agents_flags[], batch_flags[], breakers_flags[], key_flags[],
     leaderboard_flags[], ratings_flags[], healthcheck_flags[], migrate_flags[], db_flags[],
     doctor_flags[], backup_flags[], audit_flags[], config_flags[], runbook_flags[],
-    incident_flags[], user_flags[], completion_flags[], man_flags[];
+    incident_flags[], user_flags[], completion_flags[], man_flags[], version_flags[];
 int cli_server(int argc, char **argv);
 int cli_ask(int argc, char **argv);
 int cli_debates(int argc, char **argv);
@@ -90,6 +90,7 @@ int cli_user(int argc, char **argv);
 int cli_fake_provider(int argc, char **argv);
 int cli_completion(int argc, char **argv);
 int cli_man(int argc, char **argv);
+int cli_version(int argc, char **argv);
 int cli_help(int argc, char **argv);
 
 /* The whole program: argv as main got it; returns the exit code. */

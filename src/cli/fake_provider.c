@@ -2,6 +2,8 @@
  * prints its help itself, since the help lists the faults too. */
 #include "cli/arguments.h"
 #include "cli/command.h"
+#include "cli/help.h"
+#include "cli/output.h"
 #include "cli/process.h"
 #include "fake/fake_server.h"
 
@@ -9,6 +11,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <unistd.h>
+
+enum { NAME_COLUMNS = 22 };
 
 struct values {
   const char *host, *script, *fault, *change;
@@ -44,28 +49,39 @@ static const char *const changes[] = {[SCRIPTED_CHANGE_AS_CRITIQUED] = "as-criti
                                       [SCRIPTED_CHANGE_ALWAYS] = "always",
                                       [SCRIPTED_CHANGE_NEVER] = "never"};
 
-static int show_help(void) {
-  puts(
-      "aragora fake-provider [flags]\n\n"
-      "A scripted stand-in for the providers, on one port: Anthropic, OpenAI and its family,\n"
-      "OpenRouter, Gemini and Ollama, told apart by path. Prints \"listening on URL\" when ready.\n"
-      "\nFlags");
+static const char description[] =
+    "A scripted stand-in for the providers, on one port: Anthropic, OpenAI and its family, "
+    "OpenRouter, Gemini and Ollama, told apart by path. Prints \"listening on URL\" when ready. "
+    "GET "
+    "/_fake/stats counts what happened; POST /_fake/script replaces the script.";
+static const char about_faults[] =
+    "For all answers by --fault, for some by --script, for one by the header x-fake-fault or by a "
+    "model's name (\"gpt-5.2@status-529\").";
+
+static void indented(struct page *p, const char *text) {
+  page_plain_text(p, &(struct page_text){"  ", PAGE_PLAIN, 2, PAGE_PLAIN, bytes_of(text)});
+}
+
+static int show_help(const struct command *self) {
+  BUFFER_LATER struct buffer out;
+  struct page p = help_page(STDOUT_FILENO, &out);
+  help_examples(&p, self);
+  page_newline(&p);
+  help_usage(&p, self);
+  indented(&p, description);
+  page_newline(&p);
+  help_title(&p, "Flags");
   for (const struct flag *f = flags; f->name; f++) {
     char name[40];
     snprintf(name, sizeof name, "%s%s%s", f->name, f->meta ? " " : "", f->meta ? f->meta : "");
-    printf("  %-20s %s\n", name, f->help);
+    help_entry(&p, NAME_COLUMNS, name, f->help);
   }
-  puts(
-      "\nFaults: for all answers by --fault, for some by --script, for one by the header\n"
-      "x-fake-fault or by a model's name (\"gpt-5.2@status-529\")");
+  page_newline(&p);
+  help_title(&p, "Faults");
+  indented(&p, about_faults);
   for (size_t i = 0; i < fault_table_size; i++)
-    printf("  %-20s %s\n", fault_table[i].name, fault_table[i].help);
-  puts(
-      "\nGET /_fake/stats counts what happened; POST /_fake/script replaces the script.\n\n"
-      "Example\n"
-      "  aragora fake-provider --port 9099 --token-rate 80 &\n"
-      "  OPENAI_API_KEY=x OPENAI_BASE_URL=http://127.0.0.1:9099/v1 aragora server");
-  return CLI_OK;
+    help_entry(&p, NAME_COLUMNS, fault_table[i].name, fault_table[i].help);
+  return output_buffer(STDOUT_FILENO, &out) ? CLI_OK : CLI_ERROR;
 }
 
 /* ---- the script ---- */
@@ -183,7 +199,8 @@ int cli_fake_provider(int argc, char **argv) {
   struct fake_options options = FAKE_OPTIONS_DEFAULT;
   struct script *script = NULL;
   for (int i = 1; i < argc; i++)
-    if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) return show_help();
+    if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+      return show_help(command_find(command.name));
   if (!arguments_read(&command, argc, argv, &v, NULL, &arguments)) return CLI_USAGE;
   if (arguments.count)
     return arguments_wrong(&command, "it takes no \"%s\"", arguments.positional[0]);

@@ -4,7 +4,6 @@
 
 #include "cli/arguments.h"
 #include "cli/output.h"
-#include "cli/page.h"
 #include "cli/suggest.h"
 #include "cli/terminal.h"
 
@@ -27,19 +26,19 @@ const struct help_exit help_exit_table[] = {
 };
 const size_t help_exit_table_size = sizeof help_exit_table / sizeof *help_exit_table;
 
-static struct page page_for(int fd, struct buffer *out) {
+struct page help_page(int fd, struct buffer *out) {
   struct terminal t = terminal_look(fd, false);
   buffer_init(out, HELP_MAX);
   return (struct page){out, (size_t)t.width, t.colour};
 }
 
-static void title(struct page *p, const char *text) {
+void help_title(struct page *p, const char *text) {
   page_styled(p, PAGE_BOLD, bytes_of(text));
   page_newline(p);
 }
 
 /* "  --flag N      words" with the words in a column of their own. */
-static void entry(struct page *p, size_t columns, const char *name, const char *words) {
+void help_entry(struct page *p, size_t columns, const char *name, const char *words) {
   char lead[128];
   snprintf(lead, sizeof lead, "  %-*s", (int)columns, name);
   if (strlen(name) >= columns) { /* too long for its column */
@@ -50,8 +49,8 @@ static void entry(struct page *p, size_t columns, const char *name, const char *
                   &(struct page_text){lead, PAGE_PLAIN, columns + 2, PAGE_PLAIN, bytes_of(words)});
 }
 
-static void print_examples(struct page *p, const struct command *c) {
-  title(p, strchr(c->example, '\n') ? "Examples" : "Example");
+void help_examples(struct page *p, const struct command *c) {
+  help_title(p, strchr(c->example, '\n') ? "Examples" : "Example");
   for (const char *line = c->example; *line;) {
     size_t len = strcspn(line, "\n");
     buffer_append_text(p->out, "  ");
@@ -61,16 +60,23 @@ static void print_examples(struct page *p, const struct command *c) {
   }
 }
 
+void help_usage(struct page *p, const struct command *c) {
+  char words[256];
+  snprintf(words, sizeof words, "aragora %s", c->usage);
+  help_title(p, "Usage");
+  page_plain_text(p, &(struct page_text){"  ", PAGE_PLAIN, 10, PAGE_PLAIN, bytes_of(words)});
+}
+
 static void print_flags(struct page *p, const struct command *c) {
   if (!c->flags || !c->flags->name) return;
   page_newline(p);
-  title(p, "Flags");
+  help_title(p, "Flags");
   for (const struct flag *f = c->flags; f->name; f++) {
     char name[96], letter[8] = "    ";
     if (f->letter) snprintf(letter, sizeof letter, "-%c, ", f->letter);
     snprintf(name, sizeof name, "%s%s%s%s", letter, f->name, f->meta ? " " : "",
              f->meta ? f->meta : "");
-    entry(p, FLAG_COLUMNS, name, f->help);
+    help_entry(p, FLAG_COLUMNS, name, f->help);
   }
 }
 
@@ -84,28 +90,27 @@ static void print_option(struct page *p, const struct option *row) {
   bool shows = row->fallback && row->type != OPTION_BOOL;
   if (shows) buffer_printf(&words, " (default %s)", row->fallback);
   if (row->variable) buffer_printf(&words, " [%s]", row->variable);
-  entry(p, FLAG_COLUMNS, name, words.ptr);
+  help_entry(p, FLAG_COLUMNS, name, words.ptr);
 }
 
 static void print_options(struct page *p, const struct command *c) {
   if (!c->options) return;
   page_newline(p);
-  title(p, "Settings: flag, else [variable], else configuration file, else default");
+  help_title(p, "Settings: flag, else [variable], else configuration file, else default");
   for (size_t i = 0; i < option_table_size; i++)
     if (arguments_takes_option(c, &option_table[i])) print_option(p, &option_table[i]);
   if (c->options != command_all_options) return;
   page_newline(p);
-  title(p, "Settings that are variables only");
+  help_title(p, "Settings that are variables only");
   for (size_t i = 0; i < option_table_size; i++)
     if (!option_table[i].flag)
-      entry(p, FLAG_COLUMNS, option_table[i].variable, option_table[i].help);
+      help_entry(p, FLAG_COLUMNS, option_table[i].variable, option_table[i].help);
 }
 
 static void print_command(struct page *p, const struct command *c) {
-  print_examples(p, c);
+  help_examples(p, c);
   page_newline(p);
-  title(p, "Usage");
-  buffer_printf(p->out, "  aragora %s\n", c->usage);
+  help_usage(p, c);
   BUFFER_LATER struct buffer words;
   buffer_init(&words, 1024);
   buffer_printf(&words, "%s%s%s", c->summary, c->alias ? "; also: aragora " : "",
@@ -116,15 +121,15 @@ static void print_command(struct page *p, const struct command *c) {
 }
 
 static void print_overview(struct page *p) {
-  title(p, "Aragora: agents debate a question, and every word of it is on record");
+  help_title(p, "Aragora: agents debate a question, and every word of it is on record");
   page_newline(p);
-  title(p, "Examples");
+  help_title(p, "Examples");
   buffer_append_text(p->out,
                      "  aragora ask --demo \"Tabs or spaces?\"\n"
                      "  aragora server --port 8080\n\n");
-  title(p, "Commands");
+  help_title(p, "Commands");
   for (size_t i = 0; i < command_table_size; i++)
-    entry(p, 14, command_table[i].name, command_table[i].summary);
+    help_entry(p, 14, command_table[i].name, command_table[i].summary);
   page_newline(p);
   buffer_append_text(p->out,
                      "  aragora help COMMAND explains one; aragora --version says which.\n"
@@ -132,11 +137,11 @@ static void print_overview(struct page *p) {
 }
 
 static void print_exit_codes(struct page *p) {
-  title(p, "Exit codes");
+  help_title(p, "Exit codes");
   for (size_t i = 0; i < help_exit_table_size; i++) {
     char code[16];
     snprintf(code, sizeof code, "%d", help_exit_table[i].code);
-    entry(p, 5, code, help_exit_table[i].meaning);
+    help_entry(p, 5, code, help_exit_table[i].meaning);
   }
 }
 
@@ -156,7 +161,7 @@ int help_unknown_command(const char *name) {
 
 int help_show(const struct command *command) {
   BUFFER_LATER struct buffer out;
-  struct page p = page_for(STDOUT_FILENO, &out);
+  struct page p = help_page(STDOUT_FILENO, &out);
   if (command)
     print_command(&p, command);
   else
@@ -169,7 +174,7 @@ int cli_help(int argc, char **argv) {
   const struct command *command = command_find(argv[1]);
   if (strcmp(argv[1], "exit-codes") == 0) {
     BUFFER_LATER struct buffer out;
-    struct page p = page_for(STDOUT_FILENO, &out);
+    struct page p = help_page(STDOUT_FILENO, &out);
     print_exit_codes(&p);
     return output_buffer(STDOUT_FILENO, &out) ? CLI_OK : CLI_ERROR;
   }

@@ -3,6 +3,7 @@
 #define ARAGORA_CLI_HELP_H
 
 #include "cli/command.h"
+#include "cli/page.h"
 
 /* What the exit codes mean. */
 struct help_exit {
@@ -11,6 +12,15 @@ struct help_exit {
 };
 extern const struct help_exit help_exit_table[];
 extern const size_t help_exit_table_size;
+
+/* What a command that prints its own help makes it of: a page as wide as the terminal of `fd`, of
+ * which `out` is initialized here; its command's examples, which come first, and how it is called;
+ * a heading; and an entry with its words in a column behind `columns` of name. */
+struct page help_page(int fd, struct buffer *out);
+void help_examples(struct page *p, const struct command *c);
+void help_usage(struct page *p, const struct command *c);
+void help_title(struct page *p, const char *text);
+void help_entry(struct page *p, size_t columns, const char *name, const char *words);
 
 /* Prints a command's help, or the overview for NULL; returns the exit code. */
 int help_show(const struct command *command);
