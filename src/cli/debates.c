@@ -124,8 +124,7 @@ static int list_here(const struct debates_values *v, struct store *store) {
   size_t count = 0;
   int64_t total = 0;
   struct error err = {0};
-  /* No database is a list without debates. */
-  if (store && store_list_debates(store, &who, &query, &rows, &count, &total, &err))
+  if (store_list_debates(store, &who, &query, &rows, &count, &total, &err))
     return output_error(&err);
   JSON_LATER json_t *list = list_json(rows, count, total);
   store_list_free(rows, count);
@@ -307,9 +306,8 @@ static int run_here(const struct debates_values *v, enum action action, const ch
   struct error err = {0};
   struct engine engine;
   if (log_open(LOG_LEVEL_ERROR, NULL, true, &err)) return output_error(&err);
-  enum status s = engine_open_archive(&engine, options, &err);
   int code;
-  if (s && !(s == STATUS_NOT_FOUND && action == ACTION_LIST))
+  if (engine_open_archive(&engine, options, &err))
     code = output_error(&err);
   else
     code = action == ACTION_LIST ? list_here(v, engine.store)

@@ -18,7 +18,7 @@ const struct help_exit help_exit_table[] = {
     {CLI_USAGE, "wrong arguments, or a value that the debate cannot have"},
     {CLI_NO_KEY, "an agent's API key is missing"},
     {CLI_NETWORK, "the server, or every provider, cannot be reached"},
-    {CLI_NOT_FOUND, "no such debate or agent"},
+    {CLI_NOT_FOUND, "no such debate, agent or database"},
     {CLI_DENIED, "the server refuses the token, or wants one"},
     {CLI_NO_CONSENSUS, "the debate ended without consensus (with --require-consensus)"},
     {CLI_CHECK_FAILED, "a check failed (replay --check, agents check, db check, backup verify)"},

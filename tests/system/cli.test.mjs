@@ -233,9 +233,9 @@ test('a reader that goes away cancels the debate too', async () => {
 
 test('the archive: list, show and replay give the same page', async () => {
   const dir = freshDir();
-  const empty = await run(['debates', 'list', '--data-dir', dir]);
-  assert.equal(empty.code, 0);
-  assert.match(empty.err, /No debates yet/);
+  const missing = await run(['debates', 'list', '--data-dir', dir]);
+  assert.equal(missing.code, 5);
+  assert.match(missing.err, /there is no database \S+aragora_memory\.db/);
   assert.ok(!existsSync(join(dir, 'aragora_memory.db')));
   const live = await run(ask('--data-dir', dir, 'Tabs or spaces?'));
   const [, id] = live.out.match(/Debate {3}(\S+)/);
@@ -248,8 +248,7 @@ test('the archive: list, show and replay give the same page', async () => {
   assert.equal(object.id, id);
   const bySlug = await run(['debates', 'show', object.slug, '-q', '--data-dir', dir]);
   assert.equal(bySlug.code, 0);
-  const missing = await run(['debates', 'show', 'nothing', '--data-dir', dir]);
-  assert.equal(missing.code, 5);
+  assert.equal((await run(['debates', 'show', 'nothing', '--data-dir', dir])).code, 5);
 });
 
 test('replay --check: a whole log, and one byte of a text changed', async () => {
