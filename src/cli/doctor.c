@@ -90,7 +90,8 @@ static int finish(struct doctor *d) {
                   d->counts[FINDING_WARN], d->counts[FINDING_FAIL]);
     written = output_buffer(STDOUT_FILENO, d->page.out);
   }
-  return ok && written ? CLI_OK : CLI_ERROR;
+  if (!written) return CLI_ERROR;
+  return ok ? CLI_OK : CLI_CHECK_FAILED;
 }
 
 /* ---- the command ---- */

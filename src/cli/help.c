@@ -14,14 +14,15 @@ enum { HELP_MAX = 1 << 18, FLAG_COLUMNS = 28 };
 
 const struct help_exit help_exit_table[] = {
     {CLI_OK, "it worked"},
-    {CLI_ERROR, "it did not; the reason is on standard error; doctor: something fails"},
+    {CLI_ERROR, "it did not; the reason is on standard error"},
     {CLI_USAGE, "wrong arguments, or a value that the debate cannot have"},
     {CLI_NO_KEY, "an agent's API key is missing"},
     {CLI_NETWORK, "the server, or every provider, cannot be reached"},
     {CLI_NOT_FOUND, "no such debate, agent or database"},
     {CLI_DENIED, "the server refuses the token, or wants one"},
     {CLI_NO_CONSENSUS, "the debate ended without consensus (with --require-consensus)"},
-    {CLI_CHECK_FAILED, "a check failed (replay --check, agents check, db check, backup verify)"},
+    {CLI_CHECK_FAILED,
+     "a check failed (doctor, replay --check, agents check, db check, backup verify)"},
     {CLI_INTERRUPTED, "interrupted by Ctrl-C"},
 };
 const size_t help_exit_table_size = sizeof help_exit_table / sizeof *help_exit_table;

@@ -16,7 +16,7 @@ async function run(t, { dir = temporaryDirectory(t), args = ['--offline'], env =
   const { code } = await child.end();
   const body = JSON.parse(child.lines.join('\n'));
   const of = (check) => body.checks.filter((row) => row.check === check);
-  assert.equal(code, body.ok ? 0 : 1);
+  assert.equal(code, body.ok ? 0 : 8);
   return { code, body, of, text: child.lines.join('\n') };
 }
 
@@ -32,7 +32,7 @@ describe('aragora doctor', () => {
 
   test('names every option that is wrong and every variable that nothing reads', async (t) => {
     const { code, of } = await run(t, { env: { ARAGORA_WORKERS: 'many', ARAGORA_HEDGE: 'perhaps', ARAGORA_WORKRES: '4', ARAGORA_API_URL: 'http://x' } });
-    assert.equal(code, 1);
+    assert.equal(code, 8);
     assert.deepEqual(of('configuration').map((row) => [row.status, row.fix]),
       [['fail', 'correct ARAGORA_WORKERS, or unset it'], ['fail', 'correct ARAGORA_HEDGE, or unset it']]);
     assert.deepEqual(of('environment').map((row) => row.message), ['ARAGORA_WORKRES is set, and nothing reads it']);
@@ -49,7 +49,7 @@ describe('aragora doctor', () => {
     assert.equal(good.of('keys')[0].status, 'ok');
     assert.match(good.of('keys')[0].message, /OPENAI_API_KEY, XAI_API_KEY/);
     const bad = await run(t, { env: { OPENAI_API_KEY_FILE: join(dir, 'bad') } });
-    assert.equal(bad.code, 1);
+    assert.equal(bad.code, 8);
     assert.match(bad.of('keys')[0].message, /mode 0644/);
     for (const { text } of [good, bad]) assert.doesNotMatch(text, /sk-a-secret/);
   });
@@ -60,7 +60,7 @@ describe('aragora doctor', () => {
     await once(other, 'listening');
     t.after(() => other.close());
     const { code, of } = await run(t, { dir: server.dir, ports: [server.port, other.address().port] });
-    assert.equal(code, 1);
+    assert.equal(code, 8);
     assert.deepEqual(of('port').map((row) => row.status), ['ok', 'fail']);
     assert.match(of('port')[0].message, /is served by aragora 1\.0\.0/);
     assert.match(of('port')[1].fix, /ARAGORA_WS_PORT/);
@@ -93,7 +93,7 @@ describe('aragora doctor', () => {
     assert.ok(asked.of('provider').length > 0);
     for (const row of asked.of('provider')) assert.match(row.message, /: (ok|model_unknown)/);
     const silent = await run(t, { args: [], env: { ...env, ANTHROPIC_BASE_URL: 'http://127.0.0.1:1' } });
-    assert.equal(silent.code, 1);
+    assert.equal(silent.code, 8);
     assert.match(silent.of('provider')[0].message, /unreachable/);
     const before = (await (await fetch(`${fake.url}/_fake/stats`)).json()).requests;
     const offline = await run(t, { env });
