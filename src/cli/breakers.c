@@ -33,7 +33,7 @@ static const struct command *self(void) {
 /* ---- the table ---- */
 
 struct columns {
-  size_t agent, state, error;
+  size_t agent, state, error; /* error 0 = as long as it is */
 };
 
 static void append_failures(struct buffer *out, const json_t *entry) {
@@ -45,7 +45,7 @@ static const char *error_of(const json_t *entry) {
   return json_get_text(entry, "last_error", json_get_text(entry, "misconfigured", ""));
 }
 
-static struct columns measure(const struct page *p, json_t *breakers) {
+static struct columns measure(const struct page *p, bool tty, json_t *breakers) {
   struct columns c = {5, 5, ERROR_MIN};
   const char *name;
   json_t *entry;
@@ -59,6 +59,7 @@ static struct columns measure(const struct page *p, json_t *breakers) {
   }
   size_t taken = c.agent + c.state + FAILURES_COLUMNS + 6;
   if (p->width > taken + ERROR_MIN) c.error = p->width - taken;
+  if (!tty) c.error = 0; /* a file, or who searches it, wants the reason whole */
   return c;
 }
 
@@ -89,7 +90,7 @@ static int print_table(const struct breakers_values *v, const json_t *answer) {
   buffer_init(&out, TABLE_MAX);
   struct page p = {&out, (size_t)t.width, t.colour};
   json_t *breakers = json_object_get(answer, "circuit_breakers");
-  struct columns c = measure(&p, breakers);
+  struct columns c = measure(&p, t.tty, breakers);
   page_cell(&p, PAGE_BOLD, "AGENT", c.agent, false);
   page_cell(&p, PAGE_BOLD, "STATE", c.state, false);
   page_cell(&p, PAGE_BOLD, "FAILURES", FAILURES_COLUMNS, false);

@@ -325,7 +325,11 @@ test('the command shows and closes them', async (t) => {
   assert.match(table.out, /^openai-api +open, may be asked again in 3\d\d\d s +5 of 5 +overloaded: /m);
   assert.match(table.out, /^openai-mini +closed +0 of 5$/m);
   const object = await run(t, ['breakers', '--json', '--server', server.url]);
-  assert.equal(JSON.parse(object.out).circuit_breakers[AGENT].status, 'open');
+  const { status, last_error: reason } = JSON.parse(object.out).circuit_breakers[AGENT];
+  assert.equal(status, 'open');
+  // Without a terminal nothing is cut: neither the reason nor its end.
+  const [row] = table.out.match(/^openai-api .*$/m);
+  assert.ok(row.length > 80 && row.endsWith(reason), row);
   const reset = await run(t, ['breakers', 'reset', AGENT, '--server', server.url]);
   assert.deepEqual(reset, { code: 0, out: `${AGENT}: closed` });
   assert.equal((await breaker(server)).status, 'closed');
