@@ -417,6 +417,15 @@ static void log_refusal(enum status status, const struct error *err) {
     log_error("server", NULL, "start=failed reason=%s", log_quote(&reason, err->message));
 }
 
+/* "is malformed" alone helps nobody. */
+static void advise(struct error *err) {
+  const struct error why = *err;
+  error_set(err, why.status, why.field,
+            "%s; aragora doctor looks at it, aragora backup restore latest --force puts the last "
+            "backup in its place",
+            why.message);
+}
+
 static int serve(struct options *options, int argc, char **argv) {
   struct server server = {0};
   struct error err = {0};
@@ -431,6 +440,7 @@ static int serve(struct options *options, int argc, char **argv) {
   bool logged = options->log_file != NULL; /* else standard error is the log */
   enum status status = start(&server, options, &err);
   if (status) {
+    if (status == STATUS_CORRUPT) advise(&err);
     if (logged) log_refusal(status, &err);
     output_error(&err);
     stop(&server, false);

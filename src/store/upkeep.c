@@ -10,6 +10,7 @@ struct upkeep {
   sqlite3 *db;
   const char *path;
   int64_t started_us;
+  bool unreadable; /* a list ended where the file is damaged */
   struct upkeep_result result;
 };
 
@@ -61,6 +62,7 @@ static enum status list_problems(struct upkeep *u, const char *sql, const char *
   enum status status = rc == SQLITE_DONE ? STATUS_OK : sqlite_error(u->db, rc, &why);
   sqlite3_finalize(rows);
   if (status == STATUS_CORRUPT) {
+    u->unreadable = true;
     if (u->result.problems++ < UPKEEP_PROBLEMS_MAX) each(ctx, why.message);
     return STATUS_OK;
   }
@@ -76,7 +78,7 @@ enum status upkeep_check(enum database database, const char *path, int64_t timeo
   enum status status = begin(&u, database, path, SQLITE_OPEN_READONLY, timeout_ms, err);
   if (status) return status;
   status = list_problems(&u, "PRAGMA integrity_check(20)", "ok", each, ctx, err);
-  if (!status)
+  if (!status && !u.unreadable) /* which would be found again */
     status = list_problems(&u,
                            "SELECT 'a row of ' || \"table\" || ' refers to none of ' || parent"
                            " FROM pragma_foreign_key_check LIMIT 20",

@@ -421,7 +421,7 @@ test('what a server cannot start with is one line and exit 1', async () => {
   const cases = [
     [['--port', port, '--data-dir', freshDir()], new RegExp(`port ${port} is in use`)],
     [['--port', '0', '--data-dir', server.dir], /another server uses the database/],
-    [['--port', '0', '--data-dir', corrupt], /not a database/],
+    [['--port', '0', '--data-dir', corrupt], /not a database.*; aragora doctor .* aragora backup restore latest/],
     [['--port', '0', '--data-dir', '/proc/nothing'], /cannot make the directory/],
     [['--port', '0', '--host', '0.0.0.0', '--data-dir', freshDir()], /ARAGORA_API_TOKEN/],
   ];

@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 struct problems {
   int count;
@@ -111,6 +112,18 @@ static void damage_is_found_and_told(void **state) {
   assert_true(p.count > 0);
 }
 
+/* A file in which nothing can be read says so to whatever is asked of it. */
+static void what_cannot_be_read_is_told_once(void **state) {
+  struct fixture *f = *state;
+  struct problems p;
+  fixture_open(f);
+  put_some(f);
+  fixture_close(f);
+  assert_int_equal(truncate(f->memory_path, 20000), 0);
+  check(f, &p);
+  assert_int_equal(p.count, 1);
+}
+
 static void a_row_that_refers_to_none_is_found(void **state) {
   struct fixture *f = *state;
   struct problems p;
@@ -140,9 +153,10 @@ static void what_is_not_ours_is_left_alone(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      TEST(an_open_store_is_looked_after),      TEST(a_reader_keeps_a_part_of_the_log),
-      TEST(a_vacuum_gives_room_back),           TEST(damage_is_found_and_told),
-      TEST(a_row_that_refers_to_none_is_found), TEST(what_is_not_ours_is_left_alone),
+      TEST(an_open_store_is_looked_after),    TEST(a_reader_keeps_a_part_of_the_log),
+      TEST(a_vacuum_gives_room_back),         TEST(damage_is_found_and_told),
+      TEST(what_cannot_be_read_is_told_once), TEST(a_row_that_refers_to_none_is_found),
+      TEST(what_is_not_ours_is_left_alone),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
