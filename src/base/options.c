@@ -344,7 +344,7 @@ const struct option option_table[] = {
     INT_ROW("--full-backup-keep-days", "ARAGORA_FULL_BACKUP_KEEP_DAYS", "30", full_backup_keep_days,
             1, 36500, "days for which full backups are kept"),
     INT_ROW("--backup-delay-minutes", "ARAGORA_BACKUP_DELAY_MINUTES", "10", backup_delay_minutes, 0,
-            1440, "minutes after its start in which the server makes no backup"),
+            1440, "minutes after its start in which the server makes no scheduled backup"),
     INT_ROW("--backup-load", "ARAGORA_BACKUP_LOAD", "15", backup_load_percent, 1, 100,
             "percent of the time in which a backup works once it has its copy; 100 = all"),
     INT_ROW("--checkpoint-minutes", "ARAGORA_CHECKPOINT_MINUTES", "60", checkpoint_minutes, 0, 1440,
