@@ -147,6 +147,9 @@ static int run(const struct config_values *v, const struct arguments *a, struct 
   const char *what = a->count ? a->positional[0] : "show";
   struct error err = {0};
   bool validates = strcmp(what, "validate") == 0, gets = strcmp(what, "get") == 0;
+  bool shows = strcmp(what, "show") == 0, paths = strcmp(what, "path") == 0;
+  if (!validates && !gets && !shows && !paths)
+    return arguments_wrong(self(), "there is no \"%.64s\" here; show, get, validate or path", what);
   if (gets ? a->count != 2 : a->count > 1)
     return arguments_wrong(self(), gets ? "get needs one name" : "%.32s takes nothing more", what);
   if (validates && options_name_files(o, &err)) return output_error(&err);
@@ -155,9 +158,7 @@ static int run(const struct config_values *v, const struct arguments *a, struct 
   config_tell_unread(o);
   if (options_name_files(o, &err)) return output_error(&err);
   if (gets) return get(o, a->positional[1]);
-  if (strcmp(what, "show") == 0) return show(v, o);
-  if (strcmp(what, "path") == 0) return path(o);
-  return arguments_wrong(self(), "there is no \"%.64s\" here; show, get, validate or path", what);
+  return shows ? show(v, o) : path(o);
 }
 
 int cli_config(int argc, char **argv) {

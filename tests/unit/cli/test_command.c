@@ -166,6 +166,8 @@ static void test_says_what_is_wrong(void **state) {
       {{"db", "check", "--db-path", "/nowhere/x.db"},
        CLI_NOT_FOUND,
        "there is no database /nowhere/x.db"},
+      {{"config", "set", "PORT", "1"}, CLI_USAGE, "there is no \"set\" here"},
+      {{"config", "show", "PORT"}, CLI_USAGE, "show takes nothing more"},
       {{"debates", "list", "--data-dir", "/nowhere"},
        CLI_NOT_FOUND,
        "there is no database /nowhere/aragora_memory.db"},
