@@ -46,11 +46,12 @@ static bool set_number(const struct command *c, const struct flag *flag, const c
                        double *field) {
   char *end;
   double value = strtod(text, &end);
+  double min = flag->type == FLAG_SHARE ? 0.5 : (double)flag->min, max = (double)flag->max;
   /* Written so that "nan" is refused too. */
-  bool fits = value >= (double)flag->min && value <= (double)flag->max;
+  bool fits = value >= min && value <= max;
   if (!*text || *end || !fits) {
-    arguments_wrong(c, "%s must be a number from %lld to %lld, not \"%.64s\"", flag->name,
-                    (long long)flag->min, (long long)flag->max, text);
+    arguments_wrong(c, "%s must be a number from %.15g to %.15g, not \"%.64s\"", flag->name, min,
+                    max, text);
     return false;
   }
   *field = value;
@@ -64,7 +65,8 @@ static bool set_flag(const struct command *c, const struct flag *flag, const cha
     case FLAG_SWITCH: *(bool *)field = true; return true;
     case FLAG_TEXT: *(const char **)field = text; return true;
     case FLAG_COUNT: return set_count(c, flag, text, field);
-    case FLAG_NUMBER: return set_number(c, flag, text, field);
+    case FLAG_NUMBER:
+    case FLAG_SHARE: return set_number(c, flag, text, field);
   }
   return false;
 }

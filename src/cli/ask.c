@@ -34,7 +34,7 @@ const struct flag ask_flags[] = {
      "rounds of critique and revision; 0 = vote on the first answers"},
     {"--consensus", 'c', FLAG_TEXT, AT(question.consensus), 0, 0,
      "majority|supermajority|unanimous|weighted|judge|none|any", "how it is decided"},
-    {"--threshold", 0, FLAG_NUMBER, AT(question.threshold), 0, 1, "X",
+    {"--threshold", 0, FLAG_SHARE, AT(question.threshold), 0, 1, "X",
      "share that must agree, 0.5 to 1"},
     {"--mode", 0, FLAG_TEXT, AT(question.mode), 0, 0, "debate|vote|self_consistency|single",
      "what is done"},

@@ -28,6 +28,7 @@ enum flag_type {
   FLAG_TEXT,   /* const char *: points into argv */
   FLAG_COUNT,  /* int64_t within min..max */
   FLAG_NUMBER, /* double within min..max */
+  FLAG_SHARE,  /* double within 0.5..max: more than half, or all */
 };
 
 struct flag {

@@ -146,6 +146,8 @@ static void test_says_what_is_wrong(void **state) {
       {{"ask", "--rounds", "x", "q"}, CLI_USAGE, "--rounds must be a whole number"},
       {{"ask", "-r1.5", "q"}, CLI_USAGE, "--rounds must be a whole number"},
       {{"ask", "--threshold=nan", "q"}, CLI_USAGE, "--threshold must be a number"},
+      {{"ask", "--threshold", "0.3", "q"}, CLI_USAGE, "a number from 0.5 to 1"},
+      {{"ask", "--threshold", "2", "q"}, CLI_USAGE, "a number from 0.5 to 1"},
       {{"ask", "--json=1", "q"}, CLI_USAGE, "--json takes no value"},
       {{"ask", "--json", "--jsonl", "q"}, CLI_USAGE, "exclude each other"},
       {{"ask", "--rounds", "11", "q"}, CLI_USAGE, "--rounds"},
