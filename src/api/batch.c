@@ -1,4 +1,5 @@
 /* Batches: many starts that are stored at once and carried out as the server has room. */
+#include "api/dry_run.h"
 #include "api/handlers.h"
 #include "api/params.h"
 #include "api/reply.h"
@@ -52,7 +53,8 @@ static enum status check_item(const struct api *api, const json_t *item, size_t 
   struct debate_spec spec;
   struct debate_config config;
   struct error why = {0};
-  enum status s = debate_spec_parse(item, &limits, &spec, &why);
+  enum status s = dry_run_refuse(item, &why);
+  if (!s) s = debate_spec_parse(item, &limits, &spec, &why);
   if (!s) {
     s = panel_resolve(api_agents(api), o, &spec, &config, &why);
     debate_spec_done(&spec);
@@ -79,6 +81,8 @@ static enum status check_body(const struct api *api, const json_t *body, int64_t
                        "%s is not available on this server: ask for the batch's status",
                        refused[i]);
   }
+  enum status s = dry_run_refuse(body, err);
+  if (s) return s;
   if (!json_is_array(items) || json_array_size(items) == 0 ||
       (int64_t)json_array_size(items) > most)
     return error_set(err, STATUS_INVALID, "items", "items must be a list of 1 to %lld starts",
@@ -88,7 +92,6 @@ static enum status check_body(const struct api *api, const json_t *body, int64_t
     return error_set(err, STATUS_INVALID, "max_parallel", "max_parallel must be 1 to %d",
                      PARALLEL_MAX);
   *ret_parallel = value;
-  enum status s = STATUS_OK;
   for (size_t i = 0; !s && i < json_array_size(items); i++)
     s = check_item(api, json_array_get(items, i), i, err);
   return s;

@@ -64,3 +64,10 @@ void dry_run_answer(struct http_request *request, struct api *api, struct debate
   reply_failure(request, s, &err, headers);
   dry_run_free(run);
 }
+
+enum status dry_run_refuse(const json_t *body, struct error *err) {
+  const json_t *value = json_object_get(body, "dry_run");
+  if (!value || json_is_null(value) || json_is_false(value)) return STATUS_OK;
+  return error_set(err, STATUS_INVALID, "dry_run",
+                   "dry_run is for one start, POST /api/debates, alone");
+}

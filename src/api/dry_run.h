@@ -9,4 +9,8 @@
 void dry_run_answer(struct http_request *request, struct api *api, struct debate_spec *spec,
                     const char *const *headers);
 
+/* What can only be started refuses to be estimated: STATUS_INVALID naming `dry_run` when the body
+ * asks for that. */
+MUST_CHECK enum status dry_run_refuse(const json_t *body, struct error *err);
+
 #endif

@@ -1,6 +1,7 @@
 /* Debates that come from other ones: forks, which take over a log up to the end of a round, and
  * follow-ups, which ask about what was left open. */
 #include "api/deleted.h"
+#include "api/dry_run.h"
 #include "api/handlers.h"
 #include "api/params.h"
 #include "api/quota_reply.h"
@@ -86,7 +87,7 @@ static enum status read_body(const struct http_request *request, json_t **ret_bo
   enum status s = json_parse(http_request_body(request), ret_body, err);
   if (!s && !json_is_object(*ret_body))
     s = error_set(err, STATUS_INVALID, NULL, "the body must be a JSON object");
-  return s;
+  return s ? s : dry_run_refuse(*ret_body, err);
 }
 
 /* ---- forks ---- */

@@ -203,6 +203,8 @@ describe('a batch', () => {
     await refused({ items: items(4) }, 'items');
     for (const max_parallel of [0, 51, '3', 1.5]) await refused({ items: items(1), max_parallel }, 'max_parallel');
     await refused({ items: items(1), webhook_url: 'http://127.0.0.1/' }, 'webhook_url');
+    await refused({ items: [item(0), item(1, { dry_run: true })] }, 'items[1].dry_run');
+    await refused({ items: items(1), dry_run: true }, 'dry_run');
     assert.equal((await get(server, '/api/debates')).json.total, 0);
     assert.deepEqual((await get(server, '/api/debates/batch')).json, { batches: [], count: 0 });
     assert.equal((await get(server, '/api/debates/batch/nowhere')).status, 404);

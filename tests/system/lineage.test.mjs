@@ -127,6 +127,7 @@ describe('a fork', () => {
     for (const branch_point of [-1, 11, 1.5, '1', null, undefined]) await refused({ branch_point }, 400, 'branch_point');
     await refused({ branch_point: 0, modified_context: 7 }, 400, 'modified_context');
     await refused([], 400);
+    await refused({ branch_point: 0, dry_run: true }, 400, 'dry_run');
     await refused({ branch_point: 0 }, 409, 'branch_point'); // its first round still runs
     assert.equal((await post(server, '/api/debates/nowhere/fork', { branch_point: 0 })).status, 404);
     await call(server, 'POST', `/api/debates/${id}/cancel`);
@@ -172,7 +173,7 @@ describe('a follow-up', () => {
     const server = await startServer(t);
     const { id } = await startDebate(server, BODY);
     await finished(server, id);
-    for (const [body, field] of [[{}, 'crux'], [{ crux: ' ' }, 'crux'], [{ crux: 'x'.repeat(10_001) }, 'crux'], [{ crux: 'x', agents: ['nobody', 'demo'] }, 'agents[0]'], [{ crux: 'x', max_rounds: 99 }, 'max_rounds']]) {
+    for (const [body, field] of [[{}, 'crux'], [{ crux: ' ' }, 'crux'], [{ crux: 'x'.repeat(10_001) }, 'crux'], [{ crux: 'x', agents: ['nobody', 'demo'] }, 'agents[0]'], [{ crux: 'x', max_rounds: 99 }, 'max_rounds'], [{ crux: 'x', dry_run: true }, 'dry_run']]) {
       const answer = await post(server, `/api/debates/${id}/followup`, body);
       assert.equal(answer.status, 400, answer.text);
       assert.equal(answer.json.field, field, answer.text);
