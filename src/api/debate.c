@@ -111,6 +111,7 @@ static void cancel(struct http_request *request, struct api *api, const struct p
   enum status s = params_debate_id(request, &id, &err);
   if (!s) s = params_reason(request, REASON_BYTES_MAX, &body, &reason, &err);
   if (!s) s = store_get_debate(api->parts.store, who, id, &row, &err);
+  if (s == STATUS_NOT_FOUND && deleted_reply_to(request, api, who, id)) return;
   struct cancelling *c = s ? NULL : calloc(1, sizeof *c);
   if (!s && !c) s = STATUS_NOMEM;
   if (s) {

@@ -13,23 +13,40 @@ json_t *deleted_object(const struct store_tombstone *t) {
       *t->reason ? json_text(bytes_of(t->reason)) : json_null(), "events", (json_int_t)t->last_seq);
 }
 
-bool deleted_reply(struct http_request *request, struct api *api, const char *id) {
-  struct principal who = api_principal(request);
+/* *ret_object is the tombstone, NULL when memory is short. False when there is none for `who`. */
+static bool find(struct http_request *request, struct api *api, const struct principal *who,
+                 const char *id, json_t **ret_object) {
   struct store_tombstone tombstone;
   struct error err;
   if (api_identity(request)->kind == IDENTITY_LINK) return false; /* it went with the debate */
-  if (store_get_tombstone(api->parts.store, &who, id, &tombstone, &err)) return false;
-  json_t *object = deleted_object(&tombstone);
+  if (store_get_tombstone(api->parts.store, who, id, &tombstone, &err)) return false;
+  *ret_object = deleted_object(&tombstone);
   store_tombstone_done(&tombstone);
-  if (strcmp(http_request_method(request), "DELETE") == 0) {
-    json_t *body = json_pack("{s:b, s:b, s:s, s:s, s:o}", "success", 1, "deleted", 1, "id", id,
-                             "debate_id", id, "tombstone", object);
-    reply_json(request, 200, body, NULL);
-  } else {
-    json_t *body =
-        json_pack("{s:s, s:s, s:s, s:o}", "error", "The debate was deleted", "code",
-                  "DEBATE_DELETED", "request_id", http_request_id(request), "tombstone", object);
-    reply_json(request, 410, body, NULL);
-  }
+  return true;
+}
+
+bool deleted_reply_to(struct http_request *request, struct api *api, const struct principal *who,
+                      const char *id) {
+  json_t *object;
+  if (!find(request, api, who, id, &object)) return false;
+  json_t *body =
+      json_pack("{s:s, s:s, s:s, s:o}", "error", "The debate was deleted", "code", "DEBATE_DELETED",
+                "request_id", http_request_id(request), "tombstone", object);
+  reply_json(request, 410, body, NULL);
+  return true;
+}
+
+bool deleted_reply(struct http_request *request, struct api *api, const char *id) {
+  struct principal who = api_principal(request);
+  return deleted_reply_to(request, api, &who, id);
+}
+
+bool deleted_reply_again(struct http_request *request, struct api *api, const char *id) {
+  struct principal who = api_principal(request);
+  json_t *object;
+  if (!find(request, api, &who, id, &object)) return false;
+  json_t *body = json_pack("{s:b, s:b, s:s, s:s, s:o}", "success", 1, "deleted", 1, "id", id,
+                           "debate_id", id, "tombstone", object);
+  reply_json(request, 200, body, NULL);
   return true;
 }

@@ -101,7 +101,7 @@ void handle_debate_delete(struct http_request *request, void *app) {
   const char *id;
   enum status s = params_debate_id(request, &id, &err);
   if (!s) s = store_get_debate(api->parts.store, &who, id, &row, &err);
-  if (s == STATUS_NOT_FOUND && deleted_reply(request, api, id)) return;
+  if (s == STATUS_NOT_FOUND && deleted_reply_again(request, api, id)) return;
   if (!s) s = prepare(request, api, row.id, &d, &err);
   store_debate_done(&row);
   if (s)

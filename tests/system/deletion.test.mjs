@@ -33,6 +33,10 @@ test('an ended debate: 410 with the tombstone, the chain for who asks, nothing i
     assert.equal(gone.json.tombstone.status, 'completed');
   }
   assert.equal((await get(server, `/api/debates/${debate.slug}`)).status, 404);
+  for (const [method, path] of [['POST', `/api/debates/${id}/cancel`], ['POST', `/api/system/debates/${id}/cancel`], ['DELETE', `/api/debates/${id}/share`]]) {
+    const gone = await call(server, method, path);
+    assert.deepEqual([gone.status, gone.json.code], [410, 'DEBATE_DELETED'], `${method} ${path}`);
+  }
 
   const chain = (await get(server, `/api/debates/${id}/events?limit=1000`, JSON_ONLY)).json;
   assert.equal(chain.tombstone.events, chain.count);
