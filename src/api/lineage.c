@@ -4,76 +4,17 @@
 #include "api/dry_run.h"
 #include "api/handlers.h"
 #include "api/params.h"
-#include "api/quota_reply.h"
 #include "api/reply.h"
-#include "api/state.h"
+#include "api/starting.h"
 #include "debate/branch.h"
 #include "debate/spec.h"
 #include "ops/debate_row.h"
-#include "ops/loaded_debate.h"
 #include "ops/stored_event.h"
 
 #include <sodium.h>
 #include <stdlib.h>
 
 enum { FORKS_MAX = 1000 };
-
-struct descent { /* from the request to the answer */
-  struct http_request *request;
-  struct api *api;
-  char *parent_id;
-  char *crux;       /* NULL = a fork */
-  int branch_point; /* of a fork */
-  int messages;     /* that it inherits */
-  bool modified_context;
-};
-
-static void descent_free(struct descent *d) {
-  free(d->parent_id);
-  free(d->crux);
-  free(d);
-}
-
-static struct descent *descent_make(struct http_request *request, struct api *api,
-                                    const char *parent_id, const char *crux) {
-  struct descent *d = calloc(1, sizeof *d);
-  if (!d) return NULL;
-  d->request = request;
-  d->api = api;
-  d->parent_id = bytes_dup(bytes_of(parent_id));
-  d->crux = crux ? bytes_dup(bytes_of(crux)) : NULL;
-  if (d->parent_id && (!crux || d->crux)) return d;
-  descent_free(d);
-  return NULL;
-}
-
-static json_t *fork_body(const struct descent *d, const struct runner_started *started) {
-  return json_pack("{s:b, s:s, s:s, s:s, s:i, s:i, s:b, s:s, s:O}", "success", 1, "debate_id",
-                   started->id, "branch_id", started->id, "parent_debate_id", d->parent_id,
-                   "branch_point", d->branch_point, "messages_inherited", d->messages,
-                   "modified_context", d->modified_context, "status", started->status, "agents",
-                   started->agents);
-}
-
-static json_t *followup_body(const struct descent *d, const struct runner_started *started) {
-  return json_pack("{s:b, s:s, s:s, s:s, s:s, s:s, s:s, s:O}", "success", 1, "debate_id",
-                   started->id, "followup_id", started->id, "parent_debate_id", d->parent_id,
-                   "crux", d->crux, "task", d->crux, "status", started->status, "agents",
-                   started->agents);
-}
-
-/* The loop's thread. */
-static void on_started(void *ctx, enum status status, const struct error *err,
-                       const struct runner_started *started) {
-  struct descent *d = ctx;
-  if (status == STATUS_QUOTA)
-    quota_reply(d->request, d->api, err, NULL);
-  else if (status)
-    reply_failure(d->request, status, err, NULL);
-  else
-    reply_json(d->request, 200, d->crux ? followup_body(d, started) : fork_body(d, started), NULL);
-  descent_free(d);
-}
 
 /* Answers for a parent that cannot be read. */
 static void refuse(struct http_request *request, struct api *api, const char *id,
@@ -138,57 +79,100 @@ static void draw_nonce(struct debate_config *config) {
   bytes_to_hex(nonce, sizeof nonce, config->nonce);
 }
 
+static bool is_message(enum event_kind kind) {
+  return kind == EVENT_AGENT_MESSAGE || kind == EVENT_CRITIQUE;
+}
+
 static int count_messages(const struct drafts *drafts) {
   int count = 0;
-  for (size_t i = 0; i < drafts->count; i++)
-    count +=
-        drafts->items[i].kind == EVENT_AGENT_MESSAGE || drafts->items[i].kind == EVENT_CRITIQUE;
+  for (size_t i = 0; i < drafts->count; i++) count += is_message(drafts->items[i].kind);
   return count;
 }
 
-static void start_fork(struct http_request *request, struct api *api, const char *id,
-                       const struct fork_request *fork) {
+/* What its answer says of the debate it comes from. */
+static bool describe(struct starting *s, const char *parent_id, const char *task) {
+  s->parent_id = bytes_dup(bytes_of(parent_id));
+  s->task = bytes_dup(bytes_of(task));
+  return s->parent_id && s->task;
+}
+
+static enum status read_parent(struct starting *s, const struct fork_request *fork,
+                               struct debate_config *ret_config, struct drafts *ret_inherited,
+                               struct error *err) {
+  struct store_debate row = {0};
+  struct store *store = s->api->parts.store;
+  struct principal who = api_principal(s->request);
+  enum status status = store_get_debate(store, &who, s->of, &row, err);
+  if (!status)
+    status = read_branch(s->api, &who, row.id, fork->branch_point, ret_config, ret_inherited, err);
+  if (!status && fork->context)
+    status = bytes_replace(&ret_config->context, bytes_of(fork->context));
+  if (!status && !describe(s, row.id, ret_config->task)) status = STATUS_NOMEM;
+  store_debate_done(&row);
+  return status;
+}
+
+static void begin_fork(struct starting *s) {
   struct error err = {0};
+  struct fork_request fork = {0};
   struct debate_config config = {0};
   struct drafts inherited = {0};
-  struct principal who = api_principal(request);
-  struct descent *d = descent_make(request, api, id, NULL);
-  enum status s =
-      d ? read_branch(api, &who, id, fork->branch_point, &config, &inherited, &err) : STATUS_NOMEM;
-  if (!s && fork->context) s = bytes_replace(&config.context, bytes_of(fork->context));
-  if (s) {
+  struct principal who = api_principal(s->request);
+  enum status status = read_fork(s->api, s->body, &fork, &err);
+  if (!status) status = read_parent(s, &fork, &config, &inherited, &err);
+  if (status) {
     debate_config_done(&config);
     drafts_done(&inherited);
-    reply_failure(request, s, &err, NULL);
-    if (d) descent_free(d);
+    starting_fail(s, status, &err);
     return;
   }
   draw_nonce(&config);
-  d->branch_point = fork->branch_point;
-  d->messages = count_messages(&inherited);
-  d->modified_context = fork->context != NULL;
-  runner_fork(api->parts.runner, &who, &config, &inherited, http_request_id(request), on_started,
-              d);
+  s->messages = count_messages(&inherited);
+  runner_fork(s->api->parts.runner, &who, &config, &inherited, starting_key(s),
+              http_request_id(s->request), starting_done, s);
+}
+
+static enum status count_inherited(void *ctx, const struct event *event,
+                                   const struct store_event *stored, struct error *err) {
+  (void)stored;
+  (void)err;
+  if (is_message(event->kind) && json_get_bool(event->data, "inherited", false)) ++*(int *)ctx;
+  return STATUS_OK;
+}
+
+static enum status recall_fork(struct starting *s, const struct loaded_debate *loaded,
+                               struct error *err) {
+  struct principal who = api_principal(s->request);
+  s->messages = 0;
+  return stored_event_each(s->api->parts.store, &who, loaded->row.id, count_inherited, &s->messages,
+                           err);
+}
+
+static json_t *more_of_fork(const struct starting *s, const char *id) {
+  return json_pack("{s:s, s:s, s:O, s:i, s:b}", "branch_id", id, "parent_debate_id", s->parent_id,
+                   "branch_point", json_object_get(s->body, "branch_point"), "messages_inherited",
+                   s->messages, "modified_context",
+                   json_is_string(json_object_get(s->body, "modified_context")));
+}
+
+static void run(struct http_request *request, struct api *api, const struct starting_kind *kind) {
+  struct error err = {0};
+  json_t *body = NULL;
+  const char *id = NULL;
+  enum status s = params_debate_id(request, &id, &err);
+  if (!s) s = read_body(request, &body, &err);
+  if (!s) {
+    starting_run(request, api, kind, id, body, NULL);
+    return;
+  }
+  json_decref(body);
+  reply_failure(request, s, &err, NULL);
 }
 
 /* POST /api/debates/{id}/fork {branch_point, modified_context?} */
 void handle_debate_fork(struct http_request *request, void *app) {
-  struct api *api = app;
-  struct error err = {0};
-  struct store_debate row = {0};
-  struct fork_request fork = {0};
-  JSON_LATER json_t *body = NULL;
-  const char *id = NULL;
-  struct principal who = api_principal(request);
-  enum status s = params_debate_id(request, &id, &err);
-  if (!s) s = read_body(request, &body, &err);
-  if (!s) s = read_fork(api, body, &fork, &err);
-  if (!s) s = store_get_debate(api->parts.store, &who, id, &row, &err);
-  if (s)
-    refuse(request, api, id, s, &err);
-  else
-    start_fork(request, api, row.id, &fork);
-  store_debate_done(&row);
+  static const struct starting_kind kind = {begin_fork, more_of_fork, recall_fork};
+  run(request, app, &kind);
 }
 
 /* ---- follow-ups ---- */
@@ -267,36 +251,38 @@ static enum status read_followup(const struct api *api, const struct debate *par
   return s;
 }
 
-/* POST /api/debates/{id}/followup {crux, agents?, max_rounds?} */
-void handle_debate_followup(struct http_request *request, void *app) {
-  struct api *api = app;
+static void begin_followup(struct starting *s) {
   struct error err = {0};
   struct loaded_debate loaded = {0};
   struct debate_spec spec = {0};
-  JSON_LATER json_t *body = NULL;
-  const char *id = NULL;
-  struct principal who = api_principal(request);
-  enum status s = params_debate_id(request, &id, &err);
-  if (!s) s = read_body(request, &body, &err);
-  if (!s) s = loaded_debate_read(api->parts.store, &who, id, &loaded, &err);
-  if (s) {
-    refuse(request, api, id, s, &err);
+  struct principal who = api_principal(s->request);
+  enum status status = loaded_debate_read(s->api->parts.store, &who, s->of, &loaded, &err);
+  if (!status) {
+    status = read_followup(s->api, loaded.debate, s->body, &spec, &err);
+    if (!status && !describe(s, loaded.row.id, spec.task)) {
+      debate_spec_done(&spec);
+      status = STATUS_NOMEM;
+    }
+    loaded_debate_done(&loaded);
+  }
+  if (status) {
+    starting_fail(s, status, &err);
     return;
   }
-  s = read_followup(api, loaded.debate, body, &spec, &err);
-  struct descent *d = s ? NULL : descent_make(request, api, loaded.row.id, spec.task);
-  if (!s && !d) {
-    debate_spec_done(&spec);
-    s = STATUS_NOMEM;
-  }
-  loaded_debate_done(&loaded);
-  if (s) {
-    reply_failure(request, s, &err, NULL);
-    return;
-  }
-  spec.request_id = bytes_dup(bytes_of(http_request_id(request)));
-  const struct store_origin origin = {.parent_id = d->parent_id, .branch_point = -1};
-  runner_start(api->parts.runner, &who, &spec, NULL, &origin, on_started, d);
+  spec.request_id = bytes_dup(bytes_of(http_request_id(s->request)));
+  const struct store_origin origin = {.parent_id = s->parent_id, .branch_point = -1};
+  runner_start(s->api->parts.runner, &who, &spec, starting_key(s), &origin, starting_done, s);
+}
+
+static json_t *more_of_followup(const struct starting *s, const char *id) {
+  return json_pack("{s:s, s:s, s:O}", "followup_id", id, "parent_debate_id", s->parent_id, "crux",
+                   json_object_get(s->body, "crux"));
+}
+
+/* POST /api/debates/{id}/followup {crux, agents?, max_rounds?} */
+void handle_debate_followup(struct http_request *request, void *app) {
+  static const struct starting_kind kind = {begin_followup, more_of_followup, NULL};
+  run(request, app, &kind);
 }
 
 /* ---- what came of a debate ---- */

@@ -301,8 +301,8 @@ static void start_committed(void *ctx, enum status status) {
     start_failed(q, status, &err);
     return;
   }
-  struct runner_started started = {q->id, q->slug, q->queued ? "pending" : "running", q->agents,
-                                   q->demo};
+  struct runner_started started = {q->id,     q->slug,          q->queued ? "pending" : "running",
+                                   q->agents, q->config.rounds, q->demo};
   q->done(q->ctx, STATUS_OK, NULL, &started);
   start_free(q);
 }
@@ -488,11 +488,11 @@ void runner_start(struct runner *r, const struct principal *who, struct debate_s
 }
 
 void runner_fork(struct runner *r, const struct principal *who, struct debate_config *config,
-                 struct drafts *inherited, const char *request_id, runner_started_fn *done,
-                 void *ctx) {
+                 struct drafts *inherited, const struct store_start_key *key,
+                 const char *request_id, runner_started_fn *done, void *ctx) {
   const struct store_origin origin = {.parent_id = config->parent_id,
                                       .branch_point = config->branch_point};
-  struct start_request *q = start_make(r, who, NULL, &origin, done, ctx);
+  struct start_request *q = start_make(r, who, key, &origin, done, ctx);
   if (!q || !copy_optional(request_id, &q->spec.request_id)) {
     if (q) start_free(q);
     debate_config_done(config);

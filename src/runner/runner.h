@@ -39,6 +39,7 @@ struct runner_started {
   const char *slug;
   const char *status;   /* "running", or "pending" when it waits for admission */
   const json_t *agents; /* names */
+  int rounds;           /* that it may have at most */
   bool demo;
 };
 typedef void runner_started_fn(void *ctx, enum status status, const struct error *err,
@@ -60,10 +61,11 @@ void runner_start(struct runner *runner, const struct principal *who, struct deb
 /* A debate that goes on from another one's events: debate_start with the other's configuration,
  * whose parent fields say which it is, then the events, then whatever the engine asks next. Takes
  * both in every case; `request_id` (NULL = none) is for the log. Answers as runner_start;
- * STATUS_INVALID names `agents` when one of the panel is not to be asked any more. */
+ * STATUS_INVALID names `agents` when one of the panel is not to be asked any more. `key` as there.
+ */
 void runner_fork(struct runner *runner, const struct principal *who, struct debate_config *config,
-                 struct drafts *inherited, const char *request_id, runner_started_fn *done,
-                 void *ctx);
+                 struct drafts *inherited, const struct store_start_key *key,
+                 const char *request_id, runner_started_fn *done, void *ctx);
 
 /* Asks a debate to stop; looks it up first (blocks; not on the loop thread), and answers when the
  * request is on disk. STATUS_NOT_FOUND, STATUS_CONFLICT when it had ended, STATUS_UNAVAILABLE while

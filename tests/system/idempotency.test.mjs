@@ -37,6 +37,7 @@ describe('the same key and the same body', () => {
     assert.equal(distinct(answers.map((answer) => answer.json.id)).length, 1);
     const first = answers.filter((answer) => !answer.headers.has(REPLAYED));
     assert.equal(first.length, 1);
+    assert.equal(first[0].json.rounds, BODY.rounds);
     for (const answer of answers) if (answer !== first[0]) checkReplay(first[0], answer);
     assert.equal(await total(server), 1);
     const debate = await finished(server, first[0].json.id);
@@ -129,6 +130,66 @@ describe('the same key and another body', () => {
     assert.deepEqual(statuses(1), [200]);
     assert.ok(statuses(0).every((status) => [400, 422].includes(status))); // 422 once the key has its debate
     assert.equal(await total(server), 1);
+  });
+});
+
+describe('a fork and a follow-up', () => {
+  const ways = (id) => [[`/api/debates/${id}/fork`, { branch_point: 0 }], [`/api/debates/${id}/followup`, { crux: 'And then?' }]];
+  const ended = async (server) => {
+    const { json } = await start(server);
+    await finished(server, json.id);
+    return json.id;
+  };
+
+  test('sent again, at once and after a restart, are one debate each', async (t) => {
+    const dir = temporaryDirectory(t);
+    const server = await startServer(undefined, { dir });
+    const parent = await ended(server);
+    const firsts = [];
+    for (const [path, body] of ways(parent)) {
+      const answers = await Promise.all(Array.from({ length: 10 }, () => start(server, path, body, path)));
+      for (const answer of answers) assert.equal(answer.status, 200, answer.text);
+      const first = answers.filter((answer) => !answer.headers.has(REPLAYED));
+      assert.equal(first.length, 1);
+      for (const answer of answers) if (answer !== first[0]) checkReplay(first[0], answer);
+      firsts.push(first[0]);
+    }
+    assert.equal(await total(server), 3);
+    assert.equal((await server.stop()).code, 0);
+    const second = await startServer(t, { dir });
+    for (const [index, [path, body]] of ways(parent).entries()) checkReplay(firsts[index], await start(second, path, body, path));
+    assert.equal(await total(second), 3);
+  });
+
+  test('have their keys in common with starts: another path is another request', async (t) => {
+    const server = await startServer(t);
+    const [one, other] = [await ended(server), await ended(server)];
+    const before = await total(server);
+    const [[fork, body]] = ways(one);
+    assert.equal((await start(server, 'k', body, fork)).status, 200);
+    assert.equal((await start(server, 'begun', BODY)).status, 200);
+    const refused = [
+      ['k', BODY], ['k', { branch_point: 0, modified_context: 'x' }, fork], ['k', ...ways(other)[0].toReversed()],
+      ['k', ...ways(one)[1].toReversed()], ['begun', body, fork],
+    ];
+    for (const args of refused) {
+      const answer = await start(server, ...args);
+      assert.deepEqual([answer.status, answer.json.code], [422, 'IDEMPOTENCY_KEY_REUSED'], JSON.stringify(args));
+    }
+    assert.equal(await total(server), before + 2);
+  });
+
+  test('that came to nothing leave their key free, and bad keys are refused', async (t) => {
+    const server = await startServer(t);
+    const parent = await ended(server);
+    for (const [path, body] of ways(parent)) {
+      assert.equal((await start(server, path, {}, path)).status, 400);
+      assert.equal((await start(server, path, body, '/api/debates/nowhere/fork')).status, path.endsWith('fork') ? 404 : 400);
+      assert.equal((await start(server, 'two words', body, path)).json.field, 'Idempotency-Key');
+      const right = await start(server, path, body, path);
+      assert.deepEqual([right.status, right.headers.has(REPLAYED)], [200, false]);
+    }
+    assert.equal(await total(server), 3);
   });
 });
 

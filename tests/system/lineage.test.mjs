@@ -22,6 +22,9 @@ const said = (events, round) =>
     .filter((event) => ['round_start', 'agent_message', 'critique', 'agent_error'].includes(event.type) && event.round <= round)
     .map(({ type, round, agent, data: { inherited, ...data } }) => ({ type, round, agent, data }));
 
+// What every start answers.
+const STARTED = ['success', 'id', 'debate_id', 'slug', 'status', 'task', 'agents', 'rounds', 'demo', 'websocket_url', 'events_url'];
+
 async function forked(server, id, body) {
   const answer = await post(server, `/api/debates/${id}/fork`, body);
   assert.equal(answer.status, 200, answer.text);
@@ -40,6 +43,8 @@ describe('a fork', () => {
       assert.equal(fork.parent_debate_id, id);
       assert.equal(fork.branch_point, point);
       assert.equal(fork.modified_context, false);
+      assert.deepEqual(Object.keys(fork), [...STARTED, 'branch_id', 'parent_debate_id', 'branch_point', 'messages_inherited', 'modified_context']);
+      assert.deepEqual([fork.id, fork.branch_id, fork.task, fork.rounds], [fork.debate_id, fork.debate_id, BODY.task, BODY.rounds]);
       const debate = await finished(server, fork.debate_id);
       assert.equal(debate.status, 'completed');
       assert.equal(debate.parent_debate_id, id);
@@ -153,6 +158,8 @@ describe('a follow-up', () => {
     assert.equal(answer.status, 200, answer.text);
     assert.equal(answer.json.parent_debate_id, id);
     assert.equal(answer.json.crux, 'Does it scale?');
+    assert.deepEqual(Object.keys(answer.json), [...STARTED, 'followup_id', 'parent_debate_id', 'crux']);
+    assert.deepEqual([answer.json.id, answer.json.task, answer.json.rounds], [answer.json.followup_id, 'Does it scale?', 1]);
     const debate = await finished(server, answer.json.debate_id);
     assert.equal(debate.task, 'Does it scale?');
     assert.equal(debate.settings.max_rounds, 1);
