@@ -6,6 +6,8 @@
 #include "api/export_room.h"
 #include "api/gauges.h"
 #include "api/health.h"
+#include "api/health_body.h"
+#include "api/health_deep.h"
 #include "api/live_callers.h"
 #include "api/memory.h"
 #include "api/ratings.h"
@@ -25,7 +27,9 @@ enum status api_create(const struct api_parts *parts, struct api **ret_api, stru
     api->agents = parts->agents;
     api->started_us = clock_mono_us(&clock_system);
     api->alive = http_shared_create(BYTES_LITERAL("{\"status\":\"ok\"}"), "application/json");
-    api->health = health_page_create();
+    api->health = health_page_create(api, health_body_make);
+    api->health_deep = health_page_create(api, health_deep_make);
+    api->health_detailed = health_page_create(api, health_deep_make_detailed);
     api->leaderboard = leaderboard_page_create();
     api->checks = agent_checks_create(parts);
     api->start_keys = start_keys_create();
@@ -35,9 +39,9 @@ enum status api_create(const struct api_parts *parts, struct api **ret_api, stru
     api->disks = disk_watch_create(parts->options, parts->pool);
   }
   if (api && auth_limits_create(parts->options, &api->auth_limits)) api->auth_limits = NULL;
-  if (!api || !api->auth_limits || !api->alive || !api->health || !api->leaderboard ||
-      !api->checks || !api->start_keys || !api->disks || !api->live_callers || !api->tickets ||
-      !api->export_room) {
+  if (!api || !api->auth_limits || !api->alive || !api->health || !api->health_deep ||
+      !api->health_detailed || !api->leaderboard || !api->checks || !api->start_keys ||
+      !api->disks || !api->live_callers || !api->tickets || !api->export_room) {
     api_destroy(api);
     return error_set(err, STATUS_NOMEM, NULL, "out of memory");
   }
@@ -52,6 +56,8 @@ void api_destroy(struct api *api) {
   if (!api) return;
   http_shared_unref(api->alive);
   health_page_destroy(api->health);
+  health_page_destroy(api->health_deep);
+  health_page_destroy(api->health_detailed);
   leaderboard_page_destroy(api->leaderboard);
   agent_checks_destroy(api->checks);
   start_keys_destroy(api->start_keys);

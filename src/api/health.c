@@ -2,8 +2,8 @@
 
 #include "api/agent_checks.h"
 #include "api/handlers.h"
-#include "api/health_body.h"
 #include "api/reply.h"
+#include "api/state.h"
 #include "base/clock.h"
 
 #include <stdlib.h>
@@ -19,6 +19,8 @@ struct waiter {
 };
 
 struct health_page {
+  struct api *api;
+  health_maker *make;
   pthread_mutex_t lock; /* guards what follows */
   struct http_shared *body;
   int http_status;
@@ -27,9 +29,12 @@ struct health_page {
   struct waiter *waiting;
 };
 
-struct health_page *health_page_create(void) {
+struct health_page *health_page_create(struct api *api, health_maker *make) {
   struct health_page *page = calloc(1, sizeof *page);
-  if (page) pthread_mutex_init(&page->lock, NULL);
+  if (!page) return NULL;
+  page->api = api;
+  page->make = make;
+  pthread_mutex_init(&page->lock, NULL);
   return page;
 }
 
@@ -49,10 +54,9 @@ static void respond(struct http_request *request, struct http_shared *body, int 
 
 /* Pool thread. */
 static void make_body(void *arg) {
-  struct api *api = arg;
-  struct health_page *page = api->health;
+  struct health_page *page = arg;
   int status = 503;
-  struct http_shared *body = health_body_make(api, &status);
+  struct http_shared *body = page->make(page->api, &status);
   pthread_mutex_lock(&page->lock);
   struct http_shared *old = page->body;
   page->body = body;
@@ -74,25 +78,22 @@ static void make_body(void *arg) {
 }
 
 /* With the lock held: what may be handed out now, or NULL. Starts a new one where it is due. */
-static struct http_shared *take_body(struct api *api, int *ret_status) {
-  struct health_page *page = api->health;
+static struct http_shared *take_body(struct health_page *page, int *ret_status) {
   int64_t age = clock_mono_us(&clock_system) - page->made_us;
   bool fresh = page->body && age < FRESH_US;
-  if (!fresh && !page->making) page->making = pool_submit(api->parts.pool, make_body, api) == 0;
+  if (!fresh && !page->making)
+    page->making = pool_submit(page->api->parts.pool, make_body, page) == 0;
   /* Without a place in the pool the old answer is better than none: the process does serve. */
   bool usable = page->body && (age < STALE_US || !page->making);
   *ret_status = page->http_status;
   return usable ? http_shared_ref(page->body) : NULL;
 }
 
-/* GET /api/health */
-void handle_health_show(struct http_request *request, void *app) {
-  struct api *api = app;
-  struct health_page *page = api->health;
+static void show(struct http_request *request, struct health_page *page) {
   struct waiter *waiter = NULL;
   int status = 503;
   pthread_mutex_lock(&page->lock);
-  struct http_shared *body = take_body(api, &status);
+  struct http_shared *body = take_body(page, &status);
   if (!body && page->making) waiter = malloc(sizeof *waiter);
   if (waiter) {
     *waiter = (struct waiter){page->waiting, request};
@@ -100,6 +101,24 @@ void handle_health_show(struct http_request *request, void *app) {
   }
   pthread_mutex_unlock(&page->lock);
   if (!waiter) respond(request, body, status);
+}
+
+/* GET /api/health */
+void handle_health_show(struct http_request *request, void *app) {
+  const struct api *api = app;
+  show(request, api->health);
+}
+
+/* GET /api/health/deep */
+void handle_health_deep(struct http_request *request, void *app) {
+  const struct api *api = app;
+  show(request, api->health_deep);
+}
+
+/* GET /api/health/detailed */
+void handle_health_detailed(struct http_request *request, void *app) {
+  const struct api *api = app;
+  show(request, api->health_detailed);
 }
 
 /* GET /healthz: the process answers. */

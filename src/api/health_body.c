@@ -230,10 +230,14 @@ static json_t *body_of(const struct api *api, const struct findings *f) {
   return body;
 }
 
+struct http_shared *health_body_share(json_t *body) {
+  FREE_LATER char *text = body ? json_dumps(body, JSON_COMPACT | JSON_REAL_PRECISION(10)) : NULL;
+  json_decref(body);
+  return text ? http_shared_create(bytes_of(text), "application/json") : NULL;
+}
+
 struct http_shared *health_body_make(struct api *api, int *ret_http_status) {
   struct findings f = look(api);
-  JSON_LATER json_t *body = body_of(api, &f);
-  FREE_LATER char *text = body ? json_dumps(body, JSON_COMPACT | JSON_REAL_PRECISION(10)) : NULL;
   *ret_http_status = f.usable ? 200 : 503;
-  return text ? http_shared_create(bytes_of(text), "application/json") : NULL;
+  return health_body_share(body_of(api, &f));
 }

@@ -1,11 +1,10 @@
-/* GET /api/health/deep and /api/health/detailed: every part looked at now. 503 only when the
- * databases cannot be used; what is not well otherwise is a warning, as the server does serve. What
- * does not exist here (redis, accounts) is absent. Pool; blocks for some milliseconds. */
+/* What does not exist here (redis, accounts) is absent. It blocks for some milliseconds. */
+#include "api/health_deep.h"
+
 #include "api/breaker_list.h"
-#include "api/handlers.h"
+#include "api/health_body.h"
 #include "api/health_words.h"
 #include "api/memory.h"
-#include "api/reply.h"
 #include "base/json.h"
 #include "base/metrics.h"
 #include "base/processors.h"
@@ -210,40 +209,32 @@ static const char *word_of(const struct deep *d) {
   return json_array_size(d->warnings) ? "healthy_with_warnings" : "healthy";
 }
 
-void handle_health_deep(struct http_request *request, void *app) {
+struct http_shared *health_deep_make(struct api *api, int *ret_http_status) {
   struct deep d;
   char now[CLOCK_ISO_SIZE];
-  if (!look(app, &d)) {
-    reply_failure(request, STATUS_NOMEM, NULL, NULL);
-    return;
-  }
+  if (!look(api, &d)) return NULL;
   clock_format_iso(clock_wall_ms(&clock_system), now);
-  reply_json(request, d.usable ? 200 : 503,
-             json_pack("{s:s, s:b, s:o, s:o, s:o, s:s, s:s}", "status", word_of(&d), "healthy",
-                       d.usable, "checks", d.checks, "warnings", d.warnings, "response_time_ms",
-                       milliseconds(clock_mono_us(&clock_system) - d.started_us), "timestamp", now,
-                       "version", ARAGORA_VERSION),
-             NULL);
+  *ret_http_status = d.usable ? 200 : 503;
+  return health_body_share(json_pack("{s:s, s:b, s:o, s:o, s:o, s:s, s:s}", "status", word_of(&d),
+                                     "healthy", d.usable, "checks", d.checks, "warnings",
+                                     d.warnings, "response_time_ms",
+                                     milliseconds(clock_mono_us(&clock_system) - d.started_us),
+                                     "timestamp", now, "version", ARAGORA_VERSION));
 }
 
-void handle_health_detailed(struct http_request *request, void *app) {
-  const struct api *api = app;
+struct http_shared *health_deep_make_detailed(struct api *api, int *ret_http_status) {
   struct deep d;
-  if (!look(api, &d)) {
-    reply_failure(request, STATUS_NOMEM, NULL, NULL);
-    return;
-  }
+  if (!look(api, &d)) return NULL;
   const json_t *memory = json_object_get(d.checks, "memory");
   json_t *memory_out = memory ? json_pack("{s:O, s:O}", "rss_mb", json_object_get(memory, "rss_mb"),
                                           "percent", json_object_get(memory, "percent"))
                               : json_null();
   struct runner_stats stats = runner_stats(api->parts.runner);
-  reply_json(
-      request, d.usable ? 200 : 503,
+  *ret_http_status = d.usable ? 200 : 503;
+  return health_body_share(
       json_pack("{s:s, s:s, s:I, s:o, s:o, s:o, s:{s:b}, s:I, s:I}", "status", word_of(&d),
                 "version", ARAGORA_VERSION, "uptime_seconds", (json_int_t)api_uptime_s(api),
                 "components", d.checks, "warnings", d.warnings, "memory", memory_out, "maintenance",
                 "running", (int)atomic_load(&api->maintaining), "active_debates",
-                (json_int_t)stats.running, "queued_debates", (json_int_t)stats.queued),
-      NULL);
+                (json_int_t)stats.running, "queued_debates", (json_int_t)stats.queued));
 }

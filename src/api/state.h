@@ -27,7 +27,7 @@ struct api {
   _Atomic(const struct rater *) rater;        /* NULL until debates are rated */
   int64_t started_us;                         /* monotonic */
   struct http_shared *alive;                  /* the answer of /healthz */
-  struct health_page *health;
+  struct health_page *health, *health_deep, *health_detailed;
   struct leaderboard_page *leaderboard;
   struct agent_checks *checks;
   struct disk_watch *disks;

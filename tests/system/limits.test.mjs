@@ -55,7 +55,7 @@ describe('the limit on requests', () => {
     const server = await limited(t, { ARAGORA_RATE_LIMIT_REQUESTS: '1' });
     assert.equal((await get(server, '/api/debates')).status, 200);
     assert.equal((await get(server, '/api/debates')).status, 429);
-    for (const path of ['/api/health', '/healthz', '/readyz', '/metrics', '/api/metrics', '/'])
+    for (const path of ['/api/health', '/api/health/deep', '/api/health/detailed', '/healthz', '/readyz', '/metrics', '/api/metrics', '/'])
       for (let i = 0; i < 3; i++) {
         const { status, headers } = await get(server, path);
         assert.equal(status, 200, path);
