@@ -22,6 +22,10 @@ static void on_message(void *ctx, struct bytes text) {
   tell(ctx, 'M', text);
 }
 
+static void on_binary(void *ctx) {
+  buffer_append_char(ctx, 'B');
+}
+
 static void on_ping(void *ctx, struct bytes payload) {
   if (payload.len > WEBSOCKET_CONTROL_MAX) abort();
   tell(ctx, 'P', payload);
@@ -44,7 +48,8 @@ static void on_fail(void *ctx, int code, const char *reason) {
 }
 
 static void run(struct bytes in, size_t step, struct buffer *told) {
-  static const struct websocket_ops ops = {on_message, on_ping, on_pong, on_close, on_fail};
+  static const struct websocket_ops ops = {on_message, on_binary, on_ping,
+                                           on_pong,    on_close,  on_fail};
   struct websocket w;
   buffer_init(told, TOLD_MAX);
   websocket_init(&w, LIMIT, &ops, told);

@@ -147,6 +147,10 @@ static void session_message(struct http_websocket *ws, void *ctx, struct bytes t
   session_take_message(ctx, text);
 }
 
+static void session_binary(struct http_websocket *ws, void *ctx) {
+  notice_warn(ws, session_only_debate(ctx), "BINARY_NOT_SUPPORTED", "Messages must be text");
+}
+
 static void session_close(struct http_websocket *ws, void *ctx) {
   struct session *s = ctx;
   s->ws = NULL;
@@ -184,5 +188,5 @@ static struct frame *session_farewell(struct http_websocket *ws, void *ctx, char
   return NULL;
 }
 
-const struct http_ws_ops api_ws_ops = {session_admit, session_open, session_message, session_close,
-                                       session_farewell};
+const struct http_ws_ops api_ws_ops = {session_admit,  session_open,  session_message,
+                                       session_binary, session_close, session_farewell};

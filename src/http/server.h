@@ -95,6 +95,8 @@ struct http_ws_ops {
   void (*open)(struct http_websocket *ws, void *ctx);
   /* One whole text message of the client, valid UTF-8. */
   void (*message)(struct http_websocket *ws, void *ctx, struct bytes text);
+  /* A message of bytes, which nobody has a use for. */
+  void (*binary)(struct http_websocket *ws, void *ctx);
   /* The connection is gone; the last callback, also for one that was admitted and left before
    * `open`. */
   void (*close)(struct http_websocket *ws, void *ctx);

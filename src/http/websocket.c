@@ -107,7 +107,6 @@ static void websocket_on_control(struct websocket *w, const uint8_t *data, size_
 }
 
 static void websocket_end_message(struct websocket *w, struct bytes text) {
-  w->in_message = false;
   if (w->utf8_need > 0) {
     websocket_fail(w, 1007, "message is not UTF-8");
     return;
@@ -116,13 +115,12 @@ static void websocket_end_message(struct websocket *w, struct bytes text) {
   buffer_done(&w->message);
 }
 
-static void websocket_on_data(struct websocket *w, const uint8_t *data, size_t len) {
+static void websocket_on_text(struct websocket *w, const uint8_t *data, size_t len, bool last) {
   if (!websocket_utf8(w, data, len)) {
     websocket_fail(w, 1007, "message is not UTF-8");
     return;
   }
   struct bytes piece = {(const char *)data, len};
-  bool last = w->fin && w->frame_left == 0;
   if (last && w->message.len == 0) {
     websocket_end_message(w, piece);
     return;
@@ -132,6 +130,19 @@ static void websocket_on_data(struct websocket *w, const uint8_t *data, size_t l
     return;
   }
   if (last) websocket_end_message(w, buffer_bytes(&w->message));
+}
+
+static void websocket_on_data(struct websocket *w, const uint8_t *data, size_t len) {
+  bool last = w->fin && w->frame_left == 0;
+  w->message_bytes += len;
+  if (last) {
+    w->in_message = false;
+    w->message_bytes = 0;
+  }
+  if (!w->is_binary)
+    websocket_on_text(w, data, len, last);
+  else if (last && !w->stopped)
+    w->ops->binary(w->ctx);
 }
 
 /* The first sight of a frame. False when it breaks a rule. */
@@ -151,14 +162,11 @@ static bool websocket_begin_frame(struct websocket *w, const struct wslay_frame_
     websocket_fail(w, 1002, broken);
     return false;
   }
-  if (f->opcode == WEBSOCKET_BINARY) {
-    websocket_fail(w, 1003, "text messages only");
-    return false;
-  }
-  if (!control && f->payload_length > w->max_message_bytes - w->message.len) {
+  if (!control && f->payload_length > w->max_message_bytes - w->message_bytes) {
     websocket_fail(w, 1009, "message too large");
     return false;
   }
+  if (!control && !w->in_message) w->is_binary = f->opcode == WEBSOCKET_BINARY;
   if (!control) w->in_message = true;
   w->in_frame = true;
   w->opcode = f->opcode;

@@ -25,6 +25,7 @@ enum websocket_opcode {
 
 struct websocket_ops {
   void (*message)(void *ctx, struct bytes text); /* whole, valid UTF-8; borrowed */
+  void (*binary)(void *ctx);                     /* a whole message of bytes, which are dropped */
   void (*ping)(void *ctx, struct bytes payload);
   void (*pong)(void *ctx);
   /* The peer closes; `code` (0 = none given) is what to echo. Nothing follows. */
@@ -41,12 +42,13 @@ struct websocket {
   struct bytes in;                    /* what wslay has not taken yet, during a feed */
   uint64_t unread;                    /* taken by wslay and not given back */
   uint64_t frame_left;                /* payload bytes of the current frame still to come */
-  struct buffer message;              /* of a message that came in pieces */
+  struct buffer message;              /* of a text that came in pieces */
+  size_t message_bytes;               /* of the current message, as far as it has come */
   uint8_t control[WEBSOCKET_CONTROL_MAX];
   uint8_t control_len;
   uint8_t opcode;                            /* of the current frame */
   uint8_t utf8_need, utf8_lower, utf8_upper; /* a character that is cut */
-  bool fin, in_frame, in_message;
+  bool fin, in_frame, in_message, is_binary;
   bool stopped; /* we closed: only the peer's close still counts */
   bool over;
 };

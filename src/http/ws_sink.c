@@ -672,14 +672,22 @@ static bool ws_allow_message(struct http_websocket *ws) {
   return false;
 }
 
-static void ws_on_message(void *ctx, struct bytes text) {
-  struct http_websocket *ws = ctx;
+/* Counts a message; false when it is to be ignored. */
+static bool ws_take_message(struct http_websocket *ws) {
   ws->server->ws.messages_in++;
   static const char *const in[] = {"in"};
   metric_add(METRIC_WS_MESSAGES, in, 1);
-  if (ws->state == WS_OPEN && ws_allow_message(ws)) {
-    ws->server->ws_ops->message(ws, ws->ctx, text);
-  }
+  return ws->state == WS_OPEN && ws_allow_message(ws);
+}
+
+static void ws_on_message(void *ctx, struct bytes text) {
+  struct http_websocket *ws = ctx;
+  if (ws_take_message(ws)) ws->server->ws_ops->message(ws, ws->ctx, text);
+}
+
+static void ws_on_binary(void *ctx) {
+  struct http_websocket *ws = ctx;
+  if (ws_take_message(ws)) ws->server->ws_ops->binary(ws, ws->ctx);
 }
 
 static void ws_on_ping(void *ctx, struct bytes payload) {
@@ -710,8 +718,8 @@ static void ws_on_fail(void *ctx, int code, const char *reason) {
   ws_begin_close(ws, code, reason, true);
 }
 
-static const struct websocket_ops ws_protocol_ops = {ws_on_message, ws_on_ping, ws_on_pong,
-                                                     ws_on_close, ws_on_fail};
+static const struct websocket_ops ws_protocol_ops = {ws_on_message, ws_on_binary, ws_on_ping,
+                                                     ws_on_pong,    ws_on_close,  ws_on_fail};
 
 /* One read. False when there is nothing more for now. */
 static bool ws_read_some(struct http_websocket *ws) {

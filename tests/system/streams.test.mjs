@@ -198,6 +198,7 @@ describe('a WebSocket', () => {
     const socket = await connect(t, server, '/ws');
     const cases = [
       ['not json', 'INVALID_JSON'],
+      [Buffer.from([0xff, 0x00]), 'BINARY_NOT_SUPPORTED'],
       ['[1,2]', 'UNKNOWN_MESSAGE_TYPE'],
       ['"text"', 'UNKNOWN_MESSAGE_TYPE'],
       [{ type: 'dance' }, 'UNKNOWN_MESSAGE_TYPE'],

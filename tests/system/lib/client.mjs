@@ -181,7 +181,7 @@ export class Socket {
   }
 
   send(message) {
-    this.ws.send(typeof message === 'string' ? message : JSON.stringify(message));
+    this.ws.send(typeof message === 'string' || Buffer.isBuffer(message) ? message : JSON.stringify(message));
   }
 
   async close() {

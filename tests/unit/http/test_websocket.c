@@ -36,6 +36,10 @@ static void on_message(void *ctx, struct bytes text) {
   if (r->stop_at_message) websocket_stop(r->w);
 }
 
+static void on_binary(void *ctx) {
+  note(ctx, "B ");
+}
+
 static void on_ping(void *ctx, struct bytes payload) {
   note(ctx, "P(%.*s) ", (int)payload.len, payload.ptr);
 }
@@ -53,7 +57,8 @@ static void on_fail(void *ctx, int code, const char *reason) {
   note(ctx, "F%d ", code);
 }
 
-static const struct websocket_ops ops = {on_message, on_ping, on_pong, on_close, on_fail};
+static const struct websocket_ops ops = {on_message, on_binary, on_ping,
+                                         on_pong,    on_close,  on_fail};
 
 /* A client's frame: first byte as given, masked. */
 static void put_frame(struct buffer *b, int first, const void *payload, size_t len) {
@@ -167,8 +172,6 @@ static void test_broken_frames(void **state) {
   }
   buffer_append(&in, "\x81\x01x", 3); /* not masked */
   expect("F1002 ");
-  put(0x82, "binary");
-  expect("F1003 ");
   char big[200];
   memset(big, 'x', sizeof big);
   put_frame(&in, 0x89, big, 126);
@@ -185,6 +188,31 @@ static void test_broken_frames(void **state) {
   expect("F1002 ");
   buffer_append(&in, "\x81\xff\x80\0\0\0\0\0\0\0\0\0\0\0xx", 16);
   expect("F1002 ");
+}
+
+/* Told of and dropped, within the limits of a text; what it holds need be no UTF-8. */
+static void test_binary(void **state) {
+  begin();
+  char big[LIMIT + 1];
+  memset(big, '\xff', sizeof big);
+  put(0x82, "\xff\xfe");
+  put(0x82, "");
+  put(0x81, "text");
+  put(0x02, "in \xff");
+  put(0x89, "?");
+  put(0x80, "pieces");
+  put_frame(&in, 0x82, big, LIMIT);
+  put(0x01, "two ");
+  put(0x80, "texts");
+  expect("B B M(text) P(?) B B M(two texts) ");
+  put(0x02, "bytes");
+  put(0x81, "within");
+  expect("F1002 ");
+  put_frame(&in, 0x82, big, LIMIT + 1);
+  expect("F1009 ");
+  put_frame(&in, 0x02, big, LIMIT);
+  put(0x80, "x");
+  expect("F1009 ");
 }
 
 static void test_too_large(void **state) {
@@ -253,10 +281,11 @@ static void test_headers(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_messages),  cmocka_unit_test(test_fragments),
-      cmocka_unit_test(test_utf8),      cmocka_unit_test(test_broken_frames),
-      cmocka_unit_test(test_too_large), cmocka_unit_test(test_close),
-      cmocka_unit_test(test_stopped),   cmocka_unit_test(test_headers),
+      cmocka_unit_test(test_messages), cmocka_unit_test(test_fragments),
+      cmocka_unit_test(test_utf8),     cmocka_unit_test(test_broken_frames),
+      cmocka_unit_test(test_binary),   cmocka_unit_test(test_too_large),
+      cmocka_unit_test(test_close),    cmocka_unit_test(test_stopped),
+      cmocka_unit_test(test_headers),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
