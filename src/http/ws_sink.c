@@ -738,10 +738,18 @@ static bool ws_read_some(struct http_websocket *ws) {
   return ws->state != WS_CLOSED && (size_t)n == sizeof buffer;
 }
 
+/* What libuv says of a socket in error is always EBADF; the socket says once what it is. */
+static int ws_socket_error(const struct http_websocket *ws) {
+  int error = 0;
+  socklen_t size = sizeof error;
+  bool known = getsockopt(ws->fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 && error;
+  return known ? error : ECONNRESET;
+}
+
 static void ws_on_event(uv_poll_t *poll, int status, int events) {
   struct http_websocket *ws = poll->data;
   if (status < 0) {
-    ws_say_lost(ws, -status);
+    ws_say_lost(ws, ws_socket_error(ws));
     ws_terminate(ws);
     return;
   }

@@ -221,6 +221,16 @@ describe('a WebSocket', () => {
     await socket.close();
   });
 
+  test('one that is reset is logged as that', async (t) => {
+    const own = await startServer(t);
+    const socket = await connect(t, own, '/ws');
+    await socket.ofType('connection_info');
+    socket.ws.on('error', () => {});
+    socket.ws._socket.resetAndDestroy();
+    const [, cause] = await own.line(/WebSocket error=\\?"([^"\\]*)/);
+    assert.equal(cause, 'Connection reset by peer');
+  });
+
   test('lists what runs', async (t) => {
     const slow = await startServer(t, { env: { ARAGORA_DEMO_TOKEN_RATE: '5' } });
     const started = await startDebate(slow, { task: 'Slow', agents: ['demo', 'demo'] });
