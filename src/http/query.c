@@ -13,16 +13,24 @@ static int query_escape(const char *p, size_t len) {
   return high < 0 || low < 0 ? -1 : high * 16 + low;
 }
 
-static struct bytes skip_authority(struct bytes target) {
+struct bytes query_target_authority(struct bytes target) {
   static const char *const schemes[] = {"http://", "https://"};
   for (size_t i = 0; i < 2; i++) {
-    size_t n = strlen(schemes[i]);
+    size_t n = strlen(schemes[i]), end = n;
     if (target.len <= n || strncasecmp(target.ptr, schemes[i], n) != 0) continue;
-    while (n < target.len && target.ptr[n] != '/' && target.ptr[n] != '?') n++;
-    if (n == target.len || target.ptr[n] == '?') return BYTES_LITERAL("/");
-    return (struct bytes){target.ptr + n, target.len - n};
+    while (end < target.len && target.ptr[end] != '/' && target.ptr[end] != '?') end++;
+    return (struct bytes){target.ptr + n, end - n};
   }
-  return target;
+  return (struct bytes){0};
+}
+
+static struct bytes skip_authority(struct bytes target) {
+  struct bytes authority = query_target_authority(target);
+  if (!authority.ptr) return target;
+  const char *rest = authority.ptr + authority.len;
+  size_t len = target.len - (size_t)(rest - target.ptr);
+  if (len == 0 || *rest == '?') return BYTES_LITERAL("/");
+  return (struct bytes){rest, len};
 }
 
 bool query_split_target(struct bytes target, struct bytes *ret_path, struct bytes *ret_query) {

@@ -8,6 +8,10 @@
  * the raw query, which is empty when there is none. False when it is none of the three. */
 bool query_split_target(struct bytes target, struct bytes *ret_path, struct bytes *ret_query);
 
+/* The authority of an absolute-form target, which may be empty; its ptr is NULL for the other
+ * forms. */
+struct bytes query_target_authority(struct bytes target);
+
 /* Decodes a path into `out`, which holds path.len + 1, with a NUL after it. An encoded slash stays
  * encoded, so that it never makes a segment. False on a broken escape, a control character or
  * invalid UTF-8. */

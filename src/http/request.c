@@ -193,6 +193,13 @@ static void request_find_client(struct http_request *r, const struct head *h) {
   address_format(&r->address, r->peer);
 }
 
+/* Of a target that names a host too, that host is the one that counts (RFC 9112 section 3.2.2), and
+ * a client says the same in both places. */
+static bool head_names_two_hosts(const struct head *h, const char *target) {
+  struct bytes authority = query_target_authority(bytes_of(target));
+  return h->host && authority.ptr && !bytes_equal_nocase(authority, bytes_of(h->host));
+}
+
 static void request_check_framing(struct http_request *r, const struct head *h) {
   const char *bad = NULL;
   if (h->broken) bad = "A header is malformed";
@@ -201,6 +208,7 @@ static void request_check_framing(struct http_request *r, const struct head *h) 
   if (h->hosts > 1) bad = "More than one Host header";
   if (!h->host && !h->old_version) bad = "The Host header is missing";
   if (h->host && !head_host_valid(h->host)) bad = "The Host header is malformed";
+  if (head_names_two_hosts(h, r->raw)) bad = "The Host header is not the host of the target";
   if (h->lengths > 1) bad = "More than one Content-Length header";
   if (h->credentials > 1) bad = "More than one Authorization header";
   if (h->start_keys > 1) bad = "More than one Idempotency-Key header";

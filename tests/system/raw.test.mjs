@@ -54,10 +54,12 @@ describe('served', () => {
   });
   test('an empty line or two before the request', () => served(`\r\n${ok()}`, [200]));
   test('names in any case', () => served('GET /healthz HTTP/1.1\r\nhOST: LOCALHOST\r\n\r\n', [200]));
-  test('the absolute form; its host is not believed', async () => {
-    await served(ok('', 'GET http://localhost/healthz HTTP/1.1'), [200]);
-    for (const host of ['evil.example', ''])
-      await served(`GET http://localhost/healthz HTTP/1.1\r\nHost: ${host}\r\n\r\n`, [403]);
+  test('the absolute form, whose host is the Host', async () => {
+    await served(ok('', 'GET http://LocalHost/healthz HTTP/1.1'), [200]);
+    await served('GET http://localhost:80/healthz HTTP/1.1\r\nHost: localhost:80\r\n\r\n', [200]);
+    await served('GET http://evil.example/healthz HTTP/1.1\r\nHost: evil.example\r\n\r\n', [403]);
+    for (const [target, host] of [['localhost', 'evil.example'], ['localhost', ''], ['evil.example', 'localhost'], ['localhost.evil.example', 'localhost'], ['localhost@evil.example', 'localhost'], ['', 'localhost']])
+      await refused(`GET http://${target}/healthz HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
   });
   test('the asterisk form, of OPTIONS', () => served(ok('', 'OPTIONS * HTTP/1.1'), [204]));
   test('a request of HTTP/1.0, which ends the connection', async () => {

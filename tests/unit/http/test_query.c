@@ -27,6 +27,18 @@ static void test_targets(void **state) {
   assert_false(query_split_target(bytes_of("ftp://x/y"), &p, &q));
 }
 
+static void test_authority(void **state) {
+  static const char *const cases[][2] = {
+      {"http://a.example:80/b?c", "a.example:80"}, {"HTTPS://x?http://y/", "x"}, {"http:///a", ""}};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    struct bytes authority = query_target_authority(bytes_of(cases[i][0]));
+    assert_non_null(authority.ptr);
+    assert_true(bytes_equal(authority, bytes_of(cases[i][1])));
+  }
+  assert_null(query_target_authority(bytes_of("/http://a/")).ptr);
+  assert_null(query_target_authority(bytes_of("*")).ptr);
+}
+
 static void test_paths(void **state) {
   char out[64];
   assert_true(query_decode_path(bytes_of("/a%20b%2Fc%C3%A9+"), out));
@@ -110,9 +122,9 @@ static void test_guard(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_targets), cmocka_unit_test(test_paths),
-      cmocka_unit_test(test_queries), cmocka_unit_test(test_handshake),
-      cmocka_unit_test(test_guard),
+      cmocka_unit_test(test_targets),   cmocka_unit_test(test_authority),
+      cmocka_unit_test(test_paths),     cmocka_unit_test(test_queries),
+      cmocka_unit_test(test_handshake), cmocka_unit_test(test_guard),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
