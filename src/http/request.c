@@ -284,6 +284,20 @@ static void request_find_route(struct http_request *r) {
   if (r->match.node) request_copy_params(r);
 }
 
+/* HTTP/1.0 has no Host, and old load balancers ask so. A browser, whose page might have a rebound
+ * name, always sends one. */
+static bool request_is_old_probe(const struct http_request *r, const struct head *h) {
+  return h->old_version && !h->host && !h->origin &&
+         (strcmp(r->path, "/healthz") == 0 || strcmp(r->path, "/readyz") == 0);
+}
+
+static bool request_is_admitted(const struct http_request *r, const struct head *h) {
+  const struct guard *guard = &r->server->guard;
+  if (request_is_old_probe(r, h)) return true;
+  return guard_admits(guard, h->host, h->origin) &&
+         (!r->wants_upgrade || guard_admits_websocket(guard, h->host, h->origin));
+}
+
 void request_read_head(struct http_request *r, const char *method, const char *version) {
   struct head h = {0};
   raw_head_begin(&h.raw, method, (struct bytes){r->target, strlen(r->raw)}, version);
@@ -311,8 +325,7 @@ void request_read_head(struct http_request *r, const char *method, const char *v
   }
   request_check_length(r, h.length);
   r->wants_upgrade = h.to_websocket && h.upgrade;
-  if (!guard_admits(&r->server->guard, h.host, h.origin) ||
-      (r->wants_upgrade && !guard_admits_websocket(&r->server->guard, h.host, h.origin))) {
+  if (!request_is_admitted(r, &h)) {
     request_refuse(r, 403, "FORBIDDEN",
                    r->server->guard.local_only
                        ? "Without a credential this server answers on this machine only: set "

@@ -63,8 +63,13 @@ describe('served', () => {
   });
   test('the asterisk form, of OPTIONS', () => served(ok('', 'OPTIONS * HTTP/1.1'), [204]));
   test('a request of HTTP/1.0, which ends the connection', async () => {
-    const { responses } = await exchange(server.port, 'GET /healthz HTTP/1.0\r\n\r\n');
-    assert.equal(responses[0].status, 403); // no Host, and none but this machine may ask
+    // no Host: the probes of an old load balancer, and nothing else while only this machine may ask
+    for (const [path, status] of [['/healthz', 200], ['/readyz', 200], ['/api/health', 403], ['/metrics', 403], ['/api/debates', 403]]) {
+      const { responses } = await exchange(server.port, `GET ${path} HTTP/1.0\r\n\r\n`);
+      assert.equal(responses[0].status, status, path);
+    }
+    const { responses: page } = await exchange(server.port, 'GET /healthz HTTP/1.0\r\nOrigin: http://evil.example\r\n\r\n');
+    assert.equal(page[0].status, 403);
     const { responses: named } = await exchange(server.port, `GET /healthz HTTP/1.0\r\n${HOST}\r\n`);
     assert.equal(named[0].status, 200);
   });
