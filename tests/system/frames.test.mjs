@@ -115,19 +115,22 @@ const REFUSED = [
   ...[0, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65535].map((code) => [`close code ${code}`, 1002, () => close(code)]),
   ['a message over the limit', 1009, () => frame(TEXT, 'x'.repeat(MAX + 1))],
   ['a length over the limit, with its first bytes', 1009, () => frame(TEXT, 'x'.repeat(100), { bits: 64, says: 1n << 40n })],
+  ['bytes over the limit', 1009, () => frame(BINARY, 'x'.repeat(MAX + 1))],
+  ['bytes over the limit in pieces', 1009, () => [frame(BINARY, 'x'.repeat(MAX), { fin: false }), frame(CONTINUATION, 'x')]],
   ['a message over the limit in pieces', 1009, () => [frame(TEXT, 'x'.repeat(MAX), { fin: false }), frame(CONTINUATION, 'x')]],
 ];
 
 describe('closed', () => {
   for (const [name, code, pieces] of REFUSED) test(`with ${code}: ${name}`, async () => void await closedWith(code, pieces()));
-  test('with 1003 or 1002: binary', async () => {
-    const { frames } = await talk([frame(BINARY, 'x'), close(1000)]);
-    assert.equal(frames.at(-1).opcode, CLOSE);
-  });
 });
 
 describe('taken', () => {
   const pongs = (frames) => frames.filter(({ opcode, payload }) => opcode === TEXT && JSON.parse(payload).type === 'pong').length;
+  test('bytes, with a warning', async () => {
+    const frames = await closedWith(1000, [frame(BINARY, '\xff'), frame(BINARY, 'x', { fin: false }), frame(CONTINUATION, 'y'), frame(BINARY, 'x'.repeat(MAX)), frame(TEXT, ping), close(1000)]);
+    const told = frames.slice(0, -1).map(({ payload }) => JSON.parse(payload)).map(({ type, data }) => data.code ?? type);
+    assert.deepEqual(told.slice(-4), ['BINARY_NOT_SUPPORTED', 'BINARY_NOT_SUPPORTED', 'BINARY_NOT_SUPPORTED', 'pong']);
+  });
   test('a close is echoed, with its code or without', async () => {
     for (const code of [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 3000, 3999, 4000, 4999])
       await closedWith(code, close(code));
