@@ -98,6 +98,7 @@ static void write_message(struct buffer *out, const struct event *ev,
   put_value(out, "content", ev->data, "answer");
   const char *key = json_get_text(ev->data, "answer_key", "");
   put_text(out, "position", *key ? key : NULL);
+  put_value(out, "arguments", ev->data, "key_claims");
 }
 
 static void write_critique(struct buffer *out, const struct event *ev,
@@ -255,8 +256,11 @@ static void open_frame(const char *debate_id, const struct event *event, uint64_
     put_text(out, "agent", event->agent);
     put_text(out, "agent_id", event->agent);
   }
-  /* debate_end has a count of its own under this name */
-  if (event->round >= 0 && event->kind != EVENT_DEBATE_END) write_round(out, event->round);
+  /* debate_end has a count of its own under this name; from there on there is a replay */
+  if (event->kind == EVENT_DEBATE_END)
+    put_text(out, "replay_id", debate_id);
+  else if (event->round >= 0)
+    write_round(out, event->round);
 }
 
 static enum status close_frame(struct buffer *out) {

@@ -110,6 +110,8 @@ static void messages_have_the_names_of_clients(void **state) {
   assert_text(data, "role", "proposer");
   assert_text(data, "position", "42");
   assert_text(data, "message_id", "0.proposal.a");
+  assert_true(json_is_array(json_object_get(data, "arguments")));
+  assert_true(json_equal(json_object_get(data, "arguments"), json_object_get(data, "key_claims")));
   assert_int_equal(json_get_int(data, "round", -1), 0);
   assert_true(number(data, "confidence") == 0.9);
   assert_null(json_object_get(data, "confidence_ppm"));
@@ -153,6 +155,7 @@ static void votes_and_the_decision(void **state) {
   data = json_object_get(end, "data");
   assert_text(data, "status", "completed");
   assert_int_equal(json_get_int(data, "total_rounds", -1), 1);
+  assert_text(data, "replay_id", "deb-1");
   assert_true(number(data, "duration_seconds") > 0);
   assert_true(number(data, "cost_usd") > 0);
 }
