@@ -3,6 +3,7 @@
 #include "api/gate.h"
 #include "base/log.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -69,13 +70,24 @@ void reply_error(struct http_request *request, int status_code, const char *code
              headers);
 }
 
+/* What is said of a field, "must be a text", without its name: to be read alone it wants that. */
+static bool lacks_field(const struct error *err) {
+  return *err->field && islower((unsigned char)*err->message) && !strstr(err->message, err->field);
+}
+
+static json_t *failure_words(const struct row *row, const struct error *err) {
+  char words[sizeof err->field + sizeof err->message + 2];
+  if (row->masked) return json_string("An error occurred");
+  if (!err || !*err->message) return json_string(status_name(row->status));
+  bool lacks = lacks_field(err);
+  snprintf(words, sizeof words, "%s%s%s", lacks ? err->field : "", lacks ? ": " : "", err->message);
+  return json_text(bytes_of(words));
+}
+
 static json_t *failure_body(const struct http_request *request, const struct row *row,
                             const struct error *err) {
-  const char *words = row->masked            ? "An error occurred"
-                      : err && *err->message ? err->message
-                                             : status_name(row->status);
-  json_t *body = json_pack("{s:o, s:s, s:s}", "error", json_text(bytes_of(words)), "code",
-                           row->code, "request_id", http_request_id(request));
+  json_t *body = json_pack("{s:o, s:s, s:s}", "error", failure_words(row, err), "code", row->code,
+                           "request_id", http_request_id(request));
   if (body && err && *err->field)
     json_object_set_new(body, "field", json_text(bytes_of(err->field)));
   return body;

@@ -14,8 +14,9 @@ void reply_json(struct http_request *request, int status_code, json_t *body,
 void reply_error(struct http_request *request, int status_code, const char *code,
                  const char *message, const char *const *headers);
 
-/* The error body for a failed status; `err` may be NULL. Faults of ours keep their words for the
- * log, where they are noted with the request's id, and say only that an error occurred. */
+/* The error body for a failed status; `err` may be NULL. Words that speak of a field without naming
+ * it get its name in front, as many clients show nothing else. Faults of ours keep their words for
+ * the log, where they are noted with the request's id, and say only that an error occurred. */
 void reply_failure(struct http_request *request, enum status status, const struct error *err,
                    const char *const *headers);
 /* The same with the members of `more`, which is taken and may be NULL, beside those of every error.

@@ -186,6 +186,7 @@ describe('exports of a few debates', () => {
       assert.equal(status, 400, path);
       assert.equal(json.field, field, path);
       assert.match(json.error, allowed);
+      assert.ok(json.error.includes(field) && !json.error.startsWith(`${field}: ${field}`), json.error);
     }
     assert.equal((await get(server, '/api/debates/nosuch/export/md')).status, 404);
   });
