@@ -50,12 +50,13 @@ enum status engine_open_store(struct engine *e, struct options *options, struct 
 enum status engine_open_archive(struct engine *e, struct options *options, struct error *err) {
   take_options(e, options);
   e->options.archive = false; /* it writes nothing */
-  enum status s = options_place_files(&e->options, err);
+  enum status s = options_name_files(&e->options, err);
   if (!s) s = replacement_finish(e->options.db_path, err);
   if (s) return s;
-  if (access(e->options.db_path, F_OK) < 0 && errno == ENOENT)
+  if (access(e->options.db_path, F_OK) < 0 && errno == ENOENT) /* nor is a directory made for it */
     return error_set(err, STATUS_NOT_FOUND, NULL, "there is no database %s", e->options.db_path);
-  return open_store(e, err);
+  s = options_place_files(&e->options, err);
+  return s ? s : open_store(e, err);
 }
 
 /* ---- the breakers' way to the store and back: neither room knows the other ---- */

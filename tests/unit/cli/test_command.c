@@ -186,6 +186,7 @@ static void test_says_what_is_wrong(void **state) {
     if (code != rows[i].code) fail_msg("row %zu: exit %d:\n%s", i, code, out.ptr);
     expect(&out, rows[i].words);
   }
+  assert_int_equal(access("/nowhere", F_OK), -1); /* who only looks makes no directory */
 }
 
 struct values {
