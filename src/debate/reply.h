@@ -66,9 +66,12 @@ void reply_done(struct reply *reply);
 MUST_CHECK enum status reply_parse(const struct reply_form *form, struct bytes text, bool lenient,
                                    struct reply *ret_reply, struct error *err);
 
-/* The normal form of an answer key: lower case, inner space and punctuation folded, "Yes." = "yes",
- * "Option B" = "b", "1,000.0" = "1000"; "" for what is too long to be a key or says nothing
- * ("none", "n/a"). Writes at most REPLY_KEY_MAX bytes and a NUL. */
+/* The normal form of an answer key: lower case except for a unit behind a number and the name of a
+ * function, inner space folded, marks only where they mean nothing: "Yes." = "yes", "Option B" =
+ * "b", "1,000.0" = "1000", "long-term" = "long term"; "n!", "B-D", "5 MW" and "O(n)" stay. "" for
+ * what is too long to be a key or says nothing ("none", "n/a"). Writes at most REPLY_KEY_MAX bytes
+ * and a NUL.
+ */
 void reply_normalise_key(struct bytes text, char out[REPLY_KEY_MAX + 1]);
 
 /* "Response A" and the like: index of the label, or -1. Accepts "A", "Response A", any case. */
