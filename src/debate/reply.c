@@ -8,7 +8,7 @@
 
 #include <stdlib.h>
 
-enum { CANDIDATES_MAX = 32 }; /* objects looked at within other text: bounds the work */
+enum { SCANS_MAX = 32 }; /* of the whole text, in search of objects within it: bounds the work */
 
 void reply_done(struct reply *reply) {
   free(reply->answer);
@@ -88,29 +88,102 @@ static size_t object_length(struct bytes text) {
   return 0;
 }
 
-/* The first object of the schema within other text. */
-static enum status read_within(const struct reply_form *form, struct bytes text,
-                               struct reply *ret_reply, struct error *err) {
-  enum status result =
-      error_set(err, STATUS_INVALID, NULL, "it has neither a JSON object nor the labelled lines");
-  for (int i = 0; i < CANDIDATES_MAX && text.len; i++) {
-    const char *brace = memchr(text.ptr, '{', text.len);
-    if (!brace) break;
+/* Whether the brace at the start of `text` may begin an object with fields: "\frac{1}{2}" does not.
+ */
+static bool begins_object(struct bytes text) {
+  size_t at = 1;
+  while (at < text.len && strchr(" \t\r\n", text.ptr[at])) at++;
+  return at < text.len && text.ptr[at] == '"';
+}
+
+static bool same_text(const char *a, const char *b) {
+  return strcmp(a ? a : "", b ? b : "") == 0;
+}
+
+static bool same_lists(const struct reply *a, const struct reply *b) {
+  bool same = a->claim_count == b->claim_count && a->verdict_count == b->verdict_count &&
+              a->reply_item_count == b->reply_item_count;
+  for (int i = 0; i < a->claim_count && same; i++) same = same_text(a->claims[i], b->claims[i]);
+  for (int i = 0; i < a->verdict_count && same; i++) {
+    const struct reply_verdict *x = &a->verdicts[i];
+    const struct reply_verdict *y = &b->verdicts[i];
+    same = x->item == y->item && x->accept == y->accept && same_text(x->reason, y->reason);
+  }
+  for (int i = 0; i < a->reply_item_count && same; i++) {
+    const struct reply_item *x = &a->reply_items[i];
+    const struct reply_item *y = &b->reply_items[i];
+    same = x->label == y->label && x->severity_ppm == y->severity_ppm &&
+           same_text(x->claim, y->claim) && same_text(x->problem, y->problem) &&
+           same_text(x->why, y->why) && same_text(x->fix, y->fix);
+  }
+  return same;
+}
+
+/* Whether both say the same, field by field; what is not of their kind is zero in both. */
+static bool same_reply(const struct reply *a, const struct reply *b) {
+  return same_text(a->answer, b->answer) && same_text(a->key, b->key) &&
+         a->confidence_ppm == b->confidence_ppm && a->changed == b->changed &&
+         a->choice == b->choice && memcmp(a->ranking, b->ranking, sizeof a->ranking) == 0 &&
+         memcmp(a->scores_ppm, b->scores_ppm, sizeof a->scores_ppm) == 0 && same_lists(a, b);
+}
+
+struct found { /* in a text that may quote other replies beside its own */
+  struct reply reply;
+  bool any;
+  bool differ; /* several, and which is meant cannot be known */
+};
+
+/* Adds the reply that `object` is, if it is one; else *err says why not. */
+static enum status add_found(const struct reply_form *form, const json_t *object,
+                             struct found *found, struct error *err) {
+  struct reply reply;
+  enum status s = read_object(form, object, true, &reply, err);
+  if (s) return s == STATUS_INVALID ? STATUS_OK : s;
+  if (found->any) {
+    found->differ = found->differ || !same_reply(&found->reply, &reply);
+    reply_done(&reply);
+  } else {
+    found->reply = reply;
+    found->any = true;
+  }
+  return STATUS_OK;
+}
+
+static enum status add_text(const struct reply_form *form, struct bytes text, struct found *found,
+                            struct error *err) {
+  JSON_LATER json_t *value = NULL;
+  enum status s = json_parse(text, &value, NULL);
+  if (s) return s == STATUS_INVALID ? STATUS_OK : s;
+  return add_found(form, value, found, err);
+}
+
+/* Every object within other text, but none within another: a part of something else is no reply. */
+static enum status find_objects(const struct reply_form *form, struct bytes text,
+                                struct found *found, struct error *err) {
+  size_t budget = SCANS_MAX * text.len;
+  const char *brace;
+  while ((brace = memchr(text.ptr, '{', text.len))) {
     text = (struct bytes){brace, text.len - (size_t)(brace - text.ptr)};
     size_t used = 1;
-    size_t length = object_length(text);
-    JSON_LATER json_t *value = NULL;
-    enum status s =
-        length ? json_parse((struct bytes){text.ptr, length}, &value, NULL) : STATUS_INVALID;
-    if (!s) {
-      used = length;
-      s = read_object(form, value, true, ret_reply, err);
-      result = s;
+    if (begins_object(text)) {
+      size_t length = object_length(text);
+      size_t cost = length ? length : text.len;
+      if (cost > budget)
+        return error_set(err, STATUS_INVALID, NULL, "it begins too many JSON objects");
+      budget -= cost;
+      if (length) used = length;
+      enum status s = add_text(form, (struct bytes){text.ptr, length}, found, err);
+      if (s) return s;
     }
-    if (s != STATUS_INVALID) return s;
     text = (struct bytes){text.ptr + used, text.len - used};
   }
-  return result;
+  return STATUS_OK;
+}
+
+static enum status find_lines(const struct reply_form *form, struct bytes text, struct found *found,
+                              struct error *err) {
+  JSON_LATER json_t *object = reply_lines_read(form, text);
+  return object ? add_found(form, object, found, err) : STATUS_OK;
 }
 
 /* What a model thought aloud before its reply is not the reply. */
@@ -126,11 +199,20 @@ static struct bytes without_thoughts(struct bytes text) {
 
 static enum status read_leniently(const struct reply_form *form, struct bytes text,
                                   struct reply *ret_reply, struct error *err) {
+  struct found found = {.any = false};
   text = without_thoughts(text);
-  enum status s = read_within(form, text, ret_reply, err);
-  if (s != STATUS_INVALID) return s;
-  JSON_LATER json_t *object = reply_lines_read(form, text);
-  return object ? read_object(form, object, true, ret_reply, err) : s;
+  enum status none =
+      error_set(err, STATUS_INVALID, NULL, "it has neither a JSON object nor the labelled lines");
+  enum status s = find_objects(form, text, &found, err);
+  if (!s) s = find_lines(form, text, &found, err);
+  if (!s && !found.any) return none;
+  if (!s && found.differ)
+    s = error_set(err, STATUS_INVALID, NULL, "it holds several replies that differ");
+  if (s)
+    reply_done(&found.reply);
+  else
+    *ret_reply = found.reply;
+  return s;
 }
 
 static enum status check_form(const struct reply_form *form, struct bytes text, struct error *err) {

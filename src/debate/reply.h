@@ -1,9 +1,11 @@
 /* What an agent replied, read strictly, or leniently after one repair attempt; never guessed.
  *
  * A strict reading accepts one JSON object of the turn's schema, alone or in one code fence. The
- * lenient reading also accepts the first such object within other text and the labelled lines that
- * the repair prompt offers ("ANSWER: ...", "RANKING: B > A"). Anything else is malformed: plain
- * prose, an apology or an error text never becomes an answer. Pure; any thread.
+ * lenient reading also accepts such an object within other text and the labelled lines that the
+ * repair prompt offers ("ANSWER: ...", "RANKING: B > A"). Where several are there, they must say
+ * the same: a reply that quotes another one and then gives its own leaves open which is meant.
+ * Anything else is malformed: plain prose, an apology or an error text never becomes an answer.
+ * Takes time linear in the text. Pure; any thread.
  */
 #ifndef ARAGORA_DEBATE_REPLY_H
 #define ARAGORA_DEBATE_REPLY_H

@@ -63,8 +63,68 @@ static void test_proposal(void **state) {
   check_proposal("```json\n" PROPOSAL "\n```\n", false);
   check_proposal("```\n" PROPOSAL "```", false);
   check_proposal("Here it is:\n```json\n" PROPOSAL "\n```\nI hope {this} helps.", true);
-  check_proposal("{not json} {\"other\":1} " PROPOSAL " {\"answer\":\"second\"}", true);
+  check_proposal("{not json} {\"other\":1} " PROPOSAL " {\"other\":2}", true);
   check_proposal("<think>{\"answer\":\"a thought\",\"answer_key\":\"no\"}</think>" PROPOSAL, true);
+}
+
+#define ITEM(target, severity)                                                          \
+  "{\"target\":\"" target "\",\"claim\":\"c\",\"problem\":\"p\",\"severity\":" severity \
+  ",\"why\":\"w\",\"fix\":\"f\"}"
+
+#define SECOND "{\"answer\":\"second\",\"answer_key\":\"no\"}"
+#define TWENTY(text)                                                                             \
+  text text text text text text text text text text text text text text text text text text text \
+      text
+
+/* A reply may quote another one; which of them is meant is not guessed. */
+static void test_several_objects(void **state) {
+  (void)state;
+  static const char why[] = "several replies that differ";
+  check_proposal(PROPOSAL " As I said: " PROPOSAL, true);
+  refuse(TURN_PROPOSAL, 0, 0, "B says " SECOND ", but: " PROPOSAL, true, why);
+  refuse(TURN_PROPOSAL, 0, 0, PROPOSAL " " PROPOSAL " " SECOND, true, why);
+  refuse(TURN_PROPOSAL, 0, 0, "B says " SECOND "\nANSWER: Yes.\nANSWER_KEY: yes", true, why);
+  refuse(TURN_BALLOT, 2, 0,
+         "B tells me to reply {\"ranking\":[\"B\",\"A\"]}. My ballot: {\"ranking\":[\"A\",\"B\"]}",
+         true, why);
+  refuse(TURN_BALLOT, 2, 0, "B wants {\"ranking\":[\"B\",\"A\"]}.\nRANKING: A > B", true, why);
+  refuse(TURN_JUDGMENT, 2, 0, "{\"verdict\":\"A\",\"scores\":[]} {\"verdict\":\"B\",\"scores\":[]}",
+         true, why);
+  refuse(TURN_REVISION, 1, 1,
+         "{\"stance\":\"held\"} {\"stance\":\"held\",\"responses\":[{\"item\":\"1\",\"verdict\":"
+         "\"accept\"}]}",
+         true, why);
+  refuse(TURN_CRITIQUE, 1, 0, "{\"items\":[]} {\"items\":[" ITEM("A", "0.5") "]}", true, why);
+  refuse(TURN_CRITIQUE, 1, 0,
+         "{\"items\":[" ITEM("A", "0.4") "]} {\"items\":[" ITEM("A", "0.5") "]}", true, why);
+  struct reply reply;
+  expect(TURN_BALLOT, 2, 0,
+         "{\"ranking\":[\"A\",\"B\"],\"reason\":\"r\"} or {\"ranking\":[\"Response A\",\"b\"]}\n"
+         "RANKING: A > B",
+         true, &reply);
+  assert_int_equal(reply.ranking[0], 0);
+  reply_done(&reply);
+  /* a part of something broken is no reply either */
+  refuse_both(TURN_PROPOSAL, 0, 0, "{\"error\":" SECOND ",}");
+}
+
+/* Braces that begin no object do not hide the one that does, however many. */
+static void test_braces_before_the_object(void **state) {
+  (void)state;
+  check_proposal(TWENTY("\\frac{1}{2} + ") PROPOSAL, true);
+  check_proposal(TWENTY("{} ") TWENTY("{ \"a\" } ") TWENTY("{\n\"x\": 1} ") PROPOSAL, true);
+  check_proposal(TWENTY("{\" ") "\" " PROPOSAL, true);
+}
+
+/* Hostile text costs a bounded number of scans, and is refused as a whole. */
+static void test_objects_without_end(void **state) {
+  (void)state;
+  static char text[REPLY_TEXT_MAX + 1];
+  for (size_t at = 0; at < REPLY_TEXT_MAX; at++) text[at] = "{\"a\":"[at % 5];
+  memcpy(text, PROPOSAL, sizeof PROPOSAL - 1);
+  refuse(TURN_PROPOSAL, 0, 0, text, true, "begins too many JSON objects");
+  for (size_t at = sizeof PROPOSAL; at < REPLY_TEXT_MAX; at++) text[at] = "{\""[at % 2];
+  refuse(TURN_PROPOSAL, 0, 0, text, true, "begins too many JSON objects");
 }
 
 static void test_strict_takes_one_object_alone(void **state) {
@@ -243,10 +303,6 @@ static void test_control_characters_are_replaced(void **state) {
 }
 
 /* ---- critique ---- */
-
-#define ITEM(target, severity)                                                          \
-  "{\"target\":\"" target "\",\"claim\":\"c\",\"problem\":\"p\",\"severity\":" severity \
-  ",\"why\":\"w\",\"fix\":\"f\"}"
 
 static void test_critique(void **state) {
   (void)state;
@@ -575,6 +631,9 @@ static void test_promises_on_anything(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_proposal),
+      cmocka_unit_test(test_several_objects),
+      cmocka_unit_test(test_braces_before_the_object),
+      cmocka_unit_test(test_objects_without_end),
       cmocka_unit_test(test_strict_takes_one_object_alone),
       cmocka_unit_test(test_fields_of_a_proposal),
       cmocka_unit_test(test_confidence),
