@@ -42,7 +42,7 @@ struct reply {
   char *key;    /* normalised, "" = none */
   char *claims[REPLY_CLAIMS_MAX];
   int claim_count;
-  int64_t confidence_ppm; /* -1 = not stated */
+  int64_t confidence_ppm; /* -1 = not stated; 85 is read as 0.85, 8 is refused */
   /* revision */
   bool changed; /* says `changed`; otherwise `held` */
   struct reply_verdict *verdicts;

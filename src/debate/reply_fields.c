@@ -84,14 +84,15 @@ static bool number_in_text(struct bytes text, double *ret_number) {
   return true;
 }
 
-/* A number of 0..1 in ppm, rounded; with `percent` also above 1 and up to 100. */
+/* A number of 0..1 in ppm, rounded; with `percent` also one above 10 and up to 100, which can only
+ * be a percentage: an 8 may be one out of ten as well. */
 static bool read_ppm(const json_t *value, bool lenient, bool percent, int64_t *ret_ppm) {
   double number;
   if (json_is_number(value))
     number = json_number_value(value);
   else if (!lenient || !json_is_string(value) || !number_in_text(json_bytes(value), &number))
     return false;
-  if (percent && number > 1 && number <= 100) number /= 100;
+  if (percent && number > 10 && number <= 100) number /= 100;
   if (!(number >= 0 && number <= 1)) return false;
   *ret_ppm = llround(number * PPM);
   return true;

@@ -193,6 +193,11 @@ static void test_confidence(void **state) {
   check_confidence("85", 850000, 850000);
   check_confidence("100", 1000000, 1000000);
   check_confidence("99.5", 995000, 995000);
+  check_confidence("10.5", 105000, 105000);
+  check_confidence("10", -2, -1); /* in a hundred, or in ten? */
+  check_confidence("8", -2, -1);
+  check_confidence("1.5", -2, -1);
+  check_confidence("\"8%\"", -2, 80000);
   check_confidence("null", -1, -1);
   check_confidence("101", -2, -1);
   check_confidence("-0.1", -2, -1);
