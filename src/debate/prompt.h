@@ -57,8 +57,9 @@ MUST_CHECK enum status prompt_build(const struct prompt_input *input, struct pro
 char *prompt_schema(enum turn_kind kind, int labels, int items);
 
 /* `text` without the names (agents' names, types, models, providers; NULL-terminated): each becomes
- * "[an agent]", whole words in any case of letters, unless the question itself uses the name.
- * Self-introductions ("As Claude, ") go in any case. */
+ * "[an agent]", whole words in any case of letters, unless the question itself uses the name, or
+ * the name is a word besides ("gemini") and stands alone in a debate without such a model, or it
+ * has two letters only ("yi"). Self-introductions ("As Claude, ", "I am o3") go in any case. */
 char *prompt_scrub(const char *text, const char *const *names, const char *task,
                    const char *context);
 

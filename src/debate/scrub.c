@@ -6,16 +6,21 @@
 #include <strings.h>
 
 /* A version and the words before a name are looked at this far and no further: linear time. */
-enum { NAME_MIN = 3, NAMES_MAX = 1024, INTRODUCTION_MAX = 48, VERSION_MAX = 64 };
+enum { NAME_MIN = 2, NAMES_MAX = 1024, INTRODUCTION_MAX = 48, VERSION_MAX = 64 };
 static const char STAND_IN[] = "[an agent]";
 
 /* Vendors and families of models. Exact models come with the debate's own names. */
 static const char *const families[] = {
-    "anthropic", "bard",      "chatgpt",  "claude",    "codestral", "cohere",     "copilot",
-    "deepmind",  "deepseek",  "gemini",   "gemma",     "glm",       "gpt",        "grok",
-    "kimi",      "lm studio", "llama",    "magistral", "minimax",   "ministral",  "mistral",
-    "mixtral",   "moonshot",  "nemotron", "ollama",    "openai",    "openrouter", "perplexity",
-    "pixtral",   "qwen",      "qwq",      "xai",       NULL};
+    "anthropic", "chatgpt",    "codestral", "deepmind",  "deepseek", "gpt",      "grok",
+    "lm studio", "magistral",  "minimax",   "ministral", "mixtral",  "nemotron", "ollama",
+    "openai",    "openrouter", "pixtral",   "qwen",      "qwq",      "xai",      NULL};
+
+/* Families that are words or people's names besides: "Claude Shannon", "Gemini follows Taurus".
+ * They always go with a version ("Claude 4") and where an agent introduces itself; alone they go
+ * where a name of the debate's own holds one, since only there they can give somebody away. */
+static const char *const words[] = {"bard",     "claude",     "cohere", "copilot", "gemini",
+                                    "gemma",    "glm",        "kimi",   "llama",   "mistral",
+                                    "moonshot", "perplexity", NULL};
 
 /* Companies that answers speak about for good reasons: to take "Google" out of an answer about
  * search engines would change what it says. They go where an agent introduces itself. */
@@ -84,26 +89,35 @@ static bool name_at(const struct scrub_name *name, struct bytes text, size_t at)
 
 /* ---- which names, and which of them the question uses ---- */
 
-static bool begins_with_family(const char *name) {
+static bool begins_with_one(const char *name, const char *const *list) {
   unsigned char first = lower(name[0]);
-  for (size_t i = 0; families[i]; i++)
-    if ((unsigned char)families[i][0] == first &&
-        strncasecmp(name, families[i], strlen(families[i])) == 0)
+  for (size_t i = 0; list[i]; i++)
+    if ((unsigned char)list[i][0] == first && strncasecmp(name, list[i], strlen(list[i])) == 0)
       return true;
   return false;
 }
 
+static bool one_holds(const char *const *names, const char *word) {
+  for (size_t i = 0; names && names[i] && i < NAMES_MAX; i++)
+    if (strcasestr(names[i], word)) return true;
+  return false;
+}
+
 /* Into the list of its first letter, the longest first. A name that stands there already keeps its
- * flags: companies before the debate's own providers. */
-static void add_name(struct scrub *scrub, const char *text, bool family, bool mild) {
+ * flags: companies before the debate's own providers. Two letters ("yi", "o3") are too often a word
+ * or a symbol to go anywhere but from introductions. */
+static void add_name(struct scrub *scrub, const char *text, struct scrub_name name) {
   size_t len = strlen(text);
   if (len < NAME_MIN) return;
   int16_t *link = &scrub->first[lower(text[0])];
   while (*link >= 0 && scrub->names[*link].len > len) link = &scrub->names[*link].next;
   for (int i = *link; i >= 0 && scrub->names[i].len == len; i = scrub->names[i].next)
     if (strcasecmp(scrub->names[i].text, text) == 0) return;
-  scrub->names[scrub->count] =
-      (struct scrub_name){.text = text, .len = len, .family = family, .mild = mild, .next = *link};
+  name.text = text;
+  name.len = len;
+  name.mild = name.mild || len == NAME_MIN;
+  name.next = *link;
+  scrub->names[scrub->count] = name;
   *link = (int16_t)scrub->count++;
   scrub->begins[lower(text[0])] = true;
   if (lower(text[0]) >= 'a' && lower(text[0]) <= 'z') scrub->begins[lower(text[0]) ^ 0x20] = true;
@@ -119,15 +133,23 @@ static void spare_names_in(struct scrub *scrub, struct bytes text) {
 
 enum status scrub_init(struct scrub *scrub, const char *const *names, const char *task,
                        const char *context) {
-  size_t count = sizeof families / sizeof *families + sizeof companies / sizeof *companies;
+  size_t count = sizeof families / sizeof *families + sizeof words / sizeof *words +
+                 sizeof companies / sizeof *companies;
   for (size_t i = 0; names && names[i] && i < NAMES_MAX; i++) count++;
   *scrub = (struct scrub){.names = calloc(count, sizeof *scrub->names)};
   if (!scrub->names) return STATUS_NOMEM;
   for (size_t i = 0; i < 256; i++) scrub->first[i] = -1;
-  for (size_t i = 0; companies[i]; i++) add_name(scrub, companies[i], false, true);
-  for (size_t i = 0; families[i]; i++) add_name(scrub, families[i], true, false);
-  for (size_t i = 0; names && names[i] && i < NAMES_MAX; i++)
-    add_name(scrub, names[i], begins_with_family(names[i]), false);
+  for (size_t i = 0; companies[i]; i++)
+    add_name(scrub, companies[i], (struct scrub_name){.mild = true});
+  for (size_t i = 0; families[i]; i++)
+    add_name(scrub, families[i], (struct scrub_name){.family = true});
+  for (size_t i = 0; words[i]; i++)
+    add_name(scrub, words[i],
+             (struct scrub_name){.family = true, .word = !one_holds(names, words[i])});
+  for (size_t i = 0; names && names[i] && i < NAMES_MAX; i++) {
+    bool family = begins_with_one(names[i], families) || begins_with_one(names[i], words);
+    add_name(scrub, names[i], (struct scrub_name){.family = family});
+  }
   spare_names_in(scrub, bytes_of(task));
   spare_names_in(scrub, bytes_of(context));
   return STATUS_OK;
@@ -237,7 +259,8 @@ static size_t scrub_match(const struct scrub *scrub, struct bytes text, size_t a
     if (!name_at(name, text, at)) continue;
     size_t end = at + name->len;
     if (name->family) end = version_end(text, end);
-    if (!name->mild || introduces(text, at, end)) return end;
+    bool stays = name->mild || (name->word && end == at + name->len);
+    if (!stays || introduces(text, at, end)) return end;
   }
   return 0;
 }

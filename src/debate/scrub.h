@@ -12,6 +12,7 @@ struct scrub_name {
   const char *text; /* borrowed */
   size_t len;
   bool family;  /* of a vendor or model: a version that follows goes with it ("GPT-5.2 Pro") */
+  bool word;    /* means something else without a version: then as if mild */
   bool mild;    /* taken out of self-introductions only */
   int16_t next; /* the next name with the same first letter, not longer, -1 = none */
 };

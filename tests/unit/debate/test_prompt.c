@@ -335,7 +335,7 @@ static void test_long_texts_get_the_same_maximum(void **state) {
 /* ---- names ---- */
 
 static const char *const debate_names[] = {"openai-api", "openai",  "gpt-5.2", "demo_2", "demo",
-                                           "google",     "zebra-1", "yi",      NULL};
+                                           "google",     "zebra-1", "yi",      "o3",     NULL};
 
 static void check_scrub(const char *task, const char *context, const char *text, const char *want) {
   FREE_LATER char *got = prompt_scrub(text, debate_names, task, context);
@@ -363,7 +363,7 @@ static void test_names_do_not_show(void **state) {
       {"ZEBRA-1", "[an agent]"},
       {"zebra", "zebra"},
       {"\xe6\x88\x91\xe6\x98\xaf"
-       "Claude\xe3\x80\x82",
+       "ChatGPT\xe3\x80\x82",
        "\xe6\x88\x91\xe6\x98\xaf"
        "[an agent]\xe3\x80\x82"},
       /* whole words only */
@@ -373,7 +373,17 @@ static void test_names_do_not_show(void **state) {
        "claude",
        "\xc3\xa9"
        "claude"},
+      /* names of two letters go from introductions alone */
       {"yi", "yi"},
+      {"As Yi, I think", "As [an agent], I think"},
+      {"I am o3.", "I am [an agent]."},
+      {"Ozone is O3.", "Ozone is O3."},
+      /* so do words, where no such model is in the debate and no version follows */
+      {"Gemini follows Taurus.", "Gemini follows Taurus."},
+      {"Claude Shannon founded it.", "Claude Shannon founded it."},
+      {"These points cohere; its perplexity falls.", "These points cohere; its perplexity falls."},
+      {"I'm Gemini.", "I'm [an agent]."},
+      {"gemini-3 and Claude 4", "[an agent] and [an agent]"},
       /* companies go where somebody introduces himself, not where they are the subject */
       {"Google leads the market.", "Google leads the market."},
       {"I am a language model, trained by Google.",
@@ -383,6 +393,13 @@ static void test_names_do_not_show(void **state) {
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
     check_scrub("Does it hold?", NULL, cases[i][0], cases[i][1]);
+}
+
+static void test_words_go_where_they_name_a_model(void **state) {
+  (void)state;
+  static const char *const own[] = {"openrouter", "anthropic/claude-opus-4.5", "GEMINI", NULL};
+  FREE_LATER char *got = prompt_scrub("Gemini and Claude agree, Llama too.", own, "?", NULL);
+  assert_string_equal(got, "[an agent] and [an agent] agree, Llama too.");
 }
 
 static void test_names_of_the_question_stay(void **state) {
@@ -503,6 +520,7 @@ int main(void) {
       cmocka_unit_test(test_parts_stand_where_they_belong),
       cmocka_unit_test(test_long_texts_get_the_same_maximum),
       cmocka_unit_test(test_names_do_not_show),
+      cmocka_unit_test(test_words_go_where_they_name_a_model),
       cmocka_unit_test(test_names_of_the_question_stay),
       cmocka_unit_test(test_longest_name_goes),
       cmocka_unit_test(test_scrub_is_linear),
