@@ -169,8 +169,8 @@ describe('a fork and a follow-up', () => {
     assert.equal((await start(server, 'k', body, fork)).status, 200);
     assert.equal((await start(server, 'begun', BODY)).status, 200);
     const refused = [
-      ['k', BODY], ['k', { branch_point: 0, modified_context: 'x' }, fork], ['k', ...ways(other)[0].toReversed()],
-      ['k', ...ways(one)[1].toReversed()], ['begun', body, fork],
+      ['k', BODY], ['k', { branch_point: 0, modified_context: 'x' }, fork], ['k', ...ways(other)[0].reverse()],
+      ['k', ...ways(one)[1].reverse()], ['begun', body, fork],
     ];
     for (const args of refused) {
       const answer = await start(server, ...args);
