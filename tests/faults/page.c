@@ -20,7 +20,7 @@ void page_begin(FILE *page) {
       "against the four wire formats, checks each against `tests/faults/scenario.c`, and writes\n"
       "this page from what it saw. There is no third way to end beside a whole answer and a\n"
       "typed failure: a failure brings no text, and an answer is what was shown live.\n\n"
-      "The limits are scaled so that every turn ends within 2 s: %d ms for the turn, %d ms\n"
+      "The limits are scaled so that every turn ends within 4 s: %d ms for the turn, %d ms\n"
       "without content (idle), %d ms to connect, %d retry, answers up to %d KiB, a breaker that\n"
       "opens after %d failures. The delay before the first retry is at random between 0 and\n"
       "%d ms. A turn that outlives its deadline by more than %d ms is wrong.\n\n",

@@ -12,8 +12,8 @@
 
 /* Limits of every row, a few hundred times shorter than a server's. */
 enum {
-  FAULTS_TURN_MS = 1500,
-  FAULTS_IDLE_MS = 400,
+  FAULTS_TURN_MS = 3000,
+  FAULTS_IDLE_MS = 800,
   FAULTS_CONNECT_MS = 300,
   FAULTS_MAX_RETRIES = 1,
   FAULTS_ANSWER_BYTES = 64 * 1024,
