@@ -204,9 +204,7 @@ static bool degraded(const struct breaker_list *list) {
     const struct provider_agent *a = &list->agents[i];
     if (!a->binding->available) continue;
     real |= a->binding->wire != WIRE_DEMO;
-    if (a->breaker.state != BREAKER_CLOSED || a->breaker.cooling_remaining_ms ||
-        a->misconfigured[0])
-      return true;
+    if (breaker_list_is_down(a)) return true;
   }
   return !real;
 }

@@ -51,6 +51,11 @@ struct breaker_counts breaker_list_count(const struct breaker_list *list) {
   return counts;
 }
 
+bool breaker_list_is_down(const struct provider_agent *a) {
+  return a->breaker.state != BREAKER_CLOSED || a->breaker.cooling_remaining_ms ||
+         a->misconfigured[0];
+}
+
 bool breaker_list_admits(const struct provider_agent *a) {
   return a->binding->available && a->breaker.state != BREAKER_OPEN && !a->breaker.trial &&
          !a->breaker.cooling_remaining_ms;

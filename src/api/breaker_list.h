@@ -21,6 +21,10 @@ struct breaker_counts {
 };
 struct breaker_counts breaker_list_count(const struct breaker_list *list);
 
+/* True when the last that is known of it is no answer: cut off, limited or refused by its provider.
+ * A half-open breaker lets one call try; until that has answered, it is down. */
+bool breaker_list_is_down(const struct provider_agent *agent);
+
 /* True when a call of this agent would be sent now. */
 bool breaker_list_admits(const struct provider_agent *agent);
 

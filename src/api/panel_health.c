@@ -5,13 +5,6 @@
 
 #include <string.h>
 
-/* A half-open breaker lets one call try; until that has answered, the last that is known is that
- * none did. */
-static bool is_down(const struct provider_agent *a) {
-  return a->breaker.state != BREAKER_CLOSED || a->breaker.cooling_remaining_ms ||
-         a->misconfigured[0];
-}
-
 static const struct provider_agent *find(const struct breaker_list *list,
                                          const struct agent_binding *seat) {
   for (size_t i = 0; i < list->count; i++) {
@@ -35,7 +28,7 @@ struct panel_health panel_health_of(const struct agent_table *agents, const stru
     if (seats[i]->wire == WIRE_DEMO) continue;
     const struct provider_agent *agent = find(list, seats[i]);
     health.seats++;
-    if (!agent || !is_down(agent)) continue;
+    if (!agent || !breaker_list_is_down(agent)) continue;
     buffer_printf(&names, "%s%s", health.down++ ? ", " : "", seats[i]->type);
   }
   struct bytes text = buffer_bytes(&names);
