@@ -87,7 +87,8 @@ describe('a resumed debate', () => {
     const asked = recorder.total;
     const keyless = await startServer(undefined, { dir, env: { ...env, TORTURE_KEY: '' } });
     // It serves before it takes up what is left.
-    while ((await get(keyless, `/api/debates/${id}`)).json.status !== 'pending');
+    const deadline = Date.now() + 30_000;
+    while ((await get(keyless, `/api/debates/${id}`)).json.status !== 'pending') assert.ok(Date.now() < deadline, 'still running');
     const health = (await get(keyless, '/api/health')).json;
     assert.ok(health.warnings.some((text) => /^1 unfinished debates wait .* keys/.test(text)), health.warnings.join('\n'));
     assert.match(keyless.lines.join('\n'), /debate=held agent=ada TORTURE_KEY is not set/);

@@ -570,6 +570,25 @@ static void count_to_crash(void *ctx, const struct scripted_question *q) {
   if (++c->left == c->after) signal_raise(&c->reached);
 }
 
+/* The world opens; what is asked in it is answered until the crash has been reached. */
+static void open_to_crash(struct world *w, struct crash *c) {
+  const struct scripted_rules rules = {answer_until_crash, count_to_crash, c};
+  c->left = 0;
+  signal_init(&c->reached);
+  scripted_set(&rules);
+  world_open(w);
+}
+
+/* The next process over the same files, whose provider answers at once. Returns how many go on. */
+static size_t open_and_resume(struct world *w) {
+  size_t count = 0;
+  struct error err;
+  scripted_set(&at_once);
+  world_open(w);
+  assert_int_equal(runner_resume(w->runner, &count, &err), STATUS_OK);
+  return count;
+}
+
 static void decision(struct world *w, const char *id, char out[200]) {
   struct debate *d = world_check_log(w, id);
   if (!d->end) fail_msg("%s has not ended", id);
@@ -592,18 +611,11 @@ static void leave_and_resume(void **state) {
   world_leave(w, WORLD_IN_ORDER);
   for (int after = 1; after <= calls; after++) {
     struct crash c = {.after = after};
-    signal_init(&c.reached);
-    struct scripted_rules rules = {answer_until_crash, count_to_crash, &c};
-    scripted_set(&rules);
-    world_open(w);
+    open_to_crash(w, &c);
     watch = begin(w, "Should we adopt it?");
     signal_wait(&c.reached);
     world_leave(w, after % 2 ? WORLD_IN_ORDER : WORLD_LOOP_FIRST);
-    scripted_set(&at_once);
-    world_open(w);
-    size_t count = 99;
-    struct error err;
-    assert_int_equal(runner_resume(w->runner, &count, &err), STATUS_OK);
+    size_t count = open_and_resume(w);
     assert_true(count <= 1); /* the last answers may have been in time */
     world_drain(w);
     decision(w, watch->id, have);
@@ -631,11 +643,8 @@ static void resume_none(void **state) {
 static void resume_many(void **state) {
   struct world *w = *state;
   struct crash c = {.after = 60};
-  signal_init(&c.reached);
-  struct scripted_rules rules = {answer_until_crash, count_to_crash, &c};
-  scripted_set(&rules);
   w->options.max_concurrent_debates = 8;
-  world_open(w);
+  open_to_crash(w, &c);
   for (int i = 0; i < 30; i++) {
     struct debate_spec spec;
     world_spec(&spec, "Should we adopt it?");
@@ -644,14 +653,10 @@ static void resume_many(void **state) {
   signal_wait(&c.reached);
   world_leave(w, WORLD_LOOP_FIRST);
   for (size_t i = 0; i < 30; i++) watch_answered(w->watches[i]); /* everybody was told something */
-  scripted_set(&at_once);
   w->options.max_concurrent_debates = 3;
-  world_open(w);
-  size_t count = 0;
-  struct error err;
   int64_t started = metric_get(METRIC_DEBATES, NULL);
   int64_t resumed = metric_get(METRIC_DEBATES_RESUMED, NULL);
-  assert_int_equal(runner_resume(w->runner, &count, &err), STATUS_OK);
+  size_t count = open_and_resume(w);
   assert_true(count > 0);
   world_on_loop(w, NULL, NULL);
   struct runner_stats stats = runner_stats(w->runner);
@@ -666,21 +671,13 @@ static void resume_many(void **state) {
 static void agent_gone(void **state) {
   struct world *w = *state;
   struct crash c = {.after = 3};
-  signal_init(&c.reached);
-  struct scripted_rules rules = {answer_until_crash, count_to_crash, &c};
-  scripted_set(&rules);
-  world_open(w);
+  open_to_crash(w, &c);
   struct watch *watch = begin(w, "Should we adopt it?");
   signal_wait(&c.reached);
   world_leave(w, WORLD_IN_ORDER);
-  scripted_set(&at_once);
   w->agents.agents[0].type = "another";
   w->agents.agents[1].provider = "another";
-  world_open(w);
-  size_t count = 0;
-  struct error err;
-  assert_int_equal(runner_resume(w->runner, &count, &err), STATUS_OK);
-  assert_int_equal(count, 1);
+  assert_int_equal(open_and_resume(w), 1);
   world_drain(w);
   assert_ended(w, watch->id, "completed", NULL);
   assert_true(world_count(w, watch->id, "agent_error", "alpha", "outcome", "unavailable") > 0);
@@ -692,22 +689,14 @@ static void agent_gone(void **state) {
 static void held_without_keys(void **state) {
   struct world *w = *state;
   struct crash c = {.after = 3};
-  signal_init(&c.reached);
-  struct scripted_rules rules = {answer_until_crash, count_to_crash, &c};
-  scripted_set(&rules);
-  world_open(w);
+  open_to_crash(w, &c);
   struct watch *goes_on = begin(w, "Should we adopt it?");
   signal_wait(&c.reached);
   struct watch *cancelled = begin(w, "Should we drop it?");
   world_leave(w, WORLD_LOOP_FIRST);
-  scripted_set(&at_once);
-  for (int agent = 0; agent < 3; agent++) w->agents.agents[agent].available = agent != 1;
-  size_t count;
-  struct error err;
+  w->agents.agents[1].available = false;
   for (int start = 0; start < 2; start++) { /* again and again: nothing is appended */
-    world_open(w);
-    assert_int_equal(runner_resume(w->runner, &count, &err), STATUS_OK);
-    assert_int_equal(count, 0);
+    assert_int_equal(open_and_resume(w), 0);
     world_on_loop(w, NULL, NULL);
     assert_int_equal(runner_stats(w->runner).held, 2 - start);
     assert_int_equal(runner_stats(w->runner).running, 0);
@@ -720,9 +709,7 @@ static void held_without_keys(void **state) {
     world_leave(w, WORLD_IN_ORDER);
   }
   w->agents.agents[1].available = true;
-  world_open(w);
-  assert_int_equal(runner_resume(w->runner, &count, &err), STATUS_OK);
-  assert_int_equal(count, 1);
+  assert_int_equal(open_and_resume(w), 1);
   world_drain(w);
   assert_ended(w, goes_on->id, "completed", NULL);
   assert_ended(w, cancelled->id, "cancelled", "cancelled");
