@@ -60,8 +60,8 @@ struct starting_end {
 static void answer_other_request(struct http_request *request) {
   http_respond_error(request, 422, "IDEMPOTENCY_KEY_REUSED", KEY_HEADER,
                      KEY_HEADER
-                     " was used before with another request body: use a new key for a "
-                     "new debate");
+                     " was used before with another request: use a new key for a new "
+                     "debate");
 }
 
 static void answer(struct starting *s, const struct starting_end *o, bool replayed) {

@@ -95,7 +95,7 @@ describe('the same key and another body', () => {
   const checkRefused = (answer) => {
     assert.equal(answer.status, 422);
     assert.deepEqual([answer.json.code, answer.json.field], ['IDEMPOTENCY_KEY_REUSED', 'Idempotency-Key']);
-    assert.match(answer.json.error, /another request body/);
+    assert.match(answer.json.error, /with another request:/);
   };
 
   test('is refused, also after a restart', async (t) => {
