@@ -1,4 +1,5 @@
 #include "api/auth_work.h"
+#include "api/params.h"
 
 #include "api/reply.h"
 #include "base/metrics.h"
@@ -30,12 +31,11 @@ static void run(void *arg) {
 }
 
 static enum status read_body(struct http_request *request, json_t **ret_body, struct error *err) {
-  struct bytes text = http_request_body(request);
-  if (!text.len) {
+  if (!http_request_body(request).len) {
     *ret_body = json_object();
     return *ret_body ? STATUS_OK : error_set(err, STATUS_NOMEM, NULL, "out of memory");
   }
-  enum status s = json_parse(text, ret_body, err);
+  enum status s = params_body(request, ret_body, err);
   if (s || json_is_object(*ret_body)) return s;
   json_decref(*ret_body);
   return error_set(err, STATUS_INVALID, NULL, "the body must be a JSON object");

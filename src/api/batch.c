@@ -181,11 +181,8 @@ void handle_batch_create(struct http_request *request, void *app) {
   struct error err = {0};
   JSON_LATER json_t *body = NULL;
   int64_t parallel = PARALLEL;
-  if (json_parse(http_request_body(request), &body, &err)) {
-    http_respond_error(request, 400, "INVALID_JSON", NULL, err.message);
-    return;
-  }
-  enum status s = check_body(api, body, &parallel, &err);
+  enum status s = params_body(request, &body, &err);
+  if (!s) s = check_body(api, body, &parallel, &err);
   if (!s) s = check_room(request, api, &err);
   if (!s) s = store_check_writable(api->parts.store, &err);
   if (!s) s = make(request, api, body, parallel);

@@ -1,6 +1,7 @@
 /* POST /api/debates: answers once debate_start is on disk, or with what it would cost. */
 #include "api/dry_run.h"
 #include "api/handlers.h"
+#include "api/params.h"
 #include "api/reply.h"
 #include "api/starting.h"
 #include "debate/spec.h"
@@ -54,8 +55,9 @@ static void create(struct http_request *request, struct api *api, const char *co
   static const struct starting_kind kind = {.begin = begin};
   json_t *body = NULL;
   struct error err = {0};
-  if (json_parse(http_request_body(request), &body, &err)) {
-    http_respond_error(request, 400, "INVALID_JSON", NULL, err.message);
+  enum status s = params_body(request, &body, &err);
+  if (s) {
+    reply_failure(request, s, &err, headers);
     return;
   }
   if (json_is_true(json_object_get(body, "dry_run"))) { /* starts nothing, so that a key is idle */

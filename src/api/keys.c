@@ -5,6 +5,7 @@
 #include "api/audit_trail.h"
 #include "api/handlers.h"
 #include "api/key_body.h"
+#include "api/params.h"
 #include "api/reply.h"
 #include "api/state.h"
 #include "auth/api_key.h"
@@ -175,10 +176,9 @@ static void make_text(struct change *c, struct store_key *key) {
 /* False when it answered. `*ret_body` NULL = there is none. */
 static bool read_body(struct http_request *request, json_t **ret_body) {
   struct error err = {0};
-  struct bytes text = http_request_body(request);
-  if (!text.len || !json_parse(text, ret_body, &err)) return true;
-  http_respond_error(request, 400, "INVALID_JSON", NULL, err.message);
-  return false;
+  enum status s = http_request_body(request).len ? params_body(request, ret_body, &err) : STATUS_OK;
+  if (s) reply_failure(request, s, &err, NULL);
+  return !s;
 }
 
 static void own(struct change *c, const char *tenant_id, const char *owner_id) {

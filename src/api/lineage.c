@@ -25,7 +25,7 @@ static void refuse(struct http_request *request, struct api *api, const char *id
 
 static enum status read_body(const struct http_request *request, json_t **ret_body,
                              struct error *err) {
-  enum status s = json_parse(http_request_body(request), ret_body, err);
+  enum status s = params_body(request, ret_body, err);
   if (!s && !json_is_object(*ret_body))
     s = error_set(err, STATUS_INVALID, NULL, "the body must be a JSON object");
   return s ? s : dry_run_refuse(*ret_body, err);

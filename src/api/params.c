@@ -61,12 +61,16 @@ bool params_only_json(const struct http_request *request) {
   return bytes_equal_nocase(first, BYTES_LITERAL("application/json")) && !strchr(accept, ',');
 }
 
+enum status params_body(const struct http_request *request, json_t **ret_body, struct error *err) {
+  enum status s = json_parse(http_request_body(request), ret_body, err);
+  return s == STATUS_INVALID ? err->status = STATUS_NOT_JSON : s;
+}
+
 enum status params_reason(const struct http_request *request, size_t max, json_t **ret_body,
                           const char **ret_reason, struct error *err) {
-  struct bytes body = http_request_body(request);
   *ret_reason = NULL;
-  if (body.len == 0) return STATUS_OK;
-  enum status s = json_parse(body, ret_body, err);
+  if (http_request_body(request).len == 0) return STATUS_OK;
+  enum status s = params_body(request, ret_body, err);
   if (s) return s;
   const json_t *reason = json_object_get(*ret_body, "reason");
   if (!json_is_object(*ret_body) || (reason && !json_is_string(reason) && !json_is_null(reason)))

@@ -19,9 +19,13 @@ MUST_CHECK enum status params_debate_id(const struct http_request *request, cons
  * no number counts as absent. *ret_given tells whether it asked. */
 uint64_t params_since(const struct http_request *request, bool *ret_given);
 
+/* The request's body as JSON; STATUS_NOT_JSON for one that is none, as an empty one is. */
+MUST_CHECK enum status params_body(const struct http_request *request, json_t **ret_body,
+                                   struct error *err);
+
 /* The caller's reason out of the body {"reason": "..."}, NULL when there is no body or none in it;
- * it lives as long as *ret_body, which is the caller's. STATUS_INVALID for what is no JSON object,
- * no text or longer than `max` bytes. */
+ * it lives as long as *ret_body, which is the caller's. STATUS_NOT_JSON; STATUS_INVALID for what is
+ * no object, no text or longer than `max` bytes. */
 MUST_CHECK enum status params_reason(const struct http_request *request, size_t max,
                                      json_t **ret_body, const char **ret_reason, struct error *err);
 

@@ -20,6 +20,7 @@ static const struct row {
 } rows[] = {
     {STATUS_NOMEM, 503, "SERVICE_UNAVAILABLE", true},
     {STATUS_INVALID, 400, "VALIDATION_ERROR", false},
+    {STATUS_NOT_JSON, 400, "INVALID_JSON", false},
     {STATUS_NOT_FOUND, 404, "NOT_FOUND", false},
     {STATUS_CONFLICT, 409, "CONFLICT", false},
     {STATUS_TOO_LARGE, 413, "PAYLOAD_TOO_LARGE", false},

@@ -127,11 +127,10 @@ static void on_stored(void *ctx, enum status status) {
 static enum status read_expiry(const struct http_request *request, int64_t now_ms,
                                int64_t *ret_expires_ms, struct error *err) {
   JSON_LATER json_t *body = NULL;
-  struct bytes text = http_request_body(request);
   const char *name;
   json_t *value;
   *ret_expires_ms = -1;
-  if (text.len && json_parse(text, &body, err)) return err->status;
+  if (http_request_body(request).len && params_body(request, &body, err)) return err->status;
   if (body && !json_is_object(body))
     return error_set(err, STATUS_INVALID, "body", "body must be a JSON object");
   json_object_foreach(body, name, value) {

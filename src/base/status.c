@@ -7,6 +7,7 @@ static const char *const status_names[] = {
     [STATUS_OK] = "OK",
     [STATUS_NOMEM] = "NOMEM",
     [STATUS_INVALID] = "INVALID",
+    [STATUS_NOT_JSON] = "NOT_JSON",
     [STATUS_NOT_FOUND] = "NOT_FOUND",
     [STATUS_CONFLICT] = "CONFLICT",
     [STATUS_TOO_LARGE] = "TOO_LARGE",

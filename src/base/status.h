@@ -13,6 +13,7 @@ enum status {
   STATUS_OK = 0,
   STATUS_NOMEM,       /* an allocation failed on a request path */
   STATUS_INVALID,     /* the caller's input is wrong; error.field names it */
+  STATUS_NOT_JSON,    /* the caller's text is no JSON */
   STATUS_NOT_FOUND,   /* no such thing, or not for this principal */
   STATUS_CONFLICT,    /* the thing is in a state that does not allow it */
   STATUS_TOO_LARGE,   /* over a limit of the option table */

@@ -131,7 +131,8 @@ describe('every answer', () => {
     ['GET', '/api/v1/nothing', 404, { code: 'NOT_FOUND', version: 'v1' }],
     ['GET', '/api/debates/unknown-debate', 404, { code: 'NOT_FOUND' }],
     ['GET', '/api/%zz', 400, { code: 'INVALID_REQUEST' }],
-    ['POST', '/api/debates', 400, { body: '{' }],
+    ...['', '/batch', '/x/cancel', '/x/fork', '/x/followup'].map((path) =>
+      ['POST', `/api/debates${path}`, 400, { body: '{', code: 'INVALID_JSON' }]),
     ['POST', '/api/debates', 413, { body: 'x'.repeat(30_000), code: 'PAYLOAD_TOO_LARGE' }],
     ['GET', '/ws', 426, { code: 'UPGRADE_REQUIRED', 'sec-websocket-version': '13' }],
     ['GET', '/ws', 426, { headers: { ...upgrade, 'Sec-WebSocket-Version': '8' }, 'sec-websocket-version': '13' }],
