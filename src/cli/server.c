@@ -1,7 +1,7 @@
 /* `aragora server`: puts the parts together, serves, and takes them apart again.
  *
- * Starting: limits -> log -> claim -> migrations, with --migrate -> store -> engine -> API ->
- * listen -> libcurl -> replays and ratings -> resume what a crash left -> ready.
+ * Starting: limits -> log -> claim -> ports -> migrations, with --migrate -> store -> engine -> API
+ * -> listen -> libcurl -> replays and ratings -> resume what a crash left -> ready.
  *
  * Stopping: the first signal drains (new debates are refused, running ones end), at most for the
  * time of --shutdown-timeout; the second leaves at once. Debates that have not ended, or had not
@@ -52,6 +52,7 @@ struct server {
   struct key_ring *keys;
   struct accounts *accounts;
   struct api *api;
+  struct ports ports; /* until the HTTP server takes them */
   struct http_server *http;
   struct supervisor *supervisor;
   int idle_fd; /* readable once a drain has nothing left to wait for */
@@ -184,9 +185,6 @@ static int64_t bounded_connections(const struct options *o) {
 static enum status open_http(struct server *s, struct error *err) {
   const struct options *o = &s->engine.options;
   struct http_options http = {
-      .host = o->host,
-      .port = (int)o->port,
-      .ws_port = (int)o->ws_port,
       .workers = (size_t)o->workers,
       .max_connections = (size_t)bounded_connections(o),
       .max_body_bytes = (size_t)o->max_body_bytes,
@@ -232,10 +230,16 @@ static enum status claim_present(const struct options *o, struct error *err) {
   return process_claim(o->elo_path, err) == STATUS_CONFLICT ? STATUS_CONFLICT : STATUS_OK;
 }
 
+/* Nothing is made or migrated by a start that ends on a port that another program has. */
+static enum status bind_ports(struct server *s, const struct options *o, struct error *err) {
+  return ports_bind(&s->ports, o->host, (int)o->port, (int)o->ws_port, err);
+}
+
 static enum status start(struct server *s, struct options *options, struct error *err) {
   size_t resumed = 0;
   s->idle_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   enum status status = claim_present(options, err);
+  if (!status) status = bind_ports(s, options, err);
   if (!status && options->migrate) status = migrate_at_start(options, err);
   if (!status) status = engine_open(&s->engine, options, err);
   if (!status) status = open_api(s, err);
@@ -245,7 +249,7 @@ static enum status start(struct server *s, struct options *options, struct error
   if (!status) status = engine_start(&s->engine, err);
   /* Listening first: one who starts a second server by mistake must not take up the debates of the
    * first. Who subscribes to a debate before it is taken up waits for it in the hub. */
-  if (!status) status = http_server_start(s->http, err);
+  if (!status) status = http_server_start(s->http, &s->ports, err);
   if (!status) status = process_claim(s->engine.options.db_path, err);
   if (!status) status = process_claim(s->engine.options.elo_path, err);
   if (!status) load_libcurl();
@@ -375,6 +379,7 @@ static void stop(struct server *s, bool drained) {
   engine_stop(&s->engine, s->pool);
   shipper_stop(s->shipper, drained);
   http_server_destroy(s->http);
+  ports_close(&s->ports);
   api_destroy(s->api);
   accounts_destroy(s->accounts);
   auth_destroy(s->auth);

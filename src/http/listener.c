@@ -3,77 +3,14 @@
 #include "base/log.h"
 #include "http/server_state.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <unistd.h>
 
 enum {
-  LISTENER_BACKLOG = 4096,          /* the kernel has its own limit, net.core.somaxconn */
   LISTENER_BATCH = 256,             /* connections accepted in one turn of the loop */
   LISTENER_REST_MS = 100,           /* pause while descriptors or memory are short */
   LISTENER_COMPLAIN_MS = 10 * 1000, /* of which the log speaks no more often than this */
 };
-
-static socklen_t listener_address(const char *address, int port, struct sockaddr_storage *out) {
-  memset(out, 0, sizeof *out);
-  struct sockaddr_in *v4 = (struct sockaddr_in *)out;
-  struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)out;
-  if (inet_pton(AF_INET, address, &v4->sin_addr) == 1) {
-    v4->sin_family = AF_INET;
-    v4->sin_port = htons((uint16_t)port);
-    return sizeof *v4;
-  }
-  if (inet_pton(AF_INET6, address, &v6->sin6_addr) == 1) {
-    v6->sin6_family = AF_INET6;
-    v6->sin6_port = htons((uint16_t)port);
-    return sizeof *v6;
-  }
-  return 0;
-}
-
-static int listener_bound_port(int fd) {
-  struct sockaddr_in6 a = {0}; /* the larger of the two; the port has the same place in both */
-  socklen_t len = sizeof a;
-  if (getsockname(fd, (struct sockaddr *)&a, &len) != 0) return 0;
-  return ntohs(a.sin6_port);
-}
-
-static enum status listener_refused(struct error *err, const char *address, int port) {
-  switch (errno) {
-    case EADDRINUSE: return error_set(err, STATUS_IO, "port", "port %d is in use", port);
-    case EACCES:
-      return error_set(err, STATUS_IO, "port", "port %d needs privileges to listen on", port);
-    case EADDRNOTAVAIL:
-    case EAFNOSUPPORT:
-      return error_set(err, STATUS_UNSUPPORTED, "host", "this machine has no address %s", address);
-    default:
-      return error_set(err, STATUS_IO, "port", "cannot listen on %s port %d: %s", address, port,
-                       strerrordesc_np(errno));
-  }
-}
-
-enum status listener_open(struct listener *l, const char *address, int port, struct error *err) {
-  struct sockaddr_storage a;
-  socklen_t len = listener_address(address, port, &a);
-  if (len == 0) {
-    return error_set(err, STATUS_INVALID, "host", "%s is no IPv4 or IPv6 address", address);
-  }
-  int fd = socket(a.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (fd < 0) return listener_refused(err, address, port);
-  int on = 1;
-  setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  /* Each family has its own socket, so that "::1" and "127.0.0.1" never get in each other's way. */
-  if (a.ss_family == AF_INET6) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
-  if (bind(fd, (struct sockaddr *)&a, len) != 0 || listen(fd, LISTENER_BACKLOG) != 0) {
-    enum status status = listener_refused(err, address, port);
-    close(fd);
-    return status;
-  }
-  l->fd = fd;
-  l->port = listener_bound_port(fd);
-  return STATUS_OK;
-}
 
 static void listener_on_ready(uv_poll_t *poll, int status, int events);
 

@@ -21,10 +21,6 @@ struct listener {
   bool polling;            /* the handle is open */
 };
 
-/* Binds and listens. STATUS_IO "port 8080 is in use" and the like; STATUS_UNSUPPORTED where the
- * address family or address does not exist on this machine. */
-MUST_CHECK enum status listener_open(struct listener *l, const char *address, int port,
-                                     struct error *err);
 /* Loop thread. */
 void listener_start(struct listener *l);
 /* Loop thread: stops accepting and closes the socket. */

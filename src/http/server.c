@@ -83,7 +83,7 @@ static struct http_connection *connection_create(struct http_server *s,
   address_format(&c->address, c->peer);
   struct sockaddr_in6 own = {0}; /* or sockaddr_in, where the port has the same place */
   socklen_t len = sizeof own;
-  if (s->options.ws_port != 0 && getsockname(c->fd, (struct sockaddr *)&own, &len) == 0) {
+  if (http_server_ws_port(s) != 0 && getsockname(c->fd, (struct sockaddr *)&own, &len) == 0) {
     c->on_ws_port = ntohs(own.sin6_port) == http_server_ws_port(s);
   }
   connection_set_deadline(c, s->options.head_timeout_s);
@@ -319,7 +319,7 @@ enum status http_server_create(struct loop *loop, struct pool *pool,
   pthread_mutex_init(&s->lock, NULL);
   clock_cond_init(&s->changed);
   ws_table_init(&s->ws);
-  for (size_t i = 0; i < SERVER_LISTENERS_MAX; i++) s->listeners[i].fd = -1;
+  for (size_t i = 0; i < PORTS_MAX; i++) s->listeners[i].fd = -1;
   enum status status = guard_init(&s->guard, options->allowed_origins, options->guard_local, err);
   if (!status) status = proxies_init(&s->proxies, options->trusted_proxies, err);
   if (!status) status = throttle_init(s, err);
@@ -351,28 +351,14 @@ void http_server_destroy(struct http_server *server) {
 
 /* --- starting --- */
 
-static enum status server_listen(struct http_server *s, const char *address, int port, bool is_ws,
-                                 struct error *err) {
-  struct listener *l = &s->listeners[s->listener_count];
-  enum status status = listener_open(l, address, port, err);
-  if (status) return status;
-  l->server = s;
-  l->is_ws = is_ws;
-  s->listener_count++;
-  return STATUS_OK;
-}
-
-/* One port: the host that was asked for, or both loopbacks, of which ::1 may be missing. */
-static enum status server_listen_port(struct http_server *s, int port, bool is_ws,
-                                      struct error *err) {
-  const char *host = s->options.host;
-  if (host)
-    return server_listen(s, strcmp(host, "localhost") == 0 ? "127.0.0.1" : host, port, is_ws, err);
-  enum status status = server_listen(s, "127.0.0.1", port, is_ws, err);
-  if (status) return status;
-  int bound = s->listeners[s->listener_count - 1].port;
-  status = server_listen(s, "::1", bound, is_ws, err);
-  return status == STATUS_UNSUPPORTED ? STATUS_OK : status;
+static void server_take(struct http_server *s, struct ports *ports) {
+  for (size_t i = 0; i < ports->count; i++) {
+    const struct port *p = &ports->all[i];
+    s->listeners[i] =
+        (struct listener){.fd = p->fd, .port = p->number, .is_ws = p->is_ws, .server = s};
+  }
+  s->listener_count = ports->count;
+  ports->count = 0;
 }
 
 static void server_start_listeners(void *arg) {
@@ -410,13 +396,10 @@ static bool server_start_daemon(struct http_server *s) {
   return s->daemon != NULL;
 }
 
-enum status http_server_start(struct http_server *server, struct error *err) {
-  enum status status = server_listen_port(server, server->options.port, false, err);
-  if (!status && server->options.ws_port != 0) {
-    int port = server->options.ws_port > 0 ? server->options.ws_port : 0;
-    status = server_listen_port(server, port, true, err);
-  }
+enum status http_server_start(struct http_server *server, struct ports *ports, struct error *err) {
+  enum status status = ports_listen(ports, err);
   if (status) return status;
+  server_take(server, ports);
   if (!server_start_daemon(server)) {
     return error_set(err, STATUS_IO, NULL, "cannot start the HTTP threads");
   }

@@ -9,6 +9,7 @@
 #define ARAGORA_HTTP_SERVER_H
 
 #include "base/bytes.h"
+#include "http/ports.h"
 #include "io/frame.h"
 #include "io/loop.h"
 #include "io/pool.h"
@@ -58,9 +59,6 @@ struct http_gate {
 };
 
 struct http_options {
-  const char *host; /* NULL = 127.0.0.1 and, where it exists, ::1 */
-  int port;         /* 0 = any free one; see http_server_port */
-  int ws_port;      /* 0 = none, -1 = any free one */
   size_t workers;
   size_t max_connections;
   size_t max_body_bytes;
@@ -119,8 +117,10 @@ MUST_CHECK enum status http_server_create(struct loop *loop, struct pool *pool,
                                           size_t ws_route_count, const struct http_ws_ops *ws_ops,
                                           void *app, struct http_server **ret_server,
                                           struct error *err);
-/* Listens. STATUS_IO "port 8080 is in use" and the like. */
-MUST_CHECK enum status http_server_start(struct http_server *server, struct error *err);
+/* Listens on what was bound, and takes the sockets over; where that fails (see ports_listen) they
+ * stay the caller's. */
+MUST_CHECK enum status http_server_start(struct http_server *server, struct ports *ports,
+                                         struct error *err);
 /* Stops accepting; closes WebSockets with 1001, and streams, once what was ready for them is sent,
  * the former within a second; waits for responses in flight at most `grace_ms`; joins the threads.
  * Not on the loop thread; the loop must still run. */

@@ -18,8 +18,7 @@ enum {
   SERVER_CONNECTION_MEMORY_BYTES = 16 << 10, /* a request's head must fit */
   SERVER_HEAD_TIMEOUT_S = 30,                /* a head that drips */
   SERVER_BODY_TIMEOUT_S = 120,               /* a body that drips */
-  SERVER_LISTENERS_MAX = 4,
-  THROTTLE_CALLERS = 16384, /* remembered where the options name no number */
+  THROTTLE_CALLERS = 16384,                  /* remembered where the options name no number */
 };
 
 struct sse_sink;
@@ -56,7 +55,7 @@ struct http_server {
   bool ticking;         /* a tick is posted or its timer runs */
 
   /* loop thread */
-  struct listener listeners[SERVER_LISTENERS_MAX];
+  struct listener listeners[PORTS_MAX];
   size_t listener_count;
   struct loop_timer *tick;
   struct ws_table ws;

@@ -74,6 +74,20 @@ describe('a start that cannot be', () => {
     assert.equal((await get(first, '/healthz')).status, 200);
   });
 
+  test('on a port in use leaves no file, and the databases as they were', async (t) => {
+    const first = await startServer(t);
+    const fresh = temporaryDirectory(t);
+    const dir = temporaryDirectory(t);
+    await (await startServer(undefined, { dir })).stop();
+    const before = digests(dir);
+    for (const ports of [['--port', String(first.port), '--ws-port', '0'], ['--port', '0', '--ws-port', String(first.port)]]) {
+      assert.match(await refusal(fresh, [...ports, '--migrate', '--data-dir', join(fresh, 'data')]), /in use/);
+      assert.deepEqual(readdirSync(fresh), []);
+      assert.match(await refusal(dir, [...ports, '--migrate']), /in use/);
+      assert.deepEqual(digests(dir), before);
+    }
+  });
+
   test('is told in the log file as well', async (t) => {
     const first = await startServer(t);
     const dir = temporaryDirectory(t);

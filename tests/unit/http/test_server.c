@@ -422,23 +422,6 @@ static void test_cors_list(void **state) {
   http_shared_unref(app.shared);
 }
 
-static void test_port_in_use(void **state) {
-  start_with(world_options());
-  struct http_options options = world_options();
-  options.port = world.port;
-  struct http_server *second = NULL;
-  struct error err = {0};
-  assert_int_equal(http_server_create(world.loop, world.pool, &options, routes, 1, NULL, 0, NULL,
-                                      NULL, &second, &err),
-                   STATUS_OK);
-  assert_int_equal(http_server_start(second, &err), STATUS_IO);
-  char expected[64];
-  snprintf(expected, sizeof expected, "port %d is in use", world.port);
-  assert_string_equal(err.message, expected);
-  http_server_destroy(second);
-  world_stop(&world, 1000);
-}
-
 static void test_idle_stop_is_quick(void **state) {
   start_with(world_options());
   int fd = client_connect(world.port); /* a kept connection does not hold it up */
@@ -618,7 +601,6 @@ int main(void) {
   const struct CMUnitTest apart[] = {
       cmocka_unit_test(test_guard),
       cmocka_unit_test(test_cors_list),
-      cmocka_unit_test(test_port_in_use),
       cmocka_unit_test(test_idle_stop_is_quick),
       cmocka_unit_test(test_stop_with_a_request_in_flight),
       cmocka_unit_test(test_stop_waits_for_answers),

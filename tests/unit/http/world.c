@@ -20,7 +20,6 @@ int64_t now_ms(void) {
 
 struct http_options world_options(void) {
   return (struct http_options){
-      .ws_port = -1,
       .workers = 2,
       .max_connections = 200,
       .max_body_bytes = 1000,
@@ -49,7 +48,9 @@ void world_start(struct world *w, const struct http_options *options,
   assert_int_equal(http_server_create(w->loop, w->pool, options, routes, route_count, ws_routes,
                                       ws_route_count, ws_ops, app, &w->server, &err),
                    STATUS_OK);
-  if (http_server_start(w->server, &err) != STATUS_OK) fail_msg("%s", err.message);
+  struct ports ports;
+  if (ports_bind(&ports, NULL, 0, -1, &err) || http_server_start(w->server, &ports, &err))
+    fail_msg("%s", err.message);
   w->port = http_server_port(w->server);
   w->ws_port = http_server_ws_port(w->server);
 }
