@@ -1,34 +1,14 @@
 #include "cli/agents_check.h"
 #include "cli/doctor.h"
 #include "cli/remote.h"
+#include "http/ports.h"
 #include "io/libcurl.h"
 
-#include <errno.h>
-#include <netdb.h>
 #include <stdio.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 enum { CALL_MS = 3000, FIX_SIZE = 160, URL_BYTES_MAX = 512 };
 
 /* ---- ports ---- */
-
-/* 0, or why nobody can listen there. */
-static int try_port(const char *host, int64_t port) {
-  struct addrinfo hints = {
-      .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
-  struct addrinfo *address = NULL;
-  char service[16];
-  snprintf(service, sizeof service, "%lld", (long long)port);
-  if (getaddrinfo(host ? host : "127.0.0.1", service, &hints, &address)) return EADDRNOTAVAIL;
-  int fd = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  int yes = 1, why = fd < 0 ? errno : 0;
-  if (!why) setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
-  if (!why && bind(fd, address->ai_addr, address->ai_addrlen) < 0) why = errno;
-  if (fd >= 0) close(fd);
-  freeaddrinfo(address);
-  return why;
-}
 
 /* Whether what listens there answers as this program does; its version, where it tells. */
 static bool is_ours(const struct options *options, int64_t port, char *version, size_t size) {
@@ -51,33 +31,37 @@ static bool is_ours(const struct options *options, int64_t port, char *version, 
   return ours;
 }
 
+/* Why it cannot be listened on, and what to do. */
+static void tell_refused(enum status status, const struct error *why, const char *variable,
+                         const struct findings *to) {
+  char fix[FIX_SIZE];
+  if (status == STATUS_INVALID || status == STATUS_UNSUPPORTED)
+    snprintf(fix, sizeof fix, "set ARAGORA_HOST to an address of this machine");
+  else
+    snprintf(fix, sizeof fix, "%sset %s to another one",
+             status == STATUS_IO ? "stop the program that has it (ss -ltnp), or " : "", variable);
+  finding_tell(to, FINDING_FAIL, "port", fix, "%s", why->message);
+}
+
+/* As a start would bind it. */
 static void check_port(const struct options *options, int64_t port, const char *variable,
                        const struct findings *to) {
-  char fix[FIX_SIZE], version[40] = "";
-  const char *host = options->host ? options->host : "127.0.0.1";
-  int why = port ? try_port(options->host, port) : 0;
-  if (!why) {
+  char version[40] = "";
+  struct error why = {0}, unloaded = {0};
+  struct ports ports = {0};
+  enum status status = port ? ports_bind(&ports, options->host, (int)port, 0, &why) : STATUS_OK;
+  ports_close(&ports);
+  if (!status)
     finding_tell(to, FINDING_OK, "port", NULL, "%lld %s", (long long)port,
                  port ? "is free" : "is any free one");
-    return;
-  }
-  struct error err = {0};
-  if (why == EADDRINUSE && libcurl_load(&err)) {
+  else if (status == STATUS_IO && libcurl_load(&unloaded))
     finding_tell(to, FINDING_FAIL, "port", "install libcurl (Debian: libcurl4)",
-                 "%lld on %s is in use, and who has it cannot be asked: %s", (long long)port, host,
-                 err.message);
-    return;
-  }
-  if (why == EADDRINUSE && is_ours(options, port, version, sizeof version)) {
+                 "%s, and who has it cannot be asked: %s", why.message, unloaded.message);
+  else if (status == STATUS_IO && is_ours(options, port, version, sizeof version))
     finding_tell(to, FINDING_OK, "port", NULL, "%lld is served by aragora%s", (long long)port,
                  version);
-    return;
-  }
-  snprintf(fix, sizeof fix, "%sset %s to another one",
-           why == EADDRINUSE ? "stop the program that has it (ss -ltnp), or " : "", variable);
-  if (why == EADDRNOTAVAIL) snprintf(fix, sizeof fix, "set ARAGORA_HOST to an address of this one");
-  finding_tell(to, FINDING_FAIL, "port", fix, "%lld on %s: %s", (long long)port, host,
-               why == EADDRINUSE ? "another program has it" : strerror(why));
+  else
+    tell_refused(status, &why, variable, to);
 }
 
 void doctor_check_ports(const struct options *options, const struct findings *to) {

@@ -33,18 +33,20 @@ static int port_bound(int fd) {
   return ntohs(a.sin6_port);
 }
 
-static enum status port_refused(struct error *err, const char *address, int number) {
+static enum status port_refused(struct error *err, int number) {
   switch (errno) {
     case EADDRINUSE: return error_set(err, STATUS_IO, "port", "port %d is in use", number);
     case EACCES:
-      return error_set(err, STATUS_IO, "port", "port %d needs privileges to listen on", number);
-    case EADDRNOTAVAIL:
-    case EAFNOSUPPORT:
-      return error_set(err, STATUS_UNSUPPORTED, "host", "this machine has no address %s", address);
+      return error_set(err, STATUS_DENIED, "port", "port %d needs privileges to listen on", number);
     default:
-      return error_set(err, STATUS_IO, "port", "cannot listen on %s port %d: %s", address, number,
+      return error_set(err, STATUS_IO, "port", "cannot listen on port %d: %s", number,
                        strerrordesc_np(errno));
   }
+}
+
+static enum status address_refused(struct error *err, const char *address, int number) {
+  if (errno != EADDRNOTAVAIL && errno != EAFNOSUPPORT) return port_refused(err, number);
+  return error_set(err, STATUS_UNSUPPORTED, "host", "this machine has no address %s", address);
 }
 
 static enum status port_bind(struct ports *ports, const char *address, int number, bool is_ws,
@@ -55,13 +57,13 @@ static enum status port_bind(struct ports *ports, const char *address, int numbe
     return error_set(err, STATUS_INVALID, "host", "%s is no IPv4 or IPv6 address", address);
   }
   int fd = socket(a.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (fd < 0) return port_refused(err, address, number);
+  if (fd < 0) return address_refused(err, address, number);
   int on = 1;
   setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   /* Each family has its own socket, so that "::1" and "127.0.0.1" never get in each other's way. */
   if (a.ss_family == AF_INET6) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
   if (bind(fd, (struct sockaddr *)&a, len) != 0) {
-    enum status status = port_refused(err, address, number);
+    enum status status = address_refused(err, address, number);
     close(fd);
     return status;
   }
@@ -93,11 +95,7 @@ enum status ports_bind(struct ports *ports, const char *host, int port, int ws_p
 enum status ports_listen(const struct ports *ports, struct error *err) {
   for (size_t i = 0; i < ports->count; i++) {
     const struct port *p = &ports->all[i];
-    if (listen(p->fd, PORTS_BACKLOG) == 0) continue;
-    if (errno == EADDRINUSE)
-      return error_set(err, STATUS_IO, "port", "port %d is in use", p->number);
-    return error_set(err, STATUS_IO, "port", "cannot listen on port %d: %s", p->number,
-                     strerrordesc_np(errno));
+    if (listen(p->fd, PORTS_BACKLOG) != 0) return port_refused(err, p->number);
   }
   return STATUS_OK;
 }

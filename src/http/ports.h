@@ -23,9 +23,9 @@ struct ports {
 
 /* Binds, and does not listen: who connects is still refused by the kernel. `host`: an address,
  * "localhost", or NULL = 127.0.0.1 and, where it exists, ::1. `port`: 0 = any free one. `ws_port`:
- * 0 = none, -1 = any free one. STATUS_IO "port 8080 is in use" and the like, STATUS_INVALID for a
- * host that is no address, STATUS_UNSUPPORTED where this machine has no such address; then nothing
- * is held. */
+ * 0 = none, -1 = any free one. STATUS_IO "port 8080 is in use" and the like, STATUS_DENIED for one
+ * that needs privileges, STATUS_INVALID for a host that is no address, STATUS_UNSUPPORTED where
+ * this machine has no such address; then nothing is held. */
 MUST_CHECK enum status ports_bind(struct ports *ports, const char *host, int port, int ws_port,
                                   struct error *err);
 /* STATUS_IO where another process bound the same port and listened first (socket(7), SO_REUSEADDR);

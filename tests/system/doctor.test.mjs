@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { chmodSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 
@@ -19,6 +20,8 @@ async function run(t, { dir = temporaryDirectory(t), args = ['--offline'], env =
   assert.equal(code, body.ok ? 0 : 8);
   return { code, body, of, text: child.lines.join('\n') };
 }
+
+const hasBothLoopbacks = Object.values(networkInterfaces()).flat().some(({ address }) => address === '::1');
 
 describe('aragora doctor', () => {
   test('has nothing to put right in an empty directory', async (t) => {
@@ -65,6 +68,20 @@ describe('aragora doctor', () => {
     assert.match(of('port')[0].message, /is served by aragora 1\.0\.0/);
     assert.match(of('port')[1].fix, /ARAGORA_WS_PORT/);
     assert.equal(of('memory')[0].status, 'ok'); // while the server has it open
+  });
+
+  test('finds a port free only where a start would', { skip: !hasBothLoopbacks && 'this machine has no ::1' }, async (t) => {
+    const other = createServer().listen(0, '::1');
+    await once(other, 'listening');
+    t.after(() => other.close());
+    const { port } = other.address();
+    const half = await run(t, { ports: [port, 0] }); // a server wants both loopbacks
+    assert.equal(half.code, 8);
+    assert.match(half.of('port')[0].message, new RegExp(`port ${port} is in use`));
+    assert.match(half.of('port')[0].fix, /ARAGORA_PORT/);
+    const named = await run(t, { env: { ARAGORA_HOST: 'ip6-localhost' } }); // a name is no address
+    assert.match(named.of('port')[0].message, /ip6-localhost is no IPv4 or IPv6 address/);
+    assert.match(named.of('port')[0].fix, /ARAGORA_HOST/);
   });
 
   test('reads the archive of commits, and names what is wrong with it', async (t) => {
