@@ -148,6 +148,16 @@ describe('a start on another schema', { skip }, () => {
     assert.equal(copies(dir, MEMORY).length, 1);
   });
 
+  test('does not migrate for a start on a port in use', async (t) => {
+    const dir = await withDebate(t);
+    const first = await startServer(t);
+    const before = digests(dir);
+    const refused = await run(dir, ['server', '--port', String(first.port), '--ws-port', '0', '--migrate'], { program: NEXT.additive });
+    assert.equal(refused.code, 1);
+    assert.match(refused.text, new RegExp(`port ${first.port} is in use`));
+    assert.deepEqual(digests(dir), before);
+  });
+
   test('the release before works on an additive schema', async (t) => {
     const dir = await withDebate(t);
     assert.equal((await run(dir, ['migrate', 'apply'], { program: NEXT.additive })).code, 0);
